@@ -64,7 +64,12 @@ export type NodeEvent =
       type: 'runtime'
       actorId?: string
       event:
-        | { kind: 'sequence'; sequence: string; action: 'START' | 'STOP' | 'NOOP'; error?: { code: string; message: string } }
+        | {
+            kind: 'sequence'
+            sequence: string
+            action: 'START' | 'STOP' | 'NOOP'
+            error?: { code: string; message: string }
+          }
         | { kind: 'phase'; phase: string; action: 'START' | 'STOP' }
         | { kind: 'task'; task: string; action: 'START' | 'STOP' }
         | { kind: 'machine-status'; stage: Stage; ready: boolean; unmet: readonly { name: string; reason: string }[] }
@@ -72,22 +77,23 @@ export type NodeEvent =
 
 /** A refusal in gRPC's words; the services turn it into a status. */
 export class ApiError extends Error {
-  constructor(
-    readonly code:
-      | 'UNAVAILABLE'
-      | 'FAILED_PRECONDITION'
-      | 'INVALID_ARGUMENT'
-      | 'NOT_FOUND'
-      | 'PERMISSION_DENIED'
-      | 'UNIMPLEMENTED'
-      | 'ALREADY_EXISTS'
-      | 'DEADLINE_EXCEEDED'
-      | 'UNKNOWN',
-    message: string,
-  ) {
+  readonly code: ApiErrorCode
+  constructor(code: ApiErrorCode, message: string) {
     super(message)
+    this.code = code
   }
 }
+
+export type ApiErrorCode =
+  | 'UNAVAILABLE'
+  | 'FAILED_PRECONDITION'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
+  | 'UNIMPLEMENTED'
+  | 'ALREADY_EXISTS'
+  | 'DEADLINE_EXCEEDED'
+  | 'UNKNOWN'
 
 /** How the network treats a connection to the node right now. */
 export type Reachability =
