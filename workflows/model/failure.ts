@@ -1,0 +1,87 @@
+/** Expected trouble is a value. `reason` is stable and documented here; sentences are for people. */
+import type { NodeName } from './cluster.ts'
+import type { ExitName } from './exit-code.ts'
+
+/** Every reason, with what it means and how a run that ends because of it exits. */
+export const FAILURES = {
+  usage: { exit: 'usage', means: 'the command line is wrong' },
+
+  'cluster-unknown': { exit: 'declaration', means: 'no declaration of that cluster exists' },
+  'declaration-invalid': { exit: 'declaration', means: 'the declaration has a mistake' },
+  'node-unknown': { exit: 'declaration', means: '--nodes names a node that is not declared' },
+
+  'tool-missing': { exit: 'unavailable', means: 'a tool is not installed' },
+  'tool-too-old': { exit: 'unavailable', means: 'a tool is too old for the target' },
+  'talosconfig-missing': { exit: 'unavailable', means: 'there is no talosconfig for the cluster' },
+  'talosconfig-invalid': { exit: 'unavailable', means: 'talosctl can not use the talosconfig' },
+  'client-certificate-expired': { exit: 'unavailable', means: 'the client certificate of the talosconfig has ended' },
+  'vip-endpoint': { exit: 'unavailable', means: 'the talosconfig uses the virtual IP as an endpoint' },
+  'wrong-ca': { exit: 'unavailable', means: "a node's certificate is not signed by the cluster's CA" },
+  'permission-denied': { exit: 'unavailable', means: "the talosconfig's role is not allowed to do this" },
+  'garbage-answer': { exit: 'unavailable', means: 'a node answered something that can not be read' },
+  'node-unreachable': { exit: 'unavailable', means: 'a node that is needed does not answer' },
+  'node-not-ready': { exit: 'unavailable', means: 'a node is not running and ready' },
+
+  locked: { exit: 'tryAgain', means: 'another run holds the cluster' },
+  'lock-lost': { exit: 'tryAgain', means: 'another run took the cluster over' },
+  'image-pull-failed': { exit: 'tryAgain', means: 'the installer image could not be pulled' },
+  'image-pull-timed-out': { exit: 'tryAgain', means: 'the installer image was not pulled before the deadline' },
+
+  'etcd-member-missing': { exit: 'refused', means: 'a declared control plane is no etcd member' },
+  'etcd-member-unhealthy': {
+    exit: 'refused',
+    means: 'the etcd member of another control plane does not answer or reports an error',
+  },
+  'etcd-member-behind': { exit: 'refused', means: 'the etcd member of another control plane has not caught up' },
+  'etcd-members-disagree': { exit: 'refused', means: 'the control planes list different etcd members' },
+  'etcd-member-unknown': { exit: 'refused', means: 'etcd has a member that is not declared' },
+  'etcd-learner': { exit: 'refused', means: 'etcd has a learner, so a join is not finished' },
+  'etcd-alarm': { exit: 'refused', means: 'etcd raised an alarm' },
+  'etcd-quorum': { exit: 'refused', means: 'etcd would be left without quorum' },
+  'etcd-outage': { exit: 'refused', means: 'a cluster of one or two members can not keep quorum while a node reboots' },
+  'control-plane-unreachable': { exit: 'refused', means: 'another control plane does not answer' },
+  downgrade: { exit: 'refused', means: 'the target is older than what runs' },
+  'hop-too-long': { exit: 'refused', means: 'the target is more than one minor release ahead' },
+  'version-unknown': { exit: 'refused', means: 'the compatibility table does not know the release' },
+  'kubernetes-out-of-range': { exit: 'refused', means: 'the target does not support the Kubernetes version' },
+  'extension-loss': { exit: 'refused', means: 'the target image lacks an extension that runs today' },
+  'install-unknown': {
+    exit: 'refused',
+    means: 'an installation was cut off or can not be read, so whether it happened is not known',
+  },
+  'other-version-waiting': { exit: 'refused', means: 'a different image waits in the other slot for the next reboot' },
+  'rolled-back-before': { exit: 'refused', means: 'the node fell back from this target before' },
+  'schematic-unknown': { exit: 'refused', means: "the node's running schematic can not be read" },
+
+  'snapshot-failed': { exit: 'failed', means: 'no verified etcd snapshot could be taken' },
+  'install-failed': { exit: 'failed', means: 'the installer failed' },
+  'install-timed-out': { exit: 'failed', means: 'the installer did not end before the deadline' },
+  'handover-failed': { exit: 'failed', means: 'etcd leadership could not be handed over' },
+  'reboot-failed': { exit: 'failed', means: 'the node did not reboot' },
+  'never-returned': { exit: 'failed', means: 'the node did not come back before the deadline' },
+  'never-ready': { exit: 'failed', means: 'the node came back and did not get ready before the deadline' },
+  'etcd-not-caught-up': { exit: 'failed', means: 'the etcd member did not vote and catch up before the deadline' },
+  'rolled-back': { exit: 'failed', means: 'the node fell back to the version it had' },
+  'wrong-version': { exit: 'failed', means: 'the node runs neither the old version nor the target' },
+  'wrong-schematic': { exit: 'failed', means: 'the node runs another schematic than the target' },
+  'journal-unwritable': { exit: 'failed', means: 'the journal can not be written, so nothing was started' },
+  'command-failed': { exit: 'failed', means: 'a tool ended with an error' },
+  bug: { exit: 'failed', means: 'the program itself is wrong' },
+} as const satisfies Record<string, { exit: ExitName; means: string }>
+
+export type FailureReason = keyof typeof FAILURES
+
+export type Failure = {
+  reason: FailureReason
+  node?: NodeName
+  step?: string
+  /** one sentence for people, in the field's terms */
+  detail?: string
+  /** the next command to type */
+  hint?: string
+}
+
+export const failure = (reason: FailureReason, more: Omit<Failure, 'reason'> = {}): Failure => ({ reason, ...more })
+
+/** What a call that can fail returns. */
+export type Result<T, F = Failure> = { ok: true; value: T } | { ok: false; failure: F }

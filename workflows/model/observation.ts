@@ -1,0 +1,74 @@
+/** What was seen of a cluster at one moment, completely: never a sample. */
+import type { NodeName, Role, TalosVersion } from './cluster.ts'
+import type { Failure } from './failure.ts'
+
+export type Observation = {
+  /** ISO time at which the observation began */
+  at: string
+  /** every declared node that was asked: all targets, and all control planes */
+  nodes: Record<NodeName, NodeObservation>
+  etcd: EtcdObservation
+}
+
+export type NodeObservation = { reachable: false; failure: Failure } | ({ reachable: true } & NodeFacts)
+
+export type NodeFacts = {
+  version: TalosVersion
+  /** as `talosctl get machinestatus` says: running, booting, maintenance … */
+  stage: string
+  ready: boolean
+  /** unmet conditions as `name: reason` */
+  unmet: string[]
+  bootId: string
+  /** id of the running Image Factory schematic; absent for images from elsewhere */
+  schematic?: string
+  /** names of the system extensions that run, without the virtual `schematic` */
+  extensions: string[]
+  /** `metal`, `hcloud`, `nocloud` … */
+  platform: string
+  secureBoot: boolean
+  role: Role
+  /** version of the kubelet image, `v1.36.1` */
+  kubeletVersion?: string
+  otherSlot: OtherSlot
+}
+
+/**
+ * What the log of machined says since the last boot about the slot that does not run
+ * (internal/app/lifecycle/lifecycle.go: no resource says it). `unknown`: the log no longer reaches back to the boot.
+ */
+export type OtherSlot =
+  | { state: 'quiet' }
+  | { state: 'installing'; image: string }
+  | { state: 'installed'; image: string; at?: string }
+  | { state: 'install-failed'; image: string; exitCode?: number }
+  | { state: 'cut-off'; image: string }
+  | { state: 'unknown' }
+
+export type EtcdObservation = {
+  /** one entry per declared control plane */
+  members: EtcdMember[]
+  /** ids of members that no declared control plane accounts for */
+  undeclared: { id: string; hostname: string; learner: boolean }[]
+  /** control planes whose member list differs from that of the first one that answered */
+  disagreements: { node: NodeName; detail: string }[]
+  alarms: { node?: NodeName; kind: string }[]
+}
+
+export type EtcdMember = {
+  node: NodeName
+  /** hex id; absent when no list names the node */
+  id?: string
+  /** a member without a name was added and never started */
+  started: boolean
+  learner: boolean
+  leader: boolean
+  /** `etcd status` of the node itself was read */
+  answers: boolean
+  appliedIndex?: number
+  raftIndex?: number
+  dbSize?: string
+  errors: string[]
+  /** why `etcd status` or `etcd members` of the node could not be read */
+  failure?: Failure
+}

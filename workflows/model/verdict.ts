@@ -1,0 +1,26 @@
+/** How a node stands at the end of a run: seen, not assumed. */
+export type Verdict =
+  | 'unchanged'
+  | 'upgraded'
+  | 'rolled-back'
+  /** the new version waits in the other slot for the next reboot */
+  | 'installed-not-rebooted'
+  /** rebooted by someone else into the version that we had installed */
+  | 'flipped-early'
+  /** came back and never got ready */
+  | 'stuck'
+  | 'unreachable'
+  | 'refused'
+  | 'interrupted'
+
+/** What was read from the node to reach the verdict; every field is optional because a node may not answer. */
+export type Evidence = {
+  version?: string
+  versionBefore?: string
+  schematic?: string
+  bootId?: string
+  bootIdBefore?: string
+  stage?: string
+  ready?: boolean
+  etcd?: string
+}
