@@ -13,6 +13,8 @@ export type NodeDeclaration = {
   role: Role
   /** declared schematic id; the running one is kept where none is declared */
   schematic?: string
+  /** extensions of the declared schematic, `siderolabs/iscsi-tools`; lets a change of schematic prove that none is lost */
+  extensions?: string[]
 }
 
 export type Cluster = {
@@ -37,6 +39,8 @@ export type Operations = {
     parallelism: number
     /** nodes that pull or install at once */
     pullParallelism: number
+    /** host of the Image Factory that serves installers; default `factory.talos.dev` */
+    factory?: string
   }
   etcd: {
     /** a cluster of one or two members may lose quorum while a node reboots */

@@ -1,0 +1,44 @@
+/** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
+import { readFileSync, statSync } from 'node:fs'
+import { watch } from '../watch.ts'
+import { processStartedAt } from './process-identity.ts'
+
+export type OrphanPolicy = {
+  /** false for an install: it is never cut off by us */
+  mayEnd: boolean
+  signal: AbortSignal
+  waiting(what: string, last?: string): void
+}
+
+/** longest time for which a command of a dead run is waited for; it had a deadline of its own, which died with its run */
+const DEADLINE_MS = 30 * 60_000
+
+/** Returns when the process that the file names has ended. Ends its group where that is allowed. */
+export async function waitForOrphan(processFile: string, { mayEnd, signal, waiting }: OrphanPolicy): Promise<void> {
+  const pid = orphanPid(processFile)
+  if (pid === undefined) return
+  if (mayEnd) process.kill(-pid, 'SIGTERM')
+  await watch({
+    what: `the command of an earlier run (pid ${pid}) to end`,
+    look: async () => orphanPid(processFile),
+    until: (seen) => seen === undefined,
+    deadlineMs: DEADLINE_MS,
+    everyMs: 100,
+    signal,
+    waiting,
+  })
+}
+
+/** The pid in the file, if that very process still runs. The shell writes the file right after it starts. */
+function orphanPid(processFile: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(processFile, 'utf8').trim())
+    if (!Number.isInteger(pid) || pid <= 1) return undefined
+    const startedAt = processStartedAt(pid)
+    if (startedAt === undefined) return undefined
+    const notedAt = statSync(processFile).mtimeMs
+    return Math.abs(notedAt - startedAt) < 3_000 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * The lifecycle of one node. A run starts it in `ready` with a goal; every other way of life joins it here.
+ *
+ *   ready ─ pull ────→ pulling ─────────────────────────────────────────────→ reached
+ *         ─ install ─→ installing ──────────────────────────────────────────→ reached
+ *         ─ upgrade ─→ installing → gating → handingOver → flipping  → rejoining → verifying → reached
+ *         ─ flip ────→              gating → handingOver → flipping  → rejoining → verifying → reached
+ *           (below Talos 1.13 one call installs and reboots:        replacing)
+ *   a failure goes to `diagnosing`, which reads how the node stands, and then to `missed`
+ */
+import { assign, fromPromise, setup } from 'xstate'
+import type { NodeName } from '../model/cluster.ts'
+import { type Failure, failure } from '../model/failure.ts'
+import type { Evidence, Verdict } from '../model/verdict.ts'
+import type { NodePlan } from '../plan/upgrade-plan.ts'
+import { step } from './step.ts'
+
+/** What a node's steps are given. */
+export type NodeStepInput = { plan: NodePlan }
+
+export type NodeGoal = 'pull' | 'install' | 'flip' | 'upgrade'
+
+export type NodeInput = { plan: NodePlan; goal: NodeGoal; votes: number }
+
+/** Where a node got. `verdict` is absent after `pull` and `install`, which leave a node running as it was. */
+export type NodeOutput = {
+  node: NodeName
+  goal: NodeGoal
+  installed: boolean
+  verdict?: Verdict
+  evidence?: Evidence
+  failure?: Failure
+}
+
+type NodeContext = NodeInput & {
+  installed: boolean
+  flippedEarly: boolean
+  verdict?: Verdict
+  evidence?: Evidence
+  failure?: Failure
+}
+
+/** What `diagnose` reads after a failure, and `verify` after a success. */
+export type Diagnosis = { verdict: Verdict; evidence: Evidence }
+
+/** `reboot` tells when the node had booted the new version before it was asked to. */
+export type RebootOutput = { flippedEarly: boolean }
+
+const unbound = <Output, Input = NodeStepInput>() =>
+  fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
+
+const input = ({ context }: { context: { plan: NodePlan } }): NodeStepInput => ({ plan: context.plan })
+
+/** Failures arrive as plain data; anything else is a bug and said to be one. */
+const failureOf = (event: unknown): Failure => {
+  const { error } = event as { error: Failure }
+  return typeof error?.reason === 'string' ? error : failure('bug', { detail: String(error) })
+}
+
+export const nodeMachine = setup({
+  types: { context: {} as NodeContext, input: {} as NodeInput, output: {} as NodeOutput },
+  actors: {
+    'pull-image': unbound<void>(),
+    install: unbound<void>(),
+    'check-etcd': unbound<void>(),
+    'hand-over-leadership': unbound<void>(),
+    reboot: unbound<RebootOutput>(),
+    upgrade: unbound<RebootOutput>(),
+    rejoin: unbound<void>(),
+    verify: unbound<Diagnosis>(),
+    diagnose: unbound<Diagnosis>(),
+  },
+  guards: {
+    goalIsPull: ({ context }) => context.goal === 'pull',
+    goalIsInstall: ({ context }) => context.goal === 'install',
+    installsFirst: ({ context }) =>
+      context.goal !== 'flip' && context.plan.work === 'upgrade' && context.plan.path === 'lifecycle',
+    rebootsByItself: ({ context }) => context.plan.path === 'lifecycle' || context.plan.work === 'finish',
+    isControlPlane: ({ context }) => context.plan.role === 'controlplane',
+    hasPeers: ({ context }) => context.votes > 1,
+  },
+  actions: {
+    noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
+    noteInstalled: assign({ installed: true }),
+    noteFlip: assign({
+      flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
+    }),
+    noteDiagnosis: assign(({ event, context }) => {
+      const { verdict, evidence } = (event as unknown as { output: Diagnosis }).output
+      return {
+        verdict: verdict === 'upgraded' && context.flippedEarly ? ('flipped-early' as const) : verdict,
+        evidence,
+      }
+    }),
+    noteNoVerdict: assign({ verdict: 'unreachable' }),
+    noteStillRunning: assign(({ context }) => ({
+      verdict: context.installed ? ('installed-not-rebooted' as const) : ('unchanged' as const),
+    })),
+    noteRefused: assign(({ context }) => ({
+      verdict: context.installed ? ('installed-not-rebooted' as const) : ('refused' as const),
+    })),
+  },
+}).createMachine({
+  id: 'node',
+  context: ({ input: given }) => ({
+    ...given,
+    installed: given.plan.work === 'finish' || (given.goal === 'flip' && given.plan.path === 'lifecycle'),
+    flippedEarly: false,
+  }),
+  output: ({ context }) => ({
+    node: context.plan.node,
+    goal: context.goal,
+    installed: context.installed,
+    ...(context.verdict ? { verdict: context.verdict } : {}),
+    ...(context.evidence ? { evidence: context.evidence } : {}),
+    ...(context.failure ? { failure: context.failure } : {}),
+  }),
+  initial: 'ready',
+  states: {
+    ready: {
+      always: [
+        { guard: 'goalIsPull', target: 'upgrading.pulling' },
+        { guard: 'installsFirst', target: 'upgrading.installing' },
+        { target: 'upgrading.approaching' },
+      ],
+    },
+    upgrading: {
+      initial: 'approaching',
+      states: {
+        pulling: step('pull-image', {
+          input,
+          onDone: '#node.reached',
+          onError: { target: '#node.missed', actions: ['noteFailure', 'noteStillRunning'] },
+        }),
+        installing: step('install', {
+          input,
+          onDone: [
+            { guard: 'goalIsInstall', target: '#node.reached', actions: 'noteInstalled' },
+            { target: 'approaching', actions: 'noteInstalled' },
+          ],
+          onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        // a worker has no etcd member to guard
+        approaching: { always: [{ guard: 'isControlPlane', target: 'gating' }, { target: 'leaving' }] },
+        gating: step('check-etcd', {
+          input,
+          // a single member has nobody to hand over to, and the call fails there
+          onDone: [{ guard: 'hasPeers', target: 'handingOver' }, { target: 'leaving' }],
+          onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+        }),
+        handingOver: step('hand-over-leadership', {
+          input,
+          onDone: 'leaving',
+          onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+        }),
+        leaving: { always: [{ guard: 'rebootsByItself', target: 'flipping' }, { target: 'replacing' }] },
+        flipping: step('reboot', {
+          input,
+          onDone: { target: 'rejoining', actions: 'noteFlip' },
+          onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        replacing: step('upgrade', {
+          input,
+          onDone: { target: 'rejoining', actions: 'noteFlip' },
+          onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        rejoining: step('rejoin', {
+          input,
+          onDone: 'verifying',
+          onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        verifying: step('verify', {
+          input,
+          onDone: { target: '#node.reached', actions: 'noteDiagnosis' },
+          onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        diagnosing: step('diagnose', {
+          input,
+          onDone: { target: '#node.missed', actions: 'noteDiagnosis' },
+          onError: { target: '#node.missed', actions: 'noteNoVerdict' },
+        }),
+      },
+    },
+    reached: { type: 'final' },
+    missed: { type: 'final' },
+  },
+})

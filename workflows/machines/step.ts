@@ -1,0 +1,39 @@
+/** One state that does one thing: invokes the step of the same name and moves on by how it ended. */
+
+/** What a step is, for views and for the engine; stands as `meta` on the state that invokes it. */
+export type StepMeta = {
+  step: string
+  title: string
+  /** the step takes a node down */
+  disruptive: boolean
+  /** what a request to stop does to the step: cuts it off, or waits for its end */
+  stops: 'at once' | 'when done'
+}
+
+const STEPS = {
+  'snapshot-etcd': { title: 'Save a snapshot of etcd', disruptive: false, stops: 'at once' },
+  'pull-image': { title: 'Pull the installer', disruptive: false, stops: 'at once' },
+  // a cut off installation leaves a slot that nobody can judge
+  install: { title: 'Install into the other slot', disruptive: false, stops: 'when done' },
+  'check-etcd': { title: 'Check etcd', disruptive: false, stops: 'at once' },
+  'hand-over-leadership': { title: 'Hand over etcd leadership', disruptive: false, stops: 'at once' },
+  reboot: { title: 'Reboot into the new version', disruptive: true, stops: 'when done' },
+  upgrade: { title: 'Install and reboot', disruptive: true, stops: 'when done' },
+  rejoin: { title: 'Wait until it is back', disruptive: true, stops: 'at once' },
+  verify: { title: 'Verify', disruptive: true, stops: 'at once' },
+  diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
+} as const satisfies Record<string, Omit<StepMeta, 'step'>>
+
+export type StepName = keyof typeof STEPS
+
+/** The step's facts, as a state's meta. */
+export const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name] })
+
+/** A state that invokes `name`; its input is what the machine's context says it needs. */
+export const step = <Name extends StepName, Input, Done, Failed>(
+  name: Name,
+  options: { input: Input; onDone: Done; onError: Failed },
+) => ({
+  meta: metaOf(name),
+  invoke: { id: name, src: name, ...options },
+})

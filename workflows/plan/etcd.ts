@@ -1,0 +1,103 @@
+/** The arithmetic of etcd: why a control plane may not be taken down now. Talos ≥ 1.13 checks none of this (internal/app/lifecycle). */
+import type { NodeName } from '../model/cluster.ts'
+import { type Failure, failure } from '../model/failure.ts'
+import type { EtcdMember, EtcdObservation } from '../model/observation.ts'
+
+export type EtcdPolicy = { lagBound: number; acceptOutage: boolean }
+
+export const quorum = (members: number): number => Math.floor(members / 2) + 1
+
+/** Entries that a member is behind the furthest one; 0 where nothing was read. */
+export function lagOf(member: EtcdMember, etcd: EtcdObservation): number {
+  const front = Math.max(0, ...etcd.members.map((m) => m.raftIndex ?? 0))
+  return Math.max(0, front - (member.appliedIndex ?? front))
+}
+
+/** Started, votes, answers, reports no error, and has applied what the others have. */
+export const isHealthyVoter = (member: EtcdMember, etcd: EtcdObservation, lagBound: number): boolean =>
+  memberObjections(member, etcd, lagBound).length === 0
+
+/** Why `member` does not count as a healthy voter; empty when it does. */
+function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: number): Failure[] {
+  const { node } = member
+  if (!member.answers) {
+    return [
+      failure('etcd-member-unhealthy', {
+        node,
+        detail: member.failure?.detail ?? 'its etcd member does not answer',
+        hint: `talosctl -n ${node} service etcd`,
+      }),
+    ]
+  }
+  if (member.id === undefined)
+    return [failure('etcd-member-missing', { node, hint: `talosctl -n ${node} etcd members` })]
+  if (!member.started)
+    return [failure('etcd-member-unhealthy', { node, detail: 'its etcd member was added and never started' })]
+  if (member.learner) return [failure('etcd-learner', { node, hint: `talosctl -n ${node} etcd members` })]
+  if (member.errors.length > 0) {
+    return [
+      failure('etcd-member-unhealthy', {
+        node,
+        detail: member.errors.join('; '),
+        hint: `talosctl -n ${node} etcd status`,
+      }),
+    ]
+  }
+  const behind = lagOf(member, etcd)
+  if (behind > lagBound)
+    return [failure('etcd-member-behind', { node, detail: `${behind} entries behind, ${lagBound} are allowed` })]
+  return []
+}
+
+/**
+ * Why `node` may not be taken down now; empty when it may. The target itself may be broken: taking it down may be the cure.
+ * A cluster of one or two members needs `acceptOutage`, because quorum is lost whenever a member is down.
+ */
+export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): Failure[] {
+  const others = etcd.members.filter((m) => m.node !== node)
+  const votes = etcd.members.length
+  const remaining = others.filter((m) => isHealthyVoter(m, etcd, policy.lagBound)).length
+  return [
+    ...others.flatMap((m) => memberObjections(m, etcd, policy.lagBound)),
+    ...etcd.disagreements
+      .filter((d) => d.node !== node)
+      .map((d) =>
+        failure('etcd-members-disagree', {
+          node: d.node,
+          detail: d.detail,
+          hint: `talosctl -n ${d.node} etcd members`,
+        }),
+      ),
+    ...etcd.undeclared.map((m) =>
+      failure(m.learner ? 'etcd-learner' : 'etcd-member-unknown', {
+        detail: `member ${m.id} (${m.hostname || 'never started'}) belongs to no declared control plane`,
+        hint: `talosctl etcd remove-member ${m.id}`,
+      }),
+    ),
+    ...etcd.alarms.map((a) =>
+      failure('etcd-alarm', {
+        ...(a.node === undefined ? {} : { node: a.node }),
+        detail: a.kind,
+        hint: 'talosctl etcd alarm list',
+      }),
+    ),
+    ...quorumObjections(node, votes, remaining, policy),
+  ]
+}
+
+function quorumObjections(node: NodeName, votes: number, remaining: number, policy: EtcdPolicy): Failure[] {
+  if (remaining >= quorum(votes)) return []
+  if (votes <= 2) {
+    if (policy.acceptOutage) return []
+    return [
+      failure('etcd-outage', {
+        node,
+        detail: `etcd has ${votes === 1 ? 'one member' : 'two members'}: while ${node} reboots there is no quorum, the Kubernetes API is down, and nothing can be written`,
+        hint: 'accept it with --accept-etcd-outage, or etcd.acceptOutage in operations.yaml',
+      }),
+    ]
+  }
+  return [
+    failure('etcd-quorum', { node, detail: `${remaining} healthy voters would remain, ${quorum(votes)} are needed` }),
+  ]
+}

@@ -1,0 +1,314 @@
+/** Decides an upgrade: a pure function of what is declared, what was observed, and what the person asked for. */
+import semver from 'semver'
+import type { Cluster, NodeDeclaration, NodeName, TalosVersion } from '../model/cluster.ts'
+import { type Failure, failure } from '../model/failure.ts'
+import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
+import { kubernetesObjections, versionObjections } from './compatibility.ts'
+import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
+import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
+import type { NodePlan, UpgradePlan } from './upgrade-plan.ts'
+
+export type UpgradeWish = {
+  to: TalosVersion
+  /** nodes that may be changed; all of them when absent */
+  nodes?: NodeName[]
+  allowExtensionLoss: boolean
+  acceptEtcdOutage: boolean
+  /** tries nodes again that fell back from this target before */
+  retry: boolean
+}
+
+/** What earlier runs remember and the world can not tell. */
+export type UpgradeHistory = {
+  /** image that a node fell back from, by node */
+  rolledBack: Readonly<Record<NodeName, string>>
+  /** boot id under which an installation was started whose end nobody saw, by node */
+  openInstalls: Readonly<Record<NodeName, string>>
+}
+
+export type Planned = { ok: true; plan: UpgradePlan } | { ok: false; failures: Failure[] }
+
+/** Plans the upgrade of the wished nodes, or refuses with every reason at once. */
+export function planUpgrade(
+  cluster: Cluster,
+  observed: Observation,
+  wish: UpgradeWish,
+  history: UpgradeHistory,
+): Planned {
+  const targets = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
+  const failures: Failure[] = []
+  const nodes: NodePlan[] = []
+  for (const declared of targets) {
+    const seen = observed.nodes[declared.name]
+    const refusal = unusable(declared, seen)
+    if (refusal || !seen?.reachable) {
+      if (refusal) failures.push(refusal)
+      continue
+    }
+    const planned = planNode(cluster, declared, seen, wish, history)
+    nodes.push(planned.plan)
+    failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
+  }
+  failures.push(...uniqueKubernetesObjections(cluster, wish.to))
+
+  const working = nodes.filter((n) => n.work !== 'none')
+  const policy = {
+    lagBound: cluster.operations.etcd.lagBound,
+    acceptOutage: wish.acceptEtcdOutage || cluster.operations.etcd.acceptOutage,
+  }
+  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const sequence = inOrder(working, observed, policy)
+  const firstControlPlane = sequence.find((n) => n.role === 'controlplane')
+  if (firstControlPlane) {
+    failures.push(...otherControlPlanes(firstControlPlane.node, controlPlanes, observed, targets))
+    failures.push(...etcdObjections(firstControlPlane.node, observed.etcd, policy))
+  }
+  if (failures.length > 0) return { ok: false, failures }
+
+  const [canary, ...rest] = sequence
+  const snapshotFrom = firstControlPlane && snapshotSource(firstControlPlane.node, observed, policy)
+  return {
+    ok: true,
+    plan: {
+      verb: 'upgrade',
+      cluster: cluster.name,
+      to: wish.to,
+      nodes,
+      ...(canary ? { canary: canary.node } : {}),
+      order: rest.map((n) => n.node),
+      controlPlanes: controlPlanes.map((n) => n.name),
+      parallelism: cluster.operations.upgrade.parallelism,
+      pullParallelism: cluster.operations.upgrade.pullParallelism,
+      ...(snapshotFrom ? { snapshotFrom } : {}),
+      acceptEtcdOutage: policy.acceptOutage,
+      notes: notes(nodes, observed),
+    },
+  }
+}
+
+/** Why nothing can be planned for a node: it does not answer, or it is not running an installed system. */
+function unusable(declared: NodeDeclaration, seen: NodeObservation | undefined): Failure | undefined {
+  const node = declared.name
+  if (!seen) return failure('node-unreachable', { node, detail: 'it was not observed' })
+  if (!seen.reachable) return { ...seen.failure, node }
+  if (seen.stage !== 'running' && seen.stage !== 'booting') {
+    return failure('node-not-ready', {
+      node,
+      detail: `its stage is ${seen.stage}`,
+      hint: `talosctl -n ${node} get machinestatus`,
+    })
+  }
+  return undefined
+}
+
+function planNode(
+  cluster: Cluster,
+  declared: NodeDeclaration,
+  seen: NodeFacts,
+  wish: UpgradeWish,
+  history: UpgradeHistory,
+): { plan: NodePlan; failures: Failure[] } {
+  const node = declared.name
+  const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
+  const image = installerImage({
+    factory: cluster.operations.upgrade.factory ?? 'factory.talos.dev',
+    platform: seen.platform,
+    secureBoot: seen.secureBoot,
+    schematic,
+    version: wish.to,
+  })
+  const base = {
+    node,
+    address: declared.address,
+    role: declared.role,
+    path: semver.gte(seen.version, '1.13.0') ? 'lifecycle' : 'legacy',
+    from: seen.version,
+    to: wish.to,
+    image,
+    ...(seen.schematic === undefined ? {} : { schematicBefore: seen.schematic }),
+    schematic,
+    bootId: seen.bootId,
+    otherSlot: seen.otherSlot,
+  } as const
+  const sameVersion = semver.eq(seen.version, wish.to)
+  if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic)) {
+    return { plan: { ...base, work: 'none', why: `runs ${seen.version} already` }, failures: [] }
+  }
+  if (seen.otherSlot.state === 'installed' && seen.otherSlot.image === image) {
+    const since = seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
+    return {
+      plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
+      failures: rolledBackBefore(node, image, wish, history),
+    }
+  }
+  const why = sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`
+  return {
+    plan: { ...base, work: 'upgrade', why },
+    failures: [
+      ...versionObjections(seen.version, wish.to),
+      ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
+      ...extensionObjections(declared, seen, schematic, wish),
+      ...slotObjections(node, seen, image, history),
+      ...rolledBackBefore(node, image, wish, history),
+    ],
+  }
+}
+
+const uniqueKubernetesObjections = (cluster: Cluster, to: TalosVersion): Failure[] =>
+  kubernetesObjections(to, cluster.kubernetesVersion, 'the declaration says')
+
+const shortName = (extension: string): string => extension.slice(extension.lastIndexOf('/') + 1)
+
+/** An image that lacks an extension which runs today cuts off storage or firmware at the next boot. */
+function extensionObjections(
+  declared: NodeDeclaration,
+  seen: NodeFacts,
+  schematic: string,
+  wish: UpgradeWish,
+): Failure[] {
+  if (wish.allowExtensionLoss || seen.extensions.length === 0 || schematic === seen.schematic) return []
+  const hint = 'declare the extensions of the schematic, or accept the loss with --allow-extension-loss'
+  if (schematic === VANILLA_SCHEMATIC && declared.schematic === undefined) {
+    return [
+      failure('extension-loss', {
+        detail: `runs ${seen.extensions.join(', ')} from an image without a schematic; no image that keeps them is known`,
+        hint,
+      }),
+    ]
+  }
+  const kept = new Set((declared.extensions ?? []).map(shortName))
+  const lost = seen.extensions.filter((e) => !kept.has(shortName(e)))
+  if (lost.length === 0) return []
+  return [
+    failure('extension-loss', {
+      detail: `schematic ${schematic.slice(0, 8)} is not known to hold ${lost.join(', ')}`,
+      hint,
+    }),
+  ]
+}
+
+/** At most one successful install between two boots: a second one overwrites the slot that runs, the only way back. */
+function slotObjections(node: NodeName, seen: NodeFacts, image: string, history: UpgradeHistory): Failure[] {
+  const slot = seen.otherSlot
+  const reboot = `talosctl -n ${node} reboot`
+  switch (slot.state) {
+    case 'quiet':
+    case 'install-failed':
+      return []
+    case 'installed':
+      return [
+        failure('other-version-waiting', {
+          detail: `${slot.image} waits for the next reboot, and installing ${image} over it would destroy the way back`,
+          hint: `boot it first: ${reboot}`,
+        }),
+      ]
+    case 'installing':
+      return [
+        failure('install-unknown', {
+          detail: `${slot.image} is being installed right now`,
+          hint: 'run again when it has ended',
+        }),
+      ]
+    case 'cut-off':
+      return [
+        failure('install-unknown', {
+          detail: `the installation of ${slot.image} was cut off`,
+          hint: `boot first: ${reboot}`,
+        }),
+      ]
+    case 'unknown':
+      // nobody of ours installed anything since that boot, so this is no repetition
+      if (history.openInstalls[node] !== seen.bootId) return []
+      return [
+        failure('install-unknown', {
+          detail: 'an earlier run began to install, and the log of machined no longer tells how it ended',
+          hint: `boot first: ${reboot}`,
+        }),
+      ]
+  }
+}
+
+function rolledBackBefore(node: NodeName, image: string, wish: UpgradeWish, history: UpgradeHistory): Failure[] {
+  if (wish.retry || history.rolledBack[node] !== image) return []
+  return [
+    failure('rolled-back-before', {
+      node,
+      detail: `fell back from ${image}`,
+      hint: 'find out why, then try again with --retry',
+    }),
+  ]
+}
+
+/** Control planes that are not themselves to be changed first must answer, and run. */
+function otherControlPlanes(
+  first: NodeName,
+  controlPlanes: NodeDeclaration[],
+  observed: Observation,
+  targets: NodeDeclaration[],
+): Failure[] {
+  return controlPlanes
+    .filter((n) => n.name !== first)
+    .flatMap((n) => {
+      const seen = observed.nodes[n.name]
+      if (seen?.reachable) return controlPlaneObjections(n.name, seen)
+      if (targets.includes(n)) return [] // named by `unusable` already
+      return [
+        failure('control-plane-unreachable', {
+          node: n.name,
+          ...(seen?.failure.detail ? { detail: seen.failure.detail } : {}),
+        }),
+      ]
+    })
+}
+
+/** Why a control plane does not count as up while another one is taken down. */
+export function controlPlaneObjections(node: NodeName, seen: NodeFacts): Failure[] {
+  if (seen.stage === 'running') return []
+  return [failure('control-plane-unreachable', { node, detail: `its stage is ${seen.stage}` })]
+}
+
+/** Canary first, then control planes with the etcd leader last, then workers. A broken control plane goes before everything. */
+function inOrder(working: NodePlan[], observed: Observation, policy: EtcdPolicy): NodePlan[] {
+  const members = new Map(observed.etcd.members.map((m) => [m.node, m]))
+  const workers = working.filter((n) => n.role === 'worker')
+  const controlPlanes = working.filter((n) => n.role === 'controlplane')
+  const isBroken = (n: NodePlan): boolean => {
+    const member = members.get(n.node)
+    return member === undefined || !isHealthyVoter(member, observed.etcd, policy.lagBound)
+  }
+  const broken = controlPlanes.filter(isBroken)
+  const sound = controlPlanes.filter((n) => !isBroken(n))
+  const followers = sound.filter((n) => !members.get(n.node)?.leader)
+  const leaders = sound.filter((n) => members.get(n.node)?.leader)
+  const [canaryWorker, ...otherWorkers] = workers
+  if (broken.length > 0) return [...broken, ...followers, ...leaders, ...workers]
+  if (canaryWorker) return [canaryWorker, ...followers, ...leaders, ...otherWorkers]
+  const canary = followers.at(-1) ?? leaders.at(-1)
+  return [...(canary ? [canary] : []), ...[...followers, ...leaders].filter((n) => n !== canary)]
+}
+
+/** A healthy member to take the snapshot from: a control plane that is not the first to go, when there is one. */
+function snapshotSource(first: NodeName, observed: Observation, policy: EtcdPolicy): NodeName | undefined {
+  const healthy = observed.etcd.members
+    .filter((m) => isHealthyVoter(m, observed.etcd, policy.lagBound))
+    .map((m) => m.node)
+  return healthy.find((n) => n !== first) ?? healthy[0]
+}
+
+function notes(nodes: NodePlan[], observed: Observation): string[] {
+  return nodes.flatMap((n) => {
+    const seen = observed.nodes[n.node]
+    if (!seen?.reachable) return []
+    return [
+      ...(seen.ready ? [] : [`${n.node} is not ready now: ${seen.unmet.join(', ') || seen.stage}`]),
+      ...(n.work === 'upgrade' && n.schematicBefore === undefined
+        ? [`${n.node} runs no schematic; the vanilla one is installed`]
+        : []),
+      ...(n.work === 'none' && n.otherSlot.state === 'installed'
+        ? [
+            `${n.node}: ${n.otherSlot.image} waits in the other slot${n.otherSlot.at ? ` since ${n.otherSlot.at}` : ''}, and boots next`,
+          ]
+        : []),
+    ]
+  })
+}
