@@ -1,0 +1,62 @@
+/** The gate: every other control plane is up and votes, nothing is wrong with etcd, and quorum outlasts the reboot. */
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import type { Failure, Result } from '../../workflows/model/failure.ts'
+import { failure } from '../../workflows/model/failure.ts'
+import { etcdObjections } from '../../workflows/plan/etcd.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { reading, type World } from './world.ts'
+
+/** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
+const PATIENCE_MS = 20_000
+
+export const checkEtcd =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+    const { met, seen } = await watch({
+      what: `etcd to bear the loss of ${plan.node}`,
+      look: () => objections(world, plan.node, context),
+      until: (failures) => failures.length === 0 || !failures.every(mayPass),
+      say: (failures) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
+      deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
+      everyMs: 500,
+      signal: context.signal,
+      waiting: (what, last) => context.waiting(what, last),
+    })
+    const [first, ...others] = seen
+    if (met && !first) return { ok: true, value: undefined }
+    const more = others.length > 0 ? ` (and ${others.map((f) => f.reason).join(', ')})` : ''
+    return {
+      ok: false,
+      failure: { ...(first ?? failure('bug')), detail: `${first?.node ?? 'etcd'}: ${first?.detail ?? ''}${more}` },
+    }
+  }
+
+/** Trouble that ends by itself within seconds of a member's return. */
+const mayPass = ({ reason }: Failure): boolean =>
+  reason === 'etcd-member-unhealthy' ||
+  reason === 'etcd-member-behind' ||
+  reason === 'control-plane-unreachable' ||
+  reason === 'etcd-members-disagree' ||
+  reason === 'etcd-quorum'
+
+async function objections(world: World, node: string, context: StepContext): Promise<Failure[]> {
+  const { cluster, talos } = world
+  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const others = controlPlanes.filter((n) => n.name !== node)
+  const [stages, etcd] = await Promise.all([
+    Promise.all(others.map(async (n) => ({ node: n.name, glance: await talos.glance(n, reading(world, context)) }))),
+    talos.observeEtcd(controlPlanes, reading(world, context)),
+  ])
+  const down = stages.flatMap(({ node: name, glance }) => {
+    if (!glance.ok)
+      return [
+        failure('control-plane-unreachable', { node: name, detail: glance.failure.detail ?? glance.failure.reason }),
+      ]
+    return glance.value.stage === 'running'
+      ? []
+      : [failure('control-plane-unreachable', { node: name, detail: `its stage is ${glance.value.stage}` })]
+  })
+  const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
+  return [...down, ...etcdObjections(node, etcd, policy)]
+}

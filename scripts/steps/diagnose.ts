@@ -1,0 +1,38 @@
+/** After a failure: how the node really stands. */
+import semver from 'semver'
+import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
+import type { Result } from '../../workflows/model/failure.ts'
+import type { NodeFacts } from '../../workflows/model/observation.ts'
+import type { Verdict } from '../../workflows/model/verdict.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { observeOne } from './observe-one.ts'
+import { evidenceOf } from './verify.ts'
+import type { World } from './world.ts'
+
+export const diagnose =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
+    const seen = await observeOne(world, plan.node, context)
+    if (!seen.ok)
+      return {
+        ok: true,
+        value: { verdict: 'unreachable', evidence: { versionBefore: plan.from, bootIdBefore: plan.bootId } },
+      }
+    return {
+      ok: true,
+      value: { verdict: verdictAfterFailure(plan, seen.value), evidence: evidenceOf(plan, seen.value) },
+    }
+  }
+
+/** What a node that answers is, given that something on its way failed. */
+export function verdictAfterFailure(plan: NodePlan, facts: NodeFacts): Verdict {
+  const rebooted = facts.bootId !== plan.bootId
+  if (!rebooted) {
+    return facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image
+      ? 'installed-not-rebooted'
+      : 'unchanged'
+  }
+  const before = semver.eq(facts.version, plan.from) && facts.schematic === plan.schematicBefore
+  return before ? 'rolled-back' : 'stuck'
+}

@@ -1,0 +1,40 @@
+/** Moves etcd's leadership away from a node before it goes down, so that nobody has to notice its absence first. */
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { declaredNode, reading, type World } from './world.ts'
+
+export const handOverLeadership =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+    const self = declaredNode(world, plan.node)
+    const leads = async (): Promise<boolean> => {
+      const etcd = await world.talos.observeEtcd([self], reading(world, context))
+      return etcd.members.some((m) => m.node === plan.node && m.answers && m.leader)
+    }
+    if (!(await leads())) return { ok: true, value: undefined }
+    const { signal, processFile } = context
+    const call = await world.talos.forfeitLeadership(self, {
+      signal,
+      processFile,
+      timeoutMs: world.cluster.operations.deadlines.observeMs,
+    })
+    const { met } = await watch({
+      what: `${plan.node} to lead etcd no more`,
+      look: leads,
+      until: (still) => !still,
+      deadlineMs: call.ok ? world.cluster.operations.deadlines.observeMs : 0,
+      everyMs: 200,
+      signal,
+      waiting: (what, last) => context.waiting(what, last),
+    })
+    if (met) return { ok: true, value: undefined }
+    return {
+      ok: false,
+      failure: failure('handover-failed', {
+        detail: call.ok ? 'it still leads' : (call.failure.detail ?? ''),
+        hint: `talosctl -n ${plan.node} etcd status`,
+      }),
+    }
+  }

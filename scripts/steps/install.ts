@@ -1,0 +1,112 @@
+/**
+ * Writes the target into the slot that does not run. At most one install between two boots: whether it happened is read
+ * from the node, and what can not be known is not repeated. A running install is never cut off.
+ */
+import semver from 'semver'
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { NodeFacts } from '../../workflows/model/observation.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { observeOne } from './observe-one.ts'
+import { declaredNode, type World } from './world.ts'
+
+export const install =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+    const before = await settled(world, plan, context)
+    if (!before.ok) return before
+    const known = whetherInstalled(plan, before.value, context.again)
+    if (known) return known
+
+    const { installMs } = world.cluster.operations.deadlines
+    context.waiting(`${plan.image} to be installed`)
+    const { signal, processFile } = context
+    const call = await world.talos.install(declaredNode(world, plan.node), plan.image, {
+      signal,
+      timeoutMs: installMs,
+      processFile,
+    })
+
+    // the exit code says how talosctl fared; the node's own log says whether the slot was written
+    const after = await settled(world, plan, context)
+    if (!after.ok) return after
+    if (holdsTarget(plan, after.value)) return { ok: true, value: undefined }
+    const said = call.ok ? 'talosctl ended well, and the node tells of no installation' : (call.failure.detail ?? '')
+    return {
+      ok: false,
+      failure: failure('install-failed', {
+        detail: whyNot(after.value, said),
+        hint: `talosctl -n ${plan.node} logs machined`,
+      }),
+    }
+  }
+
+/** The node's facts once no installation runs on it. */
+async function settled(world: World, plan: NodePlan, context: StepContext): Promise<Result<NodeFacts>> {
+  const { met, seen } = await watch({
+    what: `the installation that runs on ${plan.node} to end`,
+    look: () => observeOne(world, plan.node, context),
+    until: (facts) => !facts.ok || facts.value.otherSlot.state !== 'installing',
+    deadlineMs: world.cluster.operations.deadlines.installMs,
+    everyMs: 500,
+    signal: context.signal,
+    waiting: (what, last) => context.waiting(what, last),
+  })
+  return met
+    ? seen
+    : { ok: false, failure: failure('install-timed-out', { hint: `talosctl -n ${plan.node} logs machined` }) }
+}
+
+const holdsTarget = (plan: NodePlan, facts: NodeFacts): boolean =>
+  (semver.eq(facts.version, plan.to) && facts.schematic === plan.schematic) ||
+  (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image)
+
+/** A result where nothing may or need be installed; undefined where the installation is to be started. */
+function whetherInstalled(plan: NodePlan, facts: NodeFacts, again: boolean): Result<void> | undefined {
+  if (holdsTarget(plan, facts)) return { ok: true, value: undefined }
+  const refuse = (failed: Failure): Result<void> => ({ ok: false, failure: failed })
+  const reboot = `talosctl -n ${plan.node} reboot`
+  if (semver.lt(facts.version, '1.13.0')) {
+    // below 1.13 talosctl would silently fall back to the call that reboots as well
+    return refuse(
+      failure('wrong-version', { detail: `runs ${facts.version}, where an install can not wait for its reboot` }),
+    )
+  }
+  switch (facts.otherSlot.state) {
+    case 'installed':
+      return refuse(
+        failure('other-version-waiting', {
+          detail: `${facts.otherSlot.image} waits for the next reboot`,
+          hint: reboot,
+        }),
+      )
+    case 'cut-off':
+      return refuse(
+        failure('install-unknown', {
+          detail: `the installation of ${facts.otherSlot.image} was cut off`,
+          hint: reboot,
+        }),
+      )
+    case 'unknown':
+      if (!again) return undefined
+      return refuse(
+        failure('install-unknown', {
+          detail: 'it was begun before, and the log of machined no longer tells how it ended',
+          hint: reboot,
+        }),
+      )
+    default:
+      return undefined
+  }
+}
+
+function whyNot(facts: NodeFacts, said: string): string {
+  const { otherSlot } = facts
+  const ended =
+    otherSlot.state === 'install-failed'
+      ? `the installer ended with ${otherSlot.exitCode ?? 'an error'}`
+      : otherSlot.state
+  return said ? `${ended}: ${said}` : ended
+}

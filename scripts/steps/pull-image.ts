@@ -1,0 +1,13 @@
+/** Pulls the installer onto the node while it runs on undisturbed; pulling what is there already costs nothing. */
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import type { Result } from '../../workflows/model/failure.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { declaredNode, type World } from './world.ts'
+
+export const pullImage =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, { signal, processFile, waiting }: StepContext): Promise<Result<void>> => {
+    waiting(`${plan.image} to be pulled`)
+    const timeoutMs = world.cluster.operations.deadlines.pullMs
+    return world.talos.pull(declaredNode(world, plan.node), plan.image, { signal, timeoutMs, processFile })
+  }

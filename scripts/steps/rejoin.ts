@@ -1,0 +1,77 @@
+/** Waits until a node that rebooted is running and ready, and its etcd member votes and has caught up. */
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { declaredNode, reading, type World } from './world.ts'
+
+export const rejoin =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+    const node = declaredNode(world, plan.node)
+    const ready = await untilReady(world, node, context)
+    if (!ready.ok || node.role === 'worker') return ready
+    return untilVoting(world, node, context)
+  }
+
+/** Follows the node's own stream of its stage; where the stream breaks or stays silent, it is opened again. */
+async function untilReady(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
+  let last = 'no answer yet'
+  let isReady = false
+  const look = async (): Promise<boolean> => {
+    const enough = new AbortController()
+    const signal = AbortSignal.any([context.signal, enough.signal])
+    await world.talos.watchStage(
+      node,
+      (status) => {
+        last = status.unmet.length > 0 ? `${status.stage}, ${status.unmet.join(', ')}` : status.stage
+        isReady = status.stage === 'running' && status.ready
+        if (isReady) enough.abort()
+        else context.waiting(`${node.name} to be running and ready`, last)
+      },
+      // a stream can go silent without ending (talos#14242), so none is trusted for long
+      { signal, timeoutMs: 15_000 },
+    )
+    return isReady
+  }
+  const { met } = await watch({
+    what: `${node.name} to be running and ready`,
+    look,
+    until: Boolean,
+    say: () => last,
+    deadlineMs: world.cluster.operations.deadlines.readyMs,
+    everyMs: 200,
+    signal: context.signal,
+    waiting: (what, seen) => context.waiting(what, seen),
+  })
+  if (met) return { ok: true, value: undefined }
+  return { ok: false, failure: failure('never-ready', { detail: last, hint: `talosctl -n ${node.name} services` }) }
+}
+
+async function untilVoting(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
+  const controlPlanes = world.cluster.nodes.filter((n) => n.role === 'controlplane')
+  const { lagBound } = world.cluster.operations.etcd
+  const { met, seen } = await watch({
+    what: `etcd member of ${node.name} to vote and catch up`,
+    look: () => world.talos.observeEtcd(controlPlanes, reading(world, context)),
+    until: (etcd) => etcd.members.some((m) => m.node === node.name && isHealthyVoter(m, etcd, lagBound)),
+    say: (etcd) => {
+      const member = etcd.members.find((m) => m.node === node.name)
+      if (!member?.answers) return member?.failure?.detail ?? 'no answer'
+      if (member.learner) return 'a learner'
+      return member.errors.join('; ') || `${lagOf(member, etcd)} entries behind`
+    },
+    deadlineMs: world.cluster.operations.deadlines.etcdMs,
+    everyMs: 200,
+    signal: context.signal,
+    waiting: (what, last) => context.waiting(what, last),
+  })
+  if (met) return { ok: true, value: undefined }
+  const member = seen.members.find((m) => m.node === node.name)
+  const detail = member?.answers
+    ? `${lagOf(member, seen)} entries behind`
+    : (member?.failure?.detail ?? 'its member does not answer')
+  return { ok: false, failure: failure('etcd-not-caught-up', { detail, hint: `talosctl -n ${node.name} etcd status` }) }
+}

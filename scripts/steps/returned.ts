@@ -1,0 +1,40 @@
+/** Watches a node go down and come back: a knock at its port while it is away, a full look when it answers. */
+import type { NodeName } from '../../workflows/model/cluster.ts'
+import type { Result } from '../../workflows/model/failure.ts'
+import type { StepContext } from '../engine/driver.ts'
+import type { Glance } from '../talos.ts'
+import { watch } from '../watch.ts'
+import { declaredNode, reading, type World } from './world.ts'
+
+/** where the port can not be reached from here, others are asked this often */
+const BY_OTHERS_MS = 5_000
+
+export type Sight = { answers: boolean; glance?: Result<Glance> }
+
+/** Looks until the node answers and `until` holds, or the deadline passes. */
+export async function watchReturn(
+  world: World,
+  node: NodeName,
+  context: StepContext,
+  options: { what: string; until: (glance: Glance) => boolean; deadlineMs: number },
+): Promise<{ met: boolean; glance?: Glance }> {
+  const declared = declaredNode(world, node)
+  let askedAt = 0
+  const { met, seen } = await watch<Sight>({
+    what: options.what,
+    look: async () => {
+      const answers = await world.knocks(declared, context.signal)
+      if (!answers && Date.now() - askedAt < BY_OTHERS_MS) return { answers }
+      askedAt = Date.now()
+      return { answers, glance: await world.talos.glance(declared, reading(world, context)) }
+    },
+    until: ({ glance }) => glance?.ok === true && options.until(glance.value),
+    say: ({ answers, glance }) =>
+      glance?.ok ? `${glance.value.stage}, ${glance.value.version}` : answers ? 'answers no question yet' : 'down',
+    deadlineMs: options.deadlineMs,
+    everyMs: 100,
+    signal: context.signal,
+    waiting: (what, last) => context.waiting(what, last),
+  })
+  return { met, ...(seen.glance?.ok ? { glance: seen.glance.value } : {}) }
+}

@@ -1,0 +1,28 @@
+/** What every step is handed: the cluster as declared, the way to talk to it, and where its files are. */
+import type { Cluster, NodeDeclaration, NodeName } from '../../workflows/model/cluster.ts'
+import type { StepContext } from '../engine/driver.ts'
+import type { Talos } from '../talos.ts'
+
+export type World = {
+  cluster: Cluster
+  talos: Talos
+  acceptEtcdOutage: boolean
+  /** folder for etcd snapshots */
+  snapshots: string
+  /** name of the run, for files that outlive it */
+  run: string
+  /** whether the node's API port takes connections: much cheaper than asking it anything */
+  knocks: (node: NodeDeclaration, signal: AbortSignal) => Promise<boolean>
+}
+
+export function declaredNode(world: World, name: NodeName): NodeDeclaration {
+  const node = world.cluster.nodes.find((n) => n.name === name)
+  if (!node) throw new Error(`${name} is not declared`)
+  return node
+}
+
+/** Options of a read during a step. */
+export const reading = (world: World, context: StepContext) => ({
+  signal: context.signal,
+  timeoutMs: world.cluster.operations.deadlines.observeMs,
+})
