@@ -93,6 +93,9 @@ export type ApiErrorCode =
   | 'UNIMPLEMENTED'
   | 'ALREADY_EXISTS'
   | 'DEADLINE_EXCEEDED'
+  | 'INTERNAL'
+  | 'CANCELLED'
+  | 'INTERNAL'
   | 'UNKNOWN'
 
 /** How the network treats a connection to the node right now. */
@@ -120,6 +123,8 @@ export interface LabEtcd {
     storageVersion: string
   }>
   alarms(): Promise<{ memberId: string; alarm: 'NOSPACE' | 'CORRUPT' }[]>
+  /** disarms every alarm of the cluster and resolves to what was raised */
+  disarmAlarms(): Promise<{ memberId: string; alarm: 'NOSPACE' | 'CORRUPT' }[]>
   /** moves leadership away when this member leads; resolves to the new leader's id, or undefined when it did not lead */
   forfeitLeadership(): Promise<string | undefined>
   /** bytes of a bbolt database followed by their sha256, as etcd streams it */
@@ -150,8 +155,14 @@ export interface LabNode {
    * An aborted signal cuts the installation off, as a cancelled stream does on a real node.
    */
   install(image: string, signal: AbortSignal): AsyncIterable<{ message: string } | { exitCode: number }>
-  /** MachineService.Upgrade below 1.13: etcd checks on the node, pull, drain, install, reboot; returns the actor id at once */
-  upgradeLegacy(request: { image: string; force: boolean; preserve: boolean; stage: boolean }): Promise<string>
+  /**
+   * MachineService.Upgrade below 1.13: pull and etcd checks on the node (here the signal still cancels), then the actor
+   * id, then drain, install, reboot.
+   */
+  upgradeLegacy(
+    request: { image: string; force: boolean; preserve: boolean; stage: boolean },
+    signal?: AbortSignal,
+  ): Promise<string>
   /** MachineService.Reboot; returns the actor id at once */
   reboot(mode: 'DEFAULT' | 'POWERCYCLE' | 'FORCE'): Promise<string>
   /** recorded in the lab's log with caller and outcome */

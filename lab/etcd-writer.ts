@@ -1,0 +1,64 @@
+import { setTimeout } from 'node:timers/promises'
+import { callEtcd } from './etcd-gateway.ts'
+import type { EtcdMember } from './etcd-member.ts'
+import type { LabLog } from './log.ts'
+
+const periodMs = 100
+/** shorter pauses are the machine that the lab runs on, not etcd */
+const noticedMs = 1500
+
+/**
+ * Puts a key through every member ten times a second and logs where no write gets through for long. A member that is
+ * not healthy by its own machine's state (down, starting) is left alone; its time starts anew when it is healthy again.
+ */
+export function writeThroughAll(members: readonly EtcdMember[], log: LabLog): { stop(): Promise<void> } {
+  const end = new AbortController()
+  const writers = members.map((member) => writeThrough(member, log, end.signal))
+  return {
+    async stop() {
+      end.abort()
+      await Promise.all(writers)
+    },
+  }
+}
+
+async function writeThrough(member: EtcdMember, log: LabLog, signal: AbortSignal): Promise<void> {
+  const key = Buffer.from(`lab/${member.name}`).toString('base64')
+  let lastMs = performance.now()
+  let noticed = false
+  let reason = ''
+  while (!signal.aborted) {
+    if (!member.healthy) {
+      lastMs = performance.now()
+      noticed = false
+    } else {
+      const failure = await put(member, key)
+      const ms = Math.round(performance.now() - lastMs)
+      reason = failure ?? reason
+      if (!member.healthy) continue
+      if (failure !== undefined && ms > noticedMs && !noticed) {
+        noticed = true
+        log.append({ type: 'etcd.gap', node: member.name, ms, ended: false, reason })
+      }
+      if (failure === undefined) {
+        if (ms > noticedMs) log.append({ type: 'etcd.gap', node: member.name, ms, ended: true, reason })
+        noticed = false
+        reason = ''
+        lastMs = performance.now()
+      }
+    }
+    await setTimeout(periodMs)
+  }
+}
+
+async function put(member: EtcdMember, key: string): Promise<string | undefined> {
+  try {
+    const value = Buffer.from(String(Date.now())).toString('base64')
+    await callEtcd(member.clientUrl, '/v3/kv/put', { key, value }, { timeoutMs: 1000 })
+    return undefined
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    // a raised alarm refuses writes by design: etcd is there and has a leader
+    return message.includes('database space exceeded') ? undefined : message
+  }
+}

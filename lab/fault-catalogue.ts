@@ -1,0 +1,75 @@
+/** What can go wrong in the lab, by name. */
+export type FaultName = keyof typeof faultCatalogue
+
+type FaultKind = {
+  /** one line for `lab fault --list` */
+  summary: string
+  /** how it ends when nobody cures it */
+  ends: string
+  /** length in machine seconds, for the faults that have one */
+  seconds?: number
+  /** how often it happens before it is over; without it, until it is cured */
+  times?: number
+  /** makes sense only on a node with an etcd member */
+  controlPlaneOnly?: true
+}
+
+/** The one catalogue of faults. Every one of them works on nodes below Talos 1.13 and above. */
+export const faultCatalogue = {
+  'image-pull-fails': { summary: 'the registry does not have the image', ends: 'cured' },
+  'image-pull-hangs': { summary: 'a pull makes no progress; it goes on when cured', ends: 'cured' },
+  'install-fails': { summary: 'the installer ends with exit code 1, the slots stay as they are', ends: 'cured' },
+  'boots-back-to-old-version': {
+    summary: 'a slot that never ran does not boot; the node comes back on the other one',
+    ends: 'cured',
+  },
+  'never-returns': { summary: 'after a reboot the machine stays down; it boots when cured', ends: 'cured' },
+  'returns-not-ready': {
+    summary: 'after a boot the node runs and does not get ready; it gets ready when cured',
+    ends: 'cured',
+  },
+  'slow-boot': { summary: 'a reboot takes that much longer', ends: 'cured', seconds: 120 },
+  'connection-lost-during-reboot': {
+    summary: 'the answer to a reboot (or legacy upgrade) is lost, though it happens',
+    ends: 'cured',
+  },
+  'reboot-request-lost': {
+    summary: 'a reboot (or legacy upgrade) is answered with Unavailable and does not happen',
+    ends: 'after one request',
+    times: 1,
+  },
+  'unreachable-for': { summary: 'no packet reaches the Talos API', ends: 'after its seconds', seconds: 60 },
+  'etcd-member-down': {
+    summary: 'the etcd process is dead',
+    ends: 'cured, or when the node boots',
+    controlPlaneOnly: true,
+  },
+  'etcd-alarm-nospace': {
+    summary: 'the member has raised NOSPACE',
+    ends: 'cured, or disarmed',
+    controlPlaneOnly: true,
+  },
+  'etcd-learner': {
+    summary: 'a learner that never started is among the members',
+    ends: 'cured',
+    controlPlaneOnly: true,
+  },
+  'etcd-slow-to-catch-up': {
+    summary: 'for that long after a boot the member reports an applied index far behind',
+    ends: 'cured',
+    seconds: 60,
+    controlPlaneOnly: true,
+  },
+  'answers-garbage': { summary: 'every answer of the Talos API is nonsense', ends: 'cured' },
+  'wrong-ca': { summary: "the node presents a certificate of a stranger's CA", ends: 'cured' },
+} as const satisfies Record<string, FaultKind>
+
+/** The entry of `name`, with the optional fields visible to the type checker. */
+export function faultKind(name: FaultName): FaultKind {
+  return faultCatalogue[name]
+}
+
+/** Whether a word from a command line or a file is a fault's name. */
+export function isFaultName(name: string): name is FaultName {
+  return Object.hasOwn(faultCatalogue, name)
+}

@@ -1,0 +1,57 @@
+/**
+ * Everything the lab writes to its log, one JSON object a line. A line is on disk before a client can see the effect,
+ * so a test may act on it (kill something between a change and its record, say) and `check` may judge by it.
+ */
+export type LabEvent =
+  /** all nodes are ready and etcd has quorum; what happens before it is the lab's own start */
+  | {
+      type: 'lab.up'
+      speed: number
+      nodes: readonly { name: string; role: 'controlplane' | 'worker'; version: string }[]
+    }
+  | { type: 'lab.down' }
+  /** a call that reached `node`, when it ended; `endpoint` is the node that the client had dialled */
+  | {
+      type: 'rpc'
+      node: string
+      method: string
+      endpoint: string
+      caller: string
+      roles: readonly string[]
+      code: string
+    }
+  | { type: 'pull.started' | 'pull.finished'; node: string; image: string }
+  | { type: 'pull.failed'; node: string; image: string; reason: string }
+  | { type: 'install.started' | 'install.finished'; node: string; image: string; bootId: string }
+  | { type: 'install.failed' | 'install.cut-off'; node: string; image: string; bootId: string; reason: string }
+  /** an installation overwrote the slot that runs: the node cannot go back to `version` any more */
+  | { type: 'slot.lost'; node: string; bootId: string; version: string; overwrittenWith: string }
+  /** `by`: the call that asked for it; the legacy upgrade reboots on its own */
+  | { type: 'reboot.requested'; node: string; actorId: string; mode: string; bootId: string; by: 'reboot' | 'upgrade' }
+  /** asked for while another sequence ran, and therefore not started */
+  | { type: 'reboot.ignored'; node: string; actorId: string; bootId: string }
+  | { type: 'machine.down'; node: string; bootId: string }
+  /** apid answers again */
+  | { type: 'machine.booting'; node: string; bootId: string; version: string; slot: 'A' | 'B' }
+  | { type: 'machine.running'; node: string; bootId: string; version: string; slot: 'A' | 'B' }
+  | { type: 'machine.ready'; node: string; bootId: string; version: string }
+  | { type: 'machine.not-ready'; node: string; bootId: string; unmet: string }
+  /** `from` did not boot; the node went back to `to` */
+  | { type: 'machine.fell-back'; node: string; from: string; to: string }
+  /** neither slot boots: only a cure helps */
+  | { type: 'machine.lost'; node: string; version: string }
+  | { type: 'machine.wiped'; node: string; what: string }
+  | { type: 'etcd.started'; node: string; pid: number }
+  /** the member answers and knows its leader */
+  | { type: 'etcd.healthy'; node: string }
+  /** `by`: the machine going down, a fault, the lab's end, or the process itself */
+  | { type: 'etcd.stopped'; node: string; by: 'machine' | 'fault' | 'lab' | 'itself' }
+  | { type: 'etcd.lagging' | 'etcd.caught-up'; node: string }
+  /** no write went through this healthy member for so long; once when it is noticed, once when it ended */
+  | { type: 'etcd.gap'; node: string; ms: number; ended: boolean; reason: string }
+  | { type: 'fault.injected' | 'fault.fired'; node: string; fault: string; when?: string }
+  | { type: 'fault.cured'; node: string; fault: string; by: 'hand' | 'itself' | 'reboot' }
+  | { type: 'unreachable.from' | 'unreachable.to'; node: string }
+
+/** A line of the log. */
+export type LoggedEvent = LabEvent & { at: string }

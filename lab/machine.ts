@@ -1,0 +1,746 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { type BootSlots, beginInstall, bootFrom, finishInstall, freshSlots, otherSlot } from './boot-slots.ts'
+import type { Clock } from './clock.ts'
+import { preflightObjection } from './compatibility.ts'
+import type { EtcdMember } from './etcd-member.ts'
+import type { Fault, FaultBoard } from './fault-board.ts'
+import type { FaultName } from './fault-catalogue.ts'
+import { parseInstallerImage } from './installer-image.ts'
+import {
+  ApiError,
+  type Disk,
+  type LabEtcd,
+  type LabNode,
+  type NodeEvent,
+  type NodeState,
+  type Reachability,
+  type Service,
+  type Stage,
+} from './lab-node.ts'
+import type { LabLog } from './log.ts'
+import type { Timings } from './timings.ts'
+
+/** What a machine needs of its etcd member: the calls of the API, and control over the process. */
+export type MachineEtcd = LabEtcd &
+  Pick<
+    EtcdMember,
+    | 'pid'
+    | 'healthy'
+    | 'on'
+    | 'start'
+    | 'stop'
+    | 'setLagging'
+    | 'raiseAlarm'
+    | 'addLearner'
+    | 'removeLearner'
+    | 'objectionToUpgrade'
+  >
+
+/** What a machine is made of. */
+export type MachineOptions = {
+  name: string
+  address: string
+  role: 'controlplane' | 'worker'
+  version: string
+  schematic: string
+  kubernetesVersion: string
+  platform: string
+  secureBoot: boolean
+  disks: readonly Disk[]
+  machineConfig: string
+  /** schematic id → the extensions in it; an image of any other schematic is in no registry */
+  schematics: Readonly<Record<string, readonly string[]>>
+  timings: Timings
+  clock: Clock
+  faults: FaultBoard
+  log: LabLog
+  etcd?: MachineEtcd
+}
+
+type Sequence = 'boot' | 'reboot' | 'upgrade' | 'stageUpgrade'
+type InstallerOutput = { message: string } | { exitCode: number }
+
+const connectionLost = () => new ApiError('UNAVAILABLE', 'error reading from server: EOF')
+
+/** A simulated Talos machine: boot slots, stages, services, logs, and the time that everything takes. */
+export class Machine implements LabNode {
+  readonly name: string
+  readonly address: string
+  readonly role: 'controlplane' | 'worker'
+  readonly etcd: MachineEtcd | undefined
+  readonly #options: MachineOptions
+  readonly #listeners = new Set<(event: NodeEvent) => void>()
+  readonly #images: { name: string; digest: string; sizeBytes: number; createdAt: Date }[] = []
+  readonly #halt = new AbortController()
+  /** aborted when what runs now ends: a boot, an installation, a pull; each boot has its own */
+  #life = new AbortController()
+  #slots: BootSlots
+  #stage: Stage = 'booting'
+  #sequence: Sequence | undefined
+  #up = false
+  #silent = false
+  /** the services that an upgrade or a reboot stops first */
+  #servicesRun = false
+  #nodeReady = false
+  #reportedReady = false
+  #installing = false
+  #staged: string | undefined
+  #bootId: string = randomUUID()
+  #bootedAt: Date
+  #logs: { machined: string[]; dmesg: string[] } = { machined: [], dmesg: [] }
+
+  constructor(options: MachineOptions) {
+    this.#options = options
+    this.name = options.name
+    this.address = options.address
+    this.role = options.role
+    this.etcd = options.etcd
+    this.#bootedAt = options.clock.now()
+    this.#slots = freshSlots({
+      version: options.version,
+      schematic: options.schematic,
+      extensions: options.schematics[options.schematic] ?? [],
+    })
+    options.faults.on((change, fault) => {
+      if (fault.node !== this.name) return undefined
+      return change === 'in force' ? this.#suffer(fault) : this.#recover(fault)
+    })
+    options.etcd?.on(() => this.#etcdChanged())
+  }
+
+  /** Powers the machine on as one that has been running for long: only etcd takes its time. */
+  start(): void {
+    this.#detach(this.#boot({ readyAfterSeconds: 0 }))
+  }
+
+  /** Ends the machine for good, as the lab goes down. */
+  async halt(): Promise<void> {
+    this.#halt.abort(connectionLost())
+    this.#life.abort(connectionLost())
+    this.#up = false
+    this.#emit({ type: 'state' })
+    await this.etcd?.stop('SIGKILL', 'lab')
+  }
+
+  get ready(): boolean {
+    return this.#up && this.#stage === 'running' && this.#unmet().length === 0
+  }
+
+  state(): NodeState {
+    const unmetConditions = this.#unmet()
+    return {
+      stage: this.#stage,
+      ready: unmetConditions.length === 0,
+      unmetConditions,
+      version: this.#slots.runs.version,
+      kubernetesVersion: this.#options.kubernetesVersion,
+      bootId: this.#bootId,
+      bootedAt: this.#bootedAt,
+      slots: this.#slots.slots,
+      runningSlot: this.#slots.running,
+      defaultSlot: this.#slots.default,
+      platform: this.#options.platform,
+      secureBoot: this.#options.secureBoot,
+      services: this.#services(),
+      disks: this.#options.disks,
+      machineConfig: this.#options.machineConfig,
+    }
+  }
+
+  reachability(): Reachability {
+    if (this.#silent) return 'silent'
+    return this.#up ? 'answers' : 'refuses'
+  }
+
+  presentsWrongCa(): boolean {
+    return this.#fault('wrong-ca') !== undefined
+  }
+
+  answersGarbage(): boolean {
+    return this.#fault('answers-garbage') !== undefined
+  }
+
+  log(name: 'machined' | 'dmesg'): readonly string[] {
+    return this.#logs[name]
+  }
+
+  on(listener: (event: NodeEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  images(): readonly { name: string; digest: string; sizeBytes: number; createdAt: Date }[] {
+    return this.#images
+  }
+
+  recordCall(call: { method: string; endpoint: string; caller: string; roles: readonly string[]; code: string }): void {
+    this.#options.log.append({ type: 'rpc', node: this.name, ...call })
+  }
+
+  async pullImage(image: string, clientSignal: AbortSignal): Promise<string> {
+    this.#mustBeUp()
+    const signal = AbortSignal.any([clientSignal, this.#life.signal])
+    const present = this.#images.find(({ name }) => name === image)
+    if (present !== undefined) return pinned(present)
+    const { log, clock, timings, faults } = this.#options
+    log.append({ type: 'pull.started', node: this.name, image })
+    try {
+      await faults.hold('image-pull-hangs', this.name, signal)
+      if (faults.strike('image-pull-fails', this.name) || !this.#published(image)) {
+        throw new ApiError(
+          'NOT_FOUND',
+          `error pulling image: failed to resolve reference "${image}": ${image}: not found`,
+        )
+      }
+      await clock.sleep(timings.pullSeconds, signal)
+    } catch (error) {
+      const failure = clientSignal.aborted ? new ApiError('UNKNOWN', 'context canceled') : error
+      log.append({ type: 'pull.failed', node: this.name, image, reason: String(failure) })
+      throw failure
+    }
+    log.append({ type: 'pull.finished', node: this.name, image })
+    const digest = `sha256:${createHash('sha256').update(image).digest('hex')}`
+    const pulled = { name: image, digest, sizeBytes: 180 * 1024 * 1024, createdAt: clock.now() }
+    this.#images.push(pulled)
+    return pinned(pulled)
+  }
+
+  async *install(image: string, signal: AbortSignal): AsyncIterable<InstallerOutput> {
+    this.#mustBeUp()
+    if (this.#installing) {
+      throw new ApiError('FAILED_PRECONDITION', 'another installation/upgrade is already in progress')
+    }
+    if (this.#sequence !== undefined && this.#sequence !== 'boot') throw connectionLost()
+    const present = this.#images.find((candidate) => candidate.name === image || pinned(candidate) === image)
+    if (present === undefined) {
+      throw new ApiError(
+        'INTERNAL',
+        `upgrade failed: installer image "${image}" not found in containerd store: not found`,
+      )
+    }
+    // the installer runs on whether or not somebody reads its output, until the signal or the machine's end stops it
+    const output = new Readable({ objectMode: true, read() {} })
+    const closed = new AbortController()
+    output.on('close', () => closed.abort())
+    const stop = AbortSignal.any([signal, closed.signal, this.#life.signal])
+    this.#runInstaller(present.name, stop, (line) => output.push(line)).then(
+      () => output.push(null),
+      (error) => output.destroy(error instanceof Error ? error : new Error(String(error))),
+    )
+    yield* output
+  }
+
+  async upgradeLegacy(
+    request: { image: string; force: boolean; preserve: boolean; stage: boolean },
+    clientSignal: AbortSignal = new AbortController().signal,
+  ): Promise<string> {
+    this.#mustBeUp()
+    const { image, force, preserve, stage } = request
+    const { faults, log } = this.#options
+    if (faults.strike('reboot-request-lost', this.name)) throw connectionLost()
+    this.#kernelLine(`upgrade request received: staged ${stage}, force ${force}, reboot mode DEFAULT`)
+    this.#kernelLine(`validating "${image}"`)
+    try {
+      await this.pullImage(image, clientSignal)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw this.#up
+        ? new ApiError('UNKNOWN', `error validating installer image "${image}": ${reason}`)
+        : connectionLost()
+    }
+    if (!force && !preserve) {
+      const objection = await this.etcd?.objectionToUpgrade()
+      if (objection !== undefined) throw new ApiError('UNKNOWN', `error validating etcd for upgrade: ${objection}`)
+    }
+    this.#mustBeUp()
+    const actorId = randomUUID()
+    if (this.#isLocked(actorId, 'upgrade', ['boot'])) return actorId
+    log.append({
+      type: 'reboot.requested',
+      node: this.name,
+      actorId,
+      mode: 'DEFAULT',
+      bootId: this.#bootId,
+      by: 'upgrade',
+    })
+    const lost = faults.strike('connection-lost-during-reboot', this.name) !== undefined
+    if (stage) this.#staged = image
+    this.#detach(stage ? this.#rebootNow(actorId, 'stageUpgrade', 'DEFAULT') : this.#upgradeNow(actorId, image))
+    if (lost) throw connectionLost()
+    return actorId
+  }
+
+  async reboot(mode: 'DEFAULT' | 'POWERCYCLE' | 'FORCE'): Promise<string> {
+    this.#mustBeUp()
+    const { faults, log } = this.#options
+    if (faults.strike('reboot-request-lost', this.name)) throw connectionLost()
+    const actorId = randomUUID()
+    this.#kernelLine(`reboot via API received. actor id: ${actorId}`)
+    if (this.#isLocked(actorId, 'reboot', ['boot'])) return actorId
+    log.append({ type: 'reboot.requested', node: this.name, actorId, mode, bootId: this.#bootId, by: 'reboot' })
+    const lost = faults.strike('connection-lost-during-reboot', this.name) !== undefined
+    this.#detach(this.#rebootNow(actorId, 'reboot', mode))
+    if (lost) throw connectionLost()
+    return actorId
+  }
+
+  // --- sequences
+
+  /** Talos' takeover table: a sequence that may not take over the running one is refused by an event, not by the call. */
+  #isLocked(actorId: string, sequence: Sequence, mayTakeOver: readonly Sequence[]): boolean {
+    if (this.#sequence === undefined || mayTakeOver.includes(this.#sequence)) return false
+    this.#options.log.append({ type: 'reboot.ignored', node: this.name, actorId, bootId: this.#bootId })
+    this.#sequenceEvent(actorId, sequence, 'NOOP', { code: 'LOCKED', message: 'sequence not started: locked' })
+    return true
+  }
+
+  async #rebootNow(actorId: string, sequence: 'reboot' | 'stageUpgrade', mode: string): Promise<void> {
+    this.#beginSequence(sequence)
+    this.#enter(sequence === 'reboot' ? 'rebooting' : 'upgrading')
+    this.#sequenceEvent(actorId, sequence, 'START')
+    if (mode !== 'FORCE') {
+      this.#phases(actorId, ['cleanup', 'dbus'])
+      this.#stopServices(actorId)
+      await this.#pass(this.#options.timings.stopSeconds)
+      this.#phases(actorId, ['umount', 'unmountBind', 'unmountSystem', 'volumeFinalize'])
+      if (mode === 'DEFAULT' && !this.#options.secureBoot) this.#phases(actorId, ['kexec'])
+      this.#stopEverything(actorId)
+    }
+    await this.#goDownAndUp(actorId)
+  }
+
+  /** The sequence of MachineService.Upgrade: everything on the node, ending in a reboot either way. */
+  async #upgradeNow(actorId: string, image: string): Promise<void> {
+    this.#beginSequence('upgrade')
+    this.#enter('upgrading')
+    this.#sequenceEvent(actorId, 'upgrade', 'START')
+    this.#phases(actorId, ['drain', 'cleanup', 'dbus'])
+    this.#stopServices(actorId)
+    await this.#pass(this.#options.timings.stopSeconds)
+    this.#phases(actorId, ['unmount', 'unmountBind', 'unmountSystem', 'volumeFinalize'])
+    let exitCode = 1
+    this.#phase(actorId, 'upgrade', 'START')
+    await this.#runInstaller(image, this.#halt.signal, (line) => {
+      if ('exitCode' in line) exitCode = line.exitCode
+    })
+    this.#phase(actorId, 'upgrade', 'STOP')
+    if (exitCode !== 0) {
+      // a fatal error in a sequence makes machined reboot
+      const message = `sequence failed: error running phase 9 in upgrade sequence: task 1/1: failed, task "upgrade" failed: exit code ${exitCode}`
+      this.#kernelLine('upgrade sequence: failed')
+      this.#sequenceEvent(actorId, 'upgrade', 'NOOP', { code: 'FATAL', message })
+      this.#enter('rebooting')
+      return this.#goDownAndUp(actorId)
+    }
+    this.#phases(actorId, ['meta'])
+    this.#enter('rebooting')
+    this.#phases(actorId, ['kexec'])
+    this.#stopEverything(actorId)
+    await this.#goDownAndUp(actorId)
+  }
+
+  async #goDownAndUp(actorId: string): Promise<void> {
+    const { log, timings, faults } = this.#options
+    this.#phase(actorId, 'reboot', 'START')
+    log.append({ type: 'machine.down', node: this.name, bootId: this.#bootId })
+    this.#up = false
+    this.#emit({ type: 'state' })
+    await this.etcd?.stop('SIGKILL', 'machine')
+    const slow = faults.strike('slow-boot', this.name)
+    await this.#pass(timings.rebootSeconds + (slow?.seconds ?? 0))
+    await faults.hold('never-returns', this.name, this.#halt.signal)
+    await this.#chooseSlot()
+    await this.#boot({ readyAfterSeconds: timings.readySeconds })
+  }
+
+  /** What the firmware and machined's revert do until something boots. */
+  async #chooseSlot(): Promise<void> {
+    const { log, timings, faults } = this.#options
+    const wanted = this.#slots.default
+    const next = this.#slots.slots[wanted]
+    const fails =
+      next === undefined || (!next.booted && faults.strike('boots-back-to-old-version', this.name) !== undefined)
+    if (!fails) {
+      this.#slots = bootFrom(this.#slots, wanted)
+      return
+    }
+    const back = otherSlot(wanted)
+    const previous = this.#slots.slots[back]
+    if (previous?.booted) {
+      await this.#pass(timings.rebootSeconds)
+      log.append({ type: 'machine.fell-back', node: this.name, from: next?.version ?? 'nothing', to: previous.version })
+      this.#slots = bootFrom(this.#slots, back)
+      return
+    }
+    log.append({ type: 'machine.lost', node: this.name, version: next?.version ?? 'nothing' })
+    await faults.hold('boots-back-to-old-version', this.name, this.#halt.signal)
+    this.#slots = bootFrom(this.#slots, next === undefined ? back : wanted)
+  }
+
+  async #boot({ readyAfterSeconds }: { readyAfterSeconds: number }): Promise<void> {
+    const { log, clock, faults } = this.#options
+    this.#life = new AbortController()
+    const { signal } = this.#life
+    this.#bootId = randomUUID()
+    this.#bootedAt = clock.now()
+    this.#logs = { machined: [], dmesg: [] }
+    this.#nodeReady = false
+    this.#reportedReady = false
+    this.#sequence = 'boot'
+    const boot = { node: this.name, bootId: this.#bootId, version: this.#slots.runs.version, slot: this.#slots.running }
+    log.append({ type: 'machine.booting', ...boot })
+    this.#up = true
+    this.#servicesRun = true
+    this.#logs.dmesg.push(`kern:  notice: [${this.#timestamp()}]: Linux version 6.18.0-talos`)
+    this.#kernelLine(`[initramfs] booting Talos ${this.#slots.runs.version}`, '')
+    this.#enter('booting')
+    this.#sequenceEvent(undefined, 'boot', 'START')
+    try {
+      if (this.#staged !== undefined) return await this.#installStaged(this.#staged)
+      await this.#startEtcd(signal)
+      await clock.sleep(readyAfterSeconds * 0.6, signal)
+      await this.#etcdHealthy(signal)
+      log.append({ type: 'machine.running', ...boot })
+      this.#sequence = undefined
+      this.#stage = 'running'
+      this.#sequenceEvent(undefined, 'boot', 'STOP')
+      this.#changed()
+      await clock.sleep(readyAfterSeconds * 0.4, signal)
+      await faults.hold('returns-not-ready', this.name, signal)
+      this.#nodeReady = true
+      this.#changed()
+    } catch (error) {
+      if (!signal.aborted && !this.#halt.signal.aborted) throw error
+    }
+  }
+
+  /** The second half of `upgrade --stage`: the installer runs in the boot, and a second reboot follows. */
+  async #installStaged(image: string): Promise<void> {
+    this.#staged = undefined
+    this.#enter('installing')
+    await this.#runInstaller(image, this.#halt.signal, () => undefined)
+    const actorId = randomUUID()
+    this.#beginSequence('reboot')
+    this.#enter('rebooting')
+    await this.#goDownAndUp(actorId)
+  }
+
+  async #startEtcd(signal: AbortSignal): Promise<void> {
+    const { faults, clock } = this.#options
+    if (this.etcd === undefined) return
+    const slow = faults.strike('etcd-slow-to-catch-up', this.name)
+    if (slow !== undefined) {
+      this.etcd.setLagging(true)
+      void clock.sleep(slow.seconds, signal).then(
+        () => this.etcd?.setLagging(false),
+        () => undefined,
+      )
+    }
+    await faults.cure({ name: 'etcd-member-down', node: this.name }, 'reboot')
+    this.etcd.start()
+  }
+
+  #etcdHealthy(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = this.etcd?.on(() => look())
+      const look = () => {
+        if (this.etcd !== undefined && !this.etcd.healthy) return
+        stop?.()
+        resolve()
+      }
+      signal.addEventListener('abort', () => {
+        stop?.()
+        reject(signal.reason)
+      })
+      look()
+    })
+  }
+
+  #etcdChanged(): void {
+    if (this.#up) this.#changed()
+    const { faults, clock } = this.#options
+    const died = this.#servicesRun && this.#up && this.etcd?.pid === undefined
+    if (!died || faults.find('etcd-member-down', this.name) !== undefined) return
+    // machined restarts a service that ended by itself
+    const { signal } = this.#life
+    void clock.sleep(5, signal).then(
+      () => {
+        if (faults.find('etcd-member-down', this.name) === undefined) this.etcd?.start()
+      },
+      () => undefined,
+    )
+  }
+
+  // --- the installer
+
+  async #runInstaller(image: string, signal: AbortSignal, say: (line: InstallerOutput) => void): Promise<void> {
+    const { log, clock, timings, faults } = this.#options
+    const about = { node: this.name, image, bootId: this.#bootId }
+    const disk = this.#options.disks.find(({ system }) => system)?.devPath ?? '/dev/sda'
+    const progress = (message: string) => {
+      this.#kernelLine(`upgrade progress {"component": "lifecycle", "message": ${JSON.stringify(message)}}`)
+      say({ message: `${message}\n` })
+    }
+    const fail = (reason: string) => {
+      log.append({ type: 'install.failed', ...about, reason })
+      progress(`error: ${reason}`)
+      this.#kernelLine('upgrade failed: exit_code=1')
+      say({ exitCode: 1 })
+    }
+    this.#installing = true
+    log.append({ type: 'install.started', ...about })
+    this.#kernelLine(`starting upgrade: installer_image=${image}, disk=${disk}`)
+    try {
+      const parsed = parseInstallerImage(image)
+      const version = parsed?.version ?? 'unknown'
+      progress(`running Talos installer ${version}`)
+      progress('running pre-flight checks')
+      progress(`host Talos version: ${this.#slots.runs.version}`)
+      await clock.sleep(timings.installSeconds * 0.2, signal)
+      const objection = preflightObjection(version, this.#slots.runs.version)
+      if (objection !== undefined) return fail(`pre-flight checks failed: ${objection}`)
+      progress('all pre-flight checks successful')
+      if (parsed === undefined || parsed.secureBoot !== this.#options.secureBoot) {
+        return fail('open /usr/install/amd64/vmlinuz.efi.signed: no such file or directory')
+      }
+      if (faults.strike('install-fails', this.name)) return fail('write /boot: input/output error')
+      const { slots, lost } = beginInstall(this.#slots)
+      if (lost !== undefined) {
+        log.append({
+          type: 'slot.lost',
+          node: this.name,
+          bootId: this.#bootId,
+          version: lost.version,
+          overwrittenWith: version,
+        })
+      }
+      this.#slots = slots
+      progress(`writing ${otherSlot(slots.default)} on ${disk}`)
+      await clock.sleep(timings.installSeconds * 0.8, signal)
+      const schematic = parsed.schematic ?? ''
+      const extensions = this.#options.schematics[schematic] ?? []
+      log.append({ type: 'install.finished', ...about })
+      this.#slots = finishInstall(this.#slots, { version, schematic, extensions })
+      progress(`installation of ${version} complete`)
+      this.#kernelLine('upgrade completed successfully: exit_code=0')
+      say({ exitCode: 0 })
+      this.#emit({ type: 'state' })
+    } catch (error) {
+      if (!signal.aborted) throw error
+      const reason = this.#life.signal.aborted ? 'the machine went down' : 'the caller went away'
+      log.append({ type: 'install.cut-off', ...about, reason })
+      throw this.#life.signal.aborted ? connectionLost() : new ApiError('UNKNOWN', 'context canceled')
+    } finally {
+      this.#installing = false
+    }
+  }
+
+  #published(image: string): boolean {
+    const parsed = parseInstallerImage(image)
+    if (parsed === undefined) return !image.includes('installer')
+    return parsed.schematic === undefined || Object.hasOwn(this.#options.schematics, parsed.schematic)
+  }
+
+  // --- faults that act at once
+
+  async #suffer(fault: Fault): Promise<void> {
+    const { log, clock, faults } = this.#options
+    switch (fault.name) {
+      case 'unreachable-for':
+        log.append({ type: 'unreachable.from', node: this.name })
+        this.#silent = true
+        this.#emit({ type: 'state' })
+        void clock.sleep(fault.seconds, this.#halt.signal).then(
+          () => (this.#fault('unreachable-for') === fault ? faults.cure(fault, 'itself') : undefined),
+          () => undefined,
+        )
+        return
+      case 'etcd-member-down':
+        return this.etcd?.stop('SIGKILL', 'fault')
+      case 'etcd-alarm-nospace':
+        return this.etcd?.raiseAlarm()
+      case 'etcd-learner':
+        return this.etcd?.addLearner()
+      case 'wrong-ca':
+      case 'answers-garbage':
+        return this.#emit({ type: 'state' })
+      default:
+        return
+    }
+  }
+
+  async #recover(fault: Fault): Promise<void> {
+    switch (fault.name) {
+      case 'unreachable-for':
+        this.#options.log.append({ type: 'unreachable.to', node: this.name })
+        this.#silent = false
+        return this.#emit({ type: 'state' })
+      case 'etcd-member-down':
+        if (this.#up && this.#servicesRun) this.etcd?.start()
+        return
+      case 'etcd-alarm-nospace':
+        await this.etcd?.disarmAlarms()
+        return
+      case 'etcd-learner':
+        return this.etcd?.removeLearner()
+      case 'etcd-slow-to-catch-up':
+        // a fault that ends by its last occurrence leaves the lag to its timer
+        if (fault.timesLeft > 0) this.etcd?.setLagging(false)
+        return
+      case 'wrong-ca':
+      case 'answers-garbage':
+        return this.#emit({ type: 'state' })
+      default:
+        return
+    }
+  }
+
+  #fault(name: FaultName): Fault | undefined {
+    return this.#options.faults.find(name, this.name)
+  }
+
+  // --- what a reader sees
+
+  #services(): Service[] {
+    const always = ['apid', 'auditd', 'containerd', 'dashboard', 'machined', 'syslogd', 'udevd']
+    const stoppable = ['cri', 'kubelet', ...(this.role === 'controlplane' ? ['trustd'] : [])]
+    const rows = [
+      ...always.map((id) => service(id, this.#up)),
+      ...stoppable.map((id) => service(id, this.#servicesRun)),
+      ...(this.etcd === undefined
+        ? []
+        : [
+            {
+              id: 'etcd',
+              running: this.etcd.pid !== undefined,
+              healthy: this.etcd.healthy,
+              lastMessage: this.etcd.healthy ? '' : 'context deadline exceeded',
+            },
+          ]),
+    ]
+    return rows.sort((a, b) => a.id.localeCompare(b.id))
+  }
+
+  /** Talos computes conditions only while booting or running; in every other stage the node counts as ready. */
+  #unmet(): { name: string; reason: string }[] {
+    if (this.#stage !== 'booting' && this.#stage !== 'running') return []
+    const problems = this.#services().flatMap(({ id, running, healthy }) =>
+      !running ? [`${id} not running`] : healthy ? [] : [`${id} not healthy`],
+    )
+    return [
+      ...(problems.length === 0 ? [] : [{ name: 'services', reason: problems.join(', ') }]),
+      ...(this.#nodeReady ? [] : [{ name: 'nodeReady', reason: `node "${this.name}" is not ready` }]),
+    ]
+  }
+
+  /** Called after anything that readiness depends on: logs what became of it and tells the readers. */
+  #changed(): void {
+    const unmet = this.#unmet()
+    const about = { node: this.name, bootId: this.#bootId }
+    const ready = this.#stage === 'running' && unmet.length === 0
+    if (ready && !this.#reportedReady) {
+      this.#options.log.append({ type: 'machine.ready', ...about, version: this.#slots.runs.version })
+    } else if (!ready && this.#reportedReady && this.#stage === 'running') {
+      const reason = unmet.map((condition) => `${condition.name}: ${condition.reason}`).join('; ')
+      this.#options.log.append({ type: 'machine.not-ready', ...about, unmet: reason })
+    }
+    this.#reportedReady = ready
+    this.#emit({ type: 'state' })
+    this.#emit({
+      type: 'runtime',
+      event: { kind: 'machine-status', stage: this.#stage, ready: unmet.length === 0, unmet },
+    })
+  }
+
+  #enter(stage: Stage): void {
+    this.#stage = stage
+    this.#changed()
+  }
+
+  #beginSequence(sequence: Sequence): void {
+    this.#sequence = sequence
+    this.#life.abort(connectionLost())
+  }
+
+  #stopServices(actorId: string): void {
+    this.#phase(actorId, 'stopServices', 'START')
+    this.#servicesRun = false
+    void this.etcd?.stop('SIGTERM', 'machine')
+    this.#phase(actorId, 'stopServices', 'STOP')
+    this.#changed()
+  }
+
+  #stopEverything(actorId: string): void {
+    this.#phase(actorId, 'stopEverything', 'START')
+    this.#emit({ type: 'runtime', actorId, event: { kind: 'task', task: 'stopAllServices', action: 'START' } })
+    this.#emit({ type: 'runtime', actorId, event: { kind: 'task', task: 'stopAllServices', action: 'STOP' } })
+    this.#phase(actorId, 'stopEverything', 'STOP')
+  }
+
+  #phases(actorId: string, names: readonly string[]): void {
+    for (const name of names) {
+      this.#phase(actorId, name, 'START')
+      this.#phase(actorId, name, 'STOP')
+    }
+  }
+
+  #phase(actorId: string, phase: string, action: 'START' | 'STOP'): void {
+    this.#kernelLine(`phase ${phase}: ${action === 'START' ? 'starting' : 'done'}`)
+    this.#emit({ type: 'runtime', actorId, event: { kind: 'phase', phase, action } })
+  }
+
+  #sequenceEvent(
+    actorId: string | undefined,
+    sequence: Sequence,
+    action: 'START' | 'STOP' | 'NOOP',
+    error?: { code: string; message: string },
+  ): void {
+    this.#emit({
+      type: 'runtime',
+      ...(actorId === undefined ? {} : { actorId }),
+      event: { kind: 'sequence', sequence, action, ...(error === undefined ? {} : { error }) },
+    })
+  }
+
+  /** machined logs to its own log and to the kernel's, in that form. */
+  #kernelLine(text: string, prefix = '[talos] '): void {
+    const line = `${prefix}${text}`
+    const kernel = `user: warning: [${this.#timestamp()}]: ${line}`
+    this.#logs.machined.push(line)
+    this.#logs.dmesg.push(kernel)
+    this.#emit({ type: 'machined-log', line })
+    this.#emit({ type: 'dmesg', line: kernel })
+  }
+
+  #timestamp(): string {
+    return this.#options.clock.now().toISOString()
+  }
+
+  #mustBeUp(): void {
+    if (!this.#up) throw new ApiError('UNAVAILABLE', `dial tcp ${this.address}:50000: connect: connection refused`)
+  }
+
+  /** Lets a sequence run by itself; it ends early only with the lab. */
+  #detach(sequence: Promise<void>): void {
+    sequence.catch((error) => {
+      if (!this.#halt.signal.aborted) throw error
+    })
+  }
+
+  #pass(seconds: number): Promise<void> {
+    return this.#options.clock.sleep(seconds, this.#halt.signal)
+  }
+
+  #emit(event: NodeEvent): void {
+    for (const listener of [...this.#listeners]) listener(event)
+  }
+}
+
+function service(id: string, runs: boolean): Service {
+  return { id, running: runs, healthy: runs, lastMessage: '' }
+}
+
+function pinned(image: { name: string; digest: string }): string {
+  return `${image.name.replace(/:[^:/@]+$/, '')}@${image.digest}`
+}
