@@ -1,0 +1,211 @@
+/**
+ * Starts the tools: the only importer of zx. A command is data, its result is data, and nothing here throws because a
+ * tool failed. Why not zx alone: its abort leaves the tool running under pid 1, its kill needs `ps`, its timeout never
+ * escalates.
+ */
+import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { $, quote, which } from 'zx/core'
+import type { ToolName } from './toolchain/tool-table.ts'
+
+/** One call of a tool, as data: what a dry run would print is what runs. */
+export type Command = {
+  tool: ToolName
+  argv: readonly string[]
+  /** given on standard input, which is closed after it; secrets go here, never into argv */
+  stdin?: string
+  timeoutMs: number
+  /** it changes something in the world; nothing repeats such a command by itself */
+  mutates: boolean
+}
+
+export type CommandResult = {
+  /** absent when a signal ended it, or when it was left running; 127 is the shell's "no such program" */
+  exitCode?: number
+  stdout: string
+  stderr: string
+  /** the deadline passed; an uninterruptible command still runs then */
+  timedOut: boolean
+  /** the abort signal ended it or kept it from starting: its exit code means nothing (talosctl exits 0 when cancelled) */
+  aborted: boolean
+  signal?: NodeJS.Signals
+}
+
+export type RunOptions = {
+  signal?: AbortSignal
+  /** each line of standard output as it comes; of an uninterruptible command when it has ended */
+  onLine?: (line: string) => void
+  /** gets the pid, which is also the process group, before the tool starts; the caller removes the file */
+  processFile?: string
+  /**
+   * Once started it is never signalled by us, and it outlives us: its output goes to files, because the first write to
+   * a pipe whose reader died would kill it. After `timeoutMs` the result says `timedOut` and the process is left alone.
+   */
+  uninterruptible?: boolean
+}
+
+export type Run = (command: Command, options?: RunOptions) => Promise<CommandResult>
+
+/** What the tools may see of our environment: no ZX_*, BASH_ENV or token that happens to be exported. */
+const PASSED_ON =
+  /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|SSL_CERT_(FILE|DIR)|(HTTPS?|NO)_PROXY|https?_proxy|no_proxy)$/
+
+/**
+ * A `Run` that starts the programs at `paths` in process groups of their own.
+ * `graceMs` is the time between SIGTERM and SIGKILL of a command that is aborted or late.
+ */
+export function createRun({
+  paths,
+  env,
+  graceMs = 3000,
+}: {
+  paths: Readonly<Partial<Record<ToolName, string>>>
+  env: Readonly<Record<string, string | undefined>>
+  graceMs?: number
+}): Run {
+  const shown = Object.fromEntries(
+    Object.entries(env).filter(([name, value]) => PASSED_ON.test(name) && value !== undefined),
+  )
+  // Explicit to the last option: ZX_* variables change zx' defaults when it is imported.
+  const sh = $({
+    shell: which.sync('bash', { path: `${env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin` }),
+    // zx sets these itself only if its import found a bash on our own PATH.
+    quote,
+    prefix: '',
+    postfix: '',
+    // Node's pipes are sockets, and a bash on a socket reads ~/.bashrc unless it believes to be inside another shell.
+    env: { ...shown, SHLVL: '1' },
+    cwd: process.cwd(),
+    detached: true,
+    nothrow: true,
+    quiet: true,
+    verbose: false,
+    preferLocal: false,
+    timeout: 0,
+    log: () => {},
+  })
+
+  const groups = new Set<number>()
+  process.on('exit', () => {
+    // Nobody is left to read what they say. Uninterruptible ones are not in the set.
+    for (const group of groups) kill(group, 'SIGTERM')
+  })
+
+  return async (command, { signal, onLine, processFile, uninterruptible = false } = {}) => {
+    if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
+    const path = paths[command.tool] ?? command.tool
+    const argv = [path, ...command.argv]
+    // zx would pass on the word "undefined".
+    if (argv.some((arg) => typeof arg !== 'string')) throw new TypeError(`${command.tool}: an argument is not a string`)
+
+    const output = uninterruptible ? openOutput(processFile) : undefined
+    // The shell waits for a line before it becomes the tool: if we die before the pid is on file, it reads the end of
+    // its input and nothing was started.
+    const child = output
+      ? sh`read -r _ && exec ${argv} >${output.stdout} 2>${output.stderr}`
+      : sh`read -r _ && exec ${argv}`
+    const pid = child.pid
+    if (pid === undefined) {
+      // bash itself could not be started.
+      const { stdout, stderr } = await child
+      output?.remove()
+      return { exitCode: 127, stdout, stderr, timedOut: false, aborted: false }
+    }
+    if (!uninterruptible) groups.add(pid)
+
+    let stopped: 'aborted' | 'timedOut' | undefined
+    let grace: NodeJS.Timeout | undefined
+    const stop = (reason: 'aborted' | 'timedOut') => {
+      if (stopped) return
+      stopped = reason
+      kill(pid, 'SIGTERM')
+      grace = setTimeout(() => kill(pid, 'SIGKILL'), graceMs)
+    }
+    const onAbort = () => stop('aborted')
+    if (!uninterruptible) signal?.addEventListener('abort', onAbort, { once: true })
+    let deadline: NodeJS.Timeout | undefined
+    const late = new Promise<'late'>((resolve) => {
+      const pass = () => (uninterruptible ? resolve('late') : stop('timedOut'))
+      deadline = setTimeout(pass, Math.min(command.timeoutMs, 2 ** 31 - 1))
+    })
+
+    try {
+      // A tool that ends without reading its input breaks the pipe; that is its right.
+      child.stdin.on('error', () => {})
+      const lines = onLine && !output ? createInterface({ input: child.stdout }).on('line', onLine) : undefined
+      if (processFile !== undefined) writeDurably(processFile, `${pid}\n`)
+      child.stdin.end(`\n${command.stdin ?? ''}`)
+
+      const result = await Promise.race([child, late])
+      lines?.close()
+      if (result === 'late') {
+        child.child?.unref()
+        return {
+          stdout: output?.read('stdout') ?? '',
+          stderr: output?.read('stderr') ?? '',
+          timedOut: true,
+          aborted: false,
+        }
+      }
+      const stdout = output ? output.read('stdout') : result.stdout
+      const stderr = output ? output.read('stderr') + result.stderr : result.stderr
+      if (output && onLine) for (const line of stdout.split('\n').slice(0, -1)) onLine(line)
+      output?.remove()
+      return {
+        ...(result.exitCode === null || result.signal ? {} : { exitCode: result.exitCode }),
+        ...(result.signal ? { signal: result.signal } : {}),
+        stdout,
+        stderr,
+        timedOut: stopped === 'timedOut',
+        aborted: stopped === 'aborted',
+      }
+    } catch (error) {
+      // The process file could not be written: the shell still waits for its line, so nothing was started.
+      kill(pid, 'SIGKILL')
+      output?.remove()
+      throw error
+    } finally {
+      clearTimeout(deadline)
+      clearTimeout(grace)
+      signal?.removeEventListener('abort', onAbort)
+      groups.delete(pid)
+    }
+  }
+}
+
+function kill(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal)
+  } catch {
+    // Everyone in it is gone.
+  }
+}
+
+/** So that a crash of the machine right after can not have started a tool that no file tells of. */
+function writeDurably(path: string, text: string): void {
+  const file = openSync(path, 'w', 0o600)
+  try {
+    writeSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Files for the output of a command that must survive us: beside the process file, else in a folder of their own. */
+function openOutput(processFile: string | undefined) {
+  const folder = processFile === undefined ? mkdtempSync(join(tmpdir(), 'talos-workflows-')) : undefined
+  const base = processFile ?? join(folder ?? '', 'command')
+  const files = { stdout: `${base}.stdout`, stderr: `${base}.stderr` }
+  for (const file of Object.values(files)) closeSync(openSync(file, 'w', 0o600))
+  return {
+    ...files,
+    read: (name: 'stdout' | 'stderr') => (existsSync(files[name]) ? readFileSync(files[name], 'utf8') : ''),
+    remove: () => {
+      for (const file of Object.values(files)) rmSync(file, { force: true })
+      if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
