@@ -1,0 +1,206 @@
+import { createServer, connect as dial, type Server, type Socket } from 'node:net'
+import { ApiError, type LabNode } from '../lab-node.ts'
+
+const apidPort = 50000
+
+type Visit = { client: Socket; inside: Socket | undefined }
+
+/** Where a node's TLS servers listen, on loopback and unannounced. */
+export type InnerPorts = { own: number; foreign: number }
+
+/**
+ * The network in front of one node: it listens on the node's address, passes bytes to the TLS server behind it, and can
+ * refuse (nothing listens, open connections break) or fall silent (everything stays open and nothing moves), following
+ * `node.reachability()` at every state event.
+ */
+export class Door {
+  readonly #node: LabNode
+  readonly #ports: InnerPorts
+  readonly #visits = new Set<Visit>()
+  readonly #changed = new Set<() => void>()
+  /** addresses of clients by the port through which the inner server sees them */
+  readonly #callers = new Map<number, string>()
+  readonly #stopListening: () => void
+  #listener: Server | undefined
+  #listening: Promise<void> = Promise.resolve()
+  #reachability: 'answers' | 'refuses' | 'silent' = 'refuses'
+  #foreign: boolean
+
+  constructor(node: LabNode, ports: InnerPorts) {
+    this.#node = node
+    this.#ports = ports
+    this.#foreign = node.presentsWrongCa()
+    this.#stopListening = node.on((event) => event.type === 'state' && this.#follow())
+  }
+
+  /** Resolves when the port is open, if it should be; fails when the address cannot be used. */
+  async open(): Promise<void> {
+    this.#follow()
+    await this.#listening
+  }
+
+  /** The client behind a connection that the inner server sees coming from `port`. */
+  callerOf(port: number | undefined): string {
+    return (port === undefined ? undefined : this.#callers.get(port)) ?? 'unknown'
+  }
+
+  /**
+   * What another node's apid meets that calls this one: returns when packets pass, waits while they vanish, fails when
+   * nothing listens or when the certificate is a stranger's.
+   */
+  async passage(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      signal.throwIfAborted()
+      if (this.#reachability === 'refuses') {
+        throw unavailable(
+          `transport: Error while dialing: dial tcp ${this.#node.address}:${apidPort}: connect: connection refused`,
+        )
+      }
+      if (this.#reachability === 'answers') {
+        if (!this.#foreign) return
+        throw unavailable(
+          'transport: authentication handshake failed: tls: failed to verify certificate: ' +
+            'x509: certificate signed by unknown authority',
+        )
+      }
+      await this.#change(signal)
+    }
+  }
+
+  /** A signal that is aborted when connections to this node break. */
+  breakage(): { signal: AbortSignal; release(): void } {
+    const controller = new AbortController()
+    const watch = (): void => {
+      if (this.#reachability === 'refuses' || this.#foreign) controller.abort()
+    }
+    this.#changed.add(watch)
+    return { signal: controller.signal, release: () => this.#changed.delete(watch) }
+  }
+
+  async close(): Promise<void> {
+    this.#stopListening()
+    this.#set('refuses')
+    await this.#listening
+  }
+
+  #follow(): void {
+    const foreign = this.#node.presentsWrongCa()
+    if (foreign !== this.#foreign) {
+      this.#foreign = foreign
+      this.#breakAll()
+      this.#tell()
+    }
+    this.#set(this.#node.reachability())
+  }
+
+  #set(next: 'answers' | 'refuses' | 'silent'): void {
+    const before = this.#reachability
+    if (before === next) return
+    this.#reachability = next
+    if (next === 'refuses') {
+      this.#shut()
+      this.#breakAll()
+    } else {
+      if (before === 'refuses') this.#listen()
+      for (const visit of this.#visits) next === 'silent' ? freeze(visit) : this.#thaw(visit)
+    }
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const watch of [...this.#changed]) watch()
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#changed.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#changed.add(done)
+      signal.addEventListener('abort', done)
+    })
+  }
+
+  #listen(): void {
+    const listener = createServer({ pauseOnConnect: true }, (client) => this.#enter(client))
+    this.#listener = listener
+    // one after the other: the port of the closing listener is free only when it has closed
+    this.#listening = this.#listening.then(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          if (this.#listener !== listener) return resolve()
+          listener.once('error', reject)
+          listener.listen({ host: this.#node.address, port: apidPort, backlog: 128 }, () => resolve())
+        }),
+    )
+    // whoever opened the door hears of it; later failures surface as connection refused
+    this.#listening.catch(() => undefined)
+  }
+
+  #shut(): void {
+    const listener = this.#listener
+    this.#listener = undefined
+    if (listener === undefined) return
+    this.#listening = this.#listening.then(
+      () => new Promise<void>((resolve) => (listener.listening ? listener.close(() => resolve()) : resolve())),
+    )
+    if (listener.listening) listener.close()
+  }
+
+  #breakAll(): void {
+    for (const { client, inside } of this.#visits) {
+      client.destroy()
+      inside?.destroy()
+    }
+  }
+
+  #enter(client: Socket): void {
+    if (this.#reachability === 'refuses') {
+      client.destroy()
+      return
+    }
+    const visit: Visit = { client, inside: undefined }
+    this.#visits.add(visit)
+    client.setNoDelay(true)
+    client.on('error', () => client.destroy())
+    client.on('close', () => {
+      this.#visits.delete(visit)
+      visit.inside?.destroy()
+    })
+    if (this.#reachability === 'answers') this.#thaw(visit)
+  }
+
+  #thaw(visit: Visit): void {
+    const { client } = visit
+    const known = visit.inside
+    if (known !== undefined) {
+      client.pipe(known)
+      known.pipe(client)
+      return
+    }
+    const inside = dial({ host: '127.0.0.1', port: this.#foreign ? this.#ports.foreign : this.#ports.own })
+    visit.inside = inside
+    inside.setNoDelay(true)
+    inside.on('error', () => inside.destroy())
+    inside.on('connect', () => {
+      const port = inside.localPort
+      if (port === undefined) return
+      this.#callers.set(port, `${client.remoteAddress}:${client.remotePort}`)
+      inside.on('close', () => this.#callers.delete(port))
+    })
+    inside.on('close', () => client.destroy())
+    client.pipe(inside)
+    inside.pipe(client)
+  }
+}
+
+function freeze({ client, inside }: Visit): void {
+  client.unpipe()
+  client.pause()
+  inside?.unpipe()
+  inside?.pause()
+}
+
+const unavailable = (cause: string): ApiError => new ApiError('UNAVAILABLE', `connection error: desc = "${cause}"`)
