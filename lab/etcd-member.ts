@@ -39,8 +39,6 @@ export type EtcdMemberOptions = {
   etcdPath: string
   dataDir: string
   log: LabLog
-  /** told when a process started or ended, so that pids can be written down */
-  onProcess: () => void
 }
 
 /** Where an etcd on that address serves its clients. */
@@ -290,7 +288,6 @@ export class EtcdMember implements LabEtcd {
   }
 
   #changed(): void {
-    this.#options.onProcess()
     for (const listener of [...this.#listeners]) listener()
   }
 }

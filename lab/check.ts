@@ -1,0 +1,160 @@
+import type { LoggedEvent } from './lab-event.ts'
+
+/** A rule that the log of a run may not break. */
+export type Invariant =
+  | 'one-control-plane-down'
+  | 'etcd-quorum'
+  | 'others-ready'
+  | 'one-install-a-boot'
+  | 'install-not-cut-off'
+  | 'nothing-wiped'
+  | 'etcd-writes'
+
+/** Where a log broke a rule, in a sentence. */
+export type Breach = { invariant: Invariant; at: string; sentence: string }
+
+/** Every invariant and what it says. */
+export const invariants: Record<Invariant, string> = {
+  'one-control-plane-down': 'Never two control planes down at once',
+  'etcd-quorum': 'No reboot takes etcd its quorum',
+  'others-ready': 'No control plane is rebooted while another one is down or not ready',
+  'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
+  'install-not-cut-off': 'No installation is cut off',
+  'nothing-wiped': 'Nothing is wiped',
+  'etcd-writes': 'Writes go through every healthy etcd member, but for the length of an election',
+}
+
+/** Longest pause of writes that an election explains, on a busy machine: etcd's own timeout is one to two seconds. */
+const electionMs = 5000
+
+type Seen = {
+  role: 'controlplane' | 'worker'
+  down: boolean
+  ready: boolean
+  etcd: 'voting' | 'stopped' | 'lagging'
+  stoppedByFault: boolean
+  installed: boolean
+}
+
+/** Judges a lab's log, in its order. Pure; events before `lab.up` are the lab's own start and do not count. */
+export function checkLog(log: readonly LoggedEvent[]): Breach[] {
+  const breaches: Breach[] = []
+  const nodes = new Map<string, Seen>()
+  for (const event of log) {
+    const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
+    if (event.type === 'lab.up') {
+      for (const { name, role } of event.nodes) {
+        nodes.set(name, { role, down: false, ready: true, etcd: 'voting', stoppedByFault: false, installed: false })
+      }
+    }
+    if (event.type === 'lab.down') return breaches
+    const node = 'node' in event ? nodes.get(event.node) : undefined
+    if (!('node' in event) || node === undefined) continue
+    judge(event, node, nodes, breach)
+    follow(event, node)
+  }
+  return breaches
+}
+
+function judge(
+  event: LoggedEvent & { node: string },
+  node: Seen,
+  nodes: ReadonlyMap<string, Seen>,
+  breach: (invariant: Invariant, sentence: string) => number,
+): number | undefined {
+  const members = [...nodes].filter(([, { role }]) => role === 'controlplane')
+  const others = members.filter(([name]) => name !== event.node)
+  const quorum = Math.floor(members.length / 2) + 1
+  switch (event.type) {
+    case 'machine.down': {
+      const down = others.filter(([, other]) => other.down).map(([name]) => name)
+      if (node.role === 'controlplane' && down.length > 0) {
+        breach('one-control-plane-down', `${event.node} went down while ${down.join(', ')} was down`)
+      }
+      return undefined
+    }
+    case 'reboot.requested': {
+      if (node.role !== 'controlplane') return
+      const unready = others.filter(([, other]) => other.down || !other.ready).map(([name]) => name)
+      if (unready.length > 0) {
+        breach('others-ready', `${event.node} was told to reboot while ${unready.join(', ')} was down or not ready`)
+      }
+      const voting = others.filter(([, other]) => other.etcd === 'voting').length
+      // one or two members have no quorum to keep through a reboot: there it counts whether the rest was whole
+      const needed = members.length < 3 ? others.length : quorum
+      if (voting < needed) {
+        breach(
+          'etcd-quorum',
+          `${event.node} was told to reboot with ${voting} other members voting, ${needed} are needed`,
+        )
+      }
+      return undefined
+    }
+    case 'install.started':
+      if (node.installed) breach('one-install-a-boot', `${event.node} was installed to again before it had booted`)
+      return undefined
+    case 'slot.lost':
+      return breach(
+        'one-install-a-boot',
+        `${event.node} lost ${event.version}, the version that ran, to ${event.overwrittenWith}`,
+      )
+    case 'install.cut-off':
+      return breach(
+        'install-not-cut-off',
+        `the installation of ${event.image} on ${event.node} was cut off: ${event.reason}`,
+      )
+    case 'machine.wiped':
+      return breach('nothing-wiped', `${event.what} was wiped on ${event.node}`)
+    case 'etcd.gap': {
+      const struck = members.filter(([, member]) => member.stoppedByFault).length
+      const couldVote = members.length >= 3 && members.length - struck >= quorum
+      if (couldVote && event.ms > electionMs) {
+        breach('etcd-writes', `no write went through ${event.node} for ${event.ms} ms: ${event.reason}`)
+      }
+      return undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+function follow(event: LoggedEvent, node: Seen): void {
+  switch (event.type) {
+    case 'reboot.requested':
+    case 'machine.not-ready':
+      node.ready = false
+      return
+    case 'machine.down':
+      node.down = true
+      node.ready = false
+      return
+    case 'machine.booting':
+      node.installed = false
+      return
+    case 'machine.running':
+      node.down = false
+      return
+    case 'machine.ready':
+      node.ready = true
+      return
+    case 'install.finished':
+      node.installed = true
+      return
+    case 'etcd.stopped':
+      node.etcd = 'stopped'
+      node.stoppedByFault = event.by === 'fault'
+      return
+    case 'etcd.lagging':
+      node.etcd = 'lagging'
+      return
+    case 'etcd.caught-up':
+      if (node.etcd === 'lagging') node.etcd = 'voting'
+      return
+    case 'etcd.healthy':
+      node.stoppedByFault = false
+      if (node.etcd === 'stopped') node.etcd = 'voting'
+      return
+    default:
+      return
+  }
+}

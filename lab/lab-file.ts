@@ -1,0 +1,111 @@
+import * as v from 'valibot'
+import { defaultTimings } from './timings.ts'
+
+const vanillaSchematic = '376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba'
+
+const seconds = v.pipe(v.number(), v.minValue(0))
+const version = v.pipe(v.string(), v.regex(/^v\d+\.\d+\.\d+/, 'a version like v1.13.5'))
+
+const disk = v.strictObject({
+  devPath: v.string(),
+  sizeBytes: v.number(),
+  model: v.string(),
+  serial: v.optional(v.string(), ''),
+  wwid: v.optional(v.string(), ''),
+  busPath: v.optional(v.string(), ''),
+  transport: v.optional(v.string(), 'sata'),
+  rotational: v.optional(v.boolean(), false),
+  readonly: v.optional(v.boolean(), false),
+  system: v.optional(v.boolean(), false),
+})
+
+const machine = v.strictObject({
+  version: v.optional(version),
+  schematic: v.optional(v.string()),
+  kubernetesVersion: v.optional(version),
+  platform: v.optional(v.string()),
+  secureBoot: v.optional(v.boolean()),
+  disks: v.optional(v.array(disk)),
+})
+
+const fault = v.strictObject({
+  name: v.string(),
+  node: v.string(),
+  seconds: v.optional(seconds),
+  times: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  when: v.optional(v.string()),
+})
+
+const file = v.strictObject({
+  /** machine seconds that pass in a second */
+  speed: v.optional(v.pipe(v.number(), v.minValue(0.1)), 1),
+  timings: v.optional(
+    v.strictObject({
+      pullSeconds: v.optional(seconds, defaultTimings.pullSeconds),
+      installSeconds: v.optional(seconds, defaultTimings.installSeconds),
+      stopSeconds: v.optional(seconds, defaultTimings.stopSeconds),
+      rebootSeconds: v.optional(seconds, defaultTimings.rebootSeconds),
+      readySeconds: v.optional(seconds, defaultTimings.readySeconds),
+    }),
+    {},
+  ),
+  /** schematic id → extensions; images of other schematics are in no registry of the lab */
+  schematics: v.optional(v.record(v.string(), v.array(v.string())), {}),
+  /** what every machine is, unless `machines` says otherwise */
+  machine: v.optional(machine, {}),
+  machines: v.optional(v.record(v.string(), machine), {}),
+  faults: v.optional(v.array(fault), []),
+})
+
+/** What lab.yaml says, with the defaults filled in. */
+export type LabFile = v.InferOutput<typeof file>
+
+/** How one machine starts, from `machine` and its own entry in `machines`. */
+export type MachineSpec = {
+  version: string
+  schematic: string
+  kubernetesVersion: string
+  platform: string
+  secureBoot: boolean
+  disks: v.InferOutput<typeof disk>[]
+}
+
+/** Reads the parsed lab.yaml; fails with an Error that lists every problem by its path. */
+export function readLabFile(content: unknown): LabFile {
+  const result = v.safeParse(file, content ?? {})
+  if (result.success) {
+    return { ...result.output, schematics: { [vanillaSchematic]: [], ...result.output.schematics } }
+  }
+  throw new Error(result.issues.map((issue) => `${v.getDotPath(issue) ?? 'lab.yaml'}: ${issue.message}`).join('\n'))
+}
+
+/** The machine that lab.yaml describes for `name`; a Mac mini on v1.13.5 where it says nothing. */
+export function machineSpec(lab: LabFile, name: string): MachineSpec {
+  const spec = {
+    version: 'v1.13.5',
+    schematic: vanillaSchematic,
+    kubernetesVersion: 'v1.36.1',
+    platform: 'metal',
+    secureBoot: false,
+    disks: [
+      {
+        devPath: '/dev/sda',
+        sizeBytes: 500_107_862_016,
+        model: 'Portable SSD T5',
+        serial: `T5-${name}`,
+        wwid: '',
+        busPath: '/pci0000:00/0000:00:14.0/usb2/2-1',
+        transport: 'usb',
+        rotational: false,
+        readonly: false,
+        system: true,
+      },
+    ],
+  }
+  return { ...spec, ...defined(lab.machine), ...defined(lab.machines[name] ?? {}) }
+}
+
+/** Entries with a value: an optional key that is present and undefined would hide the default. */
+function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never
+}

@@ -1,0 +1,59 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+
+type Found = { pid: number; argv: string[] }
+
+/**
+ * The processes of the lab in `stateDir`, known by their arguments and nothing else: etcd by its data folder, the daemon
+ * by its configuration file. A pid that was written down could be someone else's by now.
+ */
+export function labProcesses(stateDir: string): number[] {
+  return running()
+    .filter(({ argv }) => {
+      const isEtcd = argv.some((word) => word.startsWith(`--data-dir=${join(stateDir, 'etcd')}/`))
+      const isDaemon =
+        argv.includes(join(stateDir, 'config.json')) && argv.some((word) => word.endsWith('lab/daemon.ts'))
+      return isEtcd || isDaemon
+    })
+    .map(({ pid }) => pid)
+}
+
+/** Kills the lab's processes and resolves when they are gone; rejects after `deadlineMs`. */
+export async function killLabProcesses(stateDir: string, deadlineMs = 10_000): Promise<void> {
+  const end = performance.now() + deadlineMs
+  for (let left = labProcesses(stateDir); left.length > 0; left = labProcesses(stateDir)) {
+    if (performance.now() > end) throw new Error(`processes ${left.join(', ')} do not end`)
+    for (const pid of left) kill(pid)
+    await setTimeout(20)
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // gone between the look and the kill
+  }
+}
+
+function running(): Found[] {
+  if (process.platform !== 'linux') {
+    return execFileSync('ps', ['-A', '-o', 'pid=,command='], { encoding: 'utf8' })
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .map(([pid = '', ...argv]) => ({ pid: Number(pid), argv }))
+  }
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({ pid: Number(pid), argv: commandLine(pid) }))
+}
+
+function commandLine(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,151 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import semver from 'semver'
+import { addressProblems, explainAddressProblems } from './addresses.ts'
+import { createClusterSecrets } from './cluster-secrets.ts'
+import { askLab } from './control.ts'
+import { isLabsOwn, labDown } from './down.ts'
+import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
+import { machineSpec, readLabFile } from './lab-file.ts'
+
+/** What `lab up` is told: plain data, read from talenv.yaml, lab.yaml and the command line by the caller. */
+export type UpOptions = {
+  /** like `cluster-101` */
+  cluster: string
+  clusterDir: string
+  nodes: readonly { hostname: string; ipAddress: string; controlPlane: boolean }[]
+  /** lab.yaml, parsed */
+  labFile: unknown
+  speed?: number | undefined
+  tools: { talosctl: string; etcd: string }
+  /** the lab ends when this process is gone */
+  dieWith?: number | undefined
+  say: (line: string) => void
+}
+
+const upDeadlineMs = 60_000
+
+/**
+ * Brings the cluster's lab up in the background and returns the exit code: 0 when all nodes are ready and etcd has
+ * quorum (or the lab was up already), 1 when it does not get there, 65 for a wrong lab.yaml, 69 when addresses are
+ * missing or taken, 77 when a talosconfig is in the way that is not the lab's.
+ */
+export async function labUp(options: UpOptions): Promise<number> {
+  const { cluster, clusterDir, say } = options
+  const paths = labPaths(clusterDir)
+  const before = readLabConfig(paths)
+  const reply = before && (await askLab(before.socketPath, { verb: 'status' }))
+  if (reply !== undefined) {
+    const waiting = (reply.nodes ?? []).filter(({ ready, reachability }) => !ready || reachability !== 'answers')
+    say(
+      `The lab of ${cluster} is up already${waiting.length === 0 ? '' : `; not ready: ${waiting.map((n) => n.name).join(', ')}`}`,
+    )
+    return waiting.length === 0 ? 0 : 1
+  }
+  if (await labDown(clusterDir)) say(`Removed what a killed lab of ${cluster} had left`)
+
+  const declared = readDeclaration(options)
+  if (typeof declared === 'string') {
+    say(declared)
+    return 65
+  }
+  const problems = explainAddressProblems(await addressProblems(declared.nodes), process.platform)
+  if (problems.length > 0) {
+    for (const line of problems) say(line)
+    return 69
+  }
+  const talosconfig = join(clusterDir, 'talosconfig')
+  if (existsSync(talosconfig) && !isLabsOwn(talosconfig, paths.talosconfig)) {
+    say(`${talosconfig} is there and not the lab's: the lab would overwrite it. Move it away first.`)
+    return 77
+  }
+
+  mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 })
+  writeFileSync(join(dirname(paths.stateDir), '.gitignore'), '*\n')
+  rmSync(paths.log, { force: true })
+  const endpoints = declared.nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address)
+  const secrets = await createClusterSecrets({
+    talosctlPath: options.tools.talosctl,
+    dir: paths.stateDir,
+    cluster,
+    endpoints,
+    talosVersion: semver.sort(declared.nodes.map(({ version }) => version))[0] ?? 'v1.13.0',
+    kubernetesVersion: declared.nodes[0]?.kubernetesVersion ?? 'v1.36.1',
+  })
+  const config: LabConfig = {
+    ...declared,
+    nodes: declared.nodes.map((node) => ({ ...node, machineConfig: secrets.machineConfigs[node.role] })),
+    cluster,
+    stateDir: paths.stateDir,
+    socketPath: socketPathFor(paths.stateDir),
+    etcdPath: options.tools.etcd,
+    authority: secrets.authority,
+    ...(options.dieWith === undefined ? {} : { dieWith: options.dieWith }),
+  }
+  for (const file of [paths.talosconfig, talosconfig]) {
+    rmSync(file, { force: true })
+    writeFileSync(file, secrets.talosconfig, { mode: 0o600 })
+  }
+  writeFileSync(paths.config, JSON.stringify(config), { mode: 0o600 })
+
+  const failure = await startDaemon(paths)
+  if (failure !== undefined) {
+    say(`The lab of ${cluster} did not get up: ${failure}`)
+    for (const line of tail(paths.errors)) say(line)
+    await labDown(clusterDir)
+    return 1
+  }
+  say(`The lab of ${cluster} is up: ${declared.nodes.map(({ name, address }) => `${name} ${address}`).join(', ')}`)
+  return 0
+}
+
+function readDeclaration(options: UpOptions) {
+  try {
+    const lab = readLabFile(options.labFile)
+    const { timings, schematics, faults } = lab
+    const nodes = options.nodes.map(({ hostname, ipAddress, controlPlane }) => ({
+      ...machineSpec(lab, hostname),
+      name: hostname,
+      address: ipAddress,
+      role: controlPlane ? ('controlplane' as const) : ('worker' as const),
+    }))
+    const strangers = Object.keys(lab.machines).filter((name) => !nodes.some((node) => node.name === name))
+    if (strangers.length > 0) throw new Error(`machines: ${strangers.join(', ')} not among the nodes of talenv.yaml`)
+    if (!nodes.some(({ role }) => role === 'controlplane')) throw new Error('nodes: a lab needs a control plane')
+    return { speed: options.speed ?? lab.speed, timings, schematics, faults, nodes }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Starts the lab's process; undefined when the lab is up, else why it is not. */
+function startDaemon(paths: { config: string; errors: string }): Promise<string | undefined> {
+  const errors = openSync(paths.errors, 'w', 0o600)
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'lab/daemon.ts'), paths.config], {
+    cwd: root,
+    detached: true,
+    stdio: ['ignore', errors, errors, 'ipc'],
+  })
+  closeSync(errors)
+  return new Promise((resolve) => {
+    const settle = (failure: string | undefined) => {
+      clearTimeout(deadline)
+      child.removeAllListeners()
+      if (child.connected) child.disconnect()
+      child.unref()
+      resolve(failure)
+    }
+    const deadline = setTimeout(() => settle(`not ready after ${upDeadlineMs / 1000} s`), upDeadlineMs)
+    child.once('error', (error) => settle(error.message))
+    child.once('exit', (code, signal) => settle(`its process ended (${signal ?? code})`))
+    child.once('message', (message: { up?: true; failed?: string }) => settle(message.failed))
+  })
+}
+
+function tail(file: string): string[] {
+  if (!existsSync(file)) return []
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-20)
+}

@@ -1,0 +1,55 @@
+/** A simulated Talos cluster on loopback that the real talosctl talks to: up, down, status, fault, log, check. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { parse } from 'yaml'
+import { labCommand } from '../lab/lab-command.ts'
+import { labUp } from '../lab/up.ts'
+
+const usage = `lab.ts up|down|status|log|check --cluster <id> [--dir <path>] [--speed <n>] [--die-with <pid>]
+lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--when '<node|any> <event>']
+lab.ts fault --cure <name> [--node <node>] | --cure-all | --list`
+
+const say = (line: string) => void process.stdout.write(`${line}\n`)
+const complain = (line: string) => void process.stderr.write(`${line}\n`)
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+const options = {
+  ...{ cluster: text, dir: text, speed: text, 'die-with': text, node: text, seconds: text, times: text, when: text },
+  ...{ cure: flag, 'cure-all': flag, list: flag, help: flag },
+}
+const number = (name: string, value: string | undefined) => {
+  if (value === undefined) return undefined
+  if (!(Number(value) > 0)) throw new Error(`--${name} takes a number above 0, not "${value}"`)
+  return Number(value)
+}
+
+function read() {
+  const { values, positionals } = parseArgs({ options, allowPositionals: true, strict: true })
+  const [verb = '', name] = positionals
+  const { cure, 'cure-all': cureAll, list, node, when } = values
+  const times = number('times', values.times)
+  const fault = { name, node, when, times, seconds: number('seconds', values.seconds), cure, cureAll, list }
+  if (!values.help && !list && values.cluster === undefined) throw new Error('Say which cluster: --cluster <id>')
+  const cluster = `cluster-${(values.cluster ?? '').replace(/^cluster-/, '')}`
+  const clusterDir = resolve(values.dir ?? fileURLToPath(new URL('..', import.meta.url)), 'clusters', cluster)
+  const numbers = { speed: number('speed', values.speed), dieWith: number('die-with', values['die-with']) }
+  return { verb, help: values.help, cluster, clusterDir, fault, ...numbers, say, complain }
+}
+
+function yaml(dir: string, name: string) {
+  return existsSync(join(dir, name)) ? parse(readFileSync(join(dir, name), 'utf8')) : undefined
+}
+
+async function main(): Promise<number> {
+  const command = read()
+  if (command.help) return say(usage) ?? 0
+  if (command.verb !== 'up') return labCommand(command)
+  const declaration = yaml(command.clusterDir, 'talenv.yaml')
+  if (!declaration) return complain(`There is no ${command.clusterDir}/talenv.yaml`) ?? 65
+  const tools = { talosctl: process.env.TALOSCTL ?? '/tmp/talosctl.bin', etcd: process.env.ETCD ?? '/tmp/etcd.bin' }
+  return labUp({ ...command, nodes: declaration.nodes, labFile: yaml(command.clusterDir, 'lab.yaml'), tools })
+}
+
+process.exitCode = await main().catch((error: Error) => complain(`${error.message}\n${usage}`) ?? 64)
