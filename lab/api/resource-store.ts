@@ -64,7 +64,7 @@ export class ResourceStore {
       this.#memory.clear()
     }
     const garbage = this.#node.answersGarbage() && kind !== definitions
-    const yaml = garbage ? 'garbage\n' : stringify(item.yaml)
+    const yaml = garbage ? 'garbage\n' : yamlOf(item.yaml)
     const key = `${kind.type}/${item.id}`
     const known = this.#memory.get(key)
     const now = new Date()
@@ -103,6 +103,9 @@ export class ResourceStore {
     }
   }
 }
+
+/** Go's YAML reader takes an unindented block scalar at the root for an empty string, so strings are quoted. */
+const yamlOf = (spec: unknown): string => (typeof spec === 'string' ? `${JSON.stringify(spec)}\n` : stringify(spec))
 
 /** COSI's ResourceDefinitionSpec.Fill: talosctl matches what a user types against `allAliases`. */
 function definitionOf(kind: ResourceKind): ResourceItem {
