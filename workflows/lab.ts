@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { parse } from 'yaml'
 import { labCommand } from '../lab/lab-command.ts'
 import { labUp } from '../lab/up.ts'
+import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 
 const usage = `lab.ts up|down|status|log|check --cluster <id> [--dir <path>] [--speed <n>] [--die-with <pid>]
 lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--when '<node|any> <event>']
@@ -48,7 +49,10 @@ async function main(): Promise<number> {
   if (command.verb !== 'up') return labCommand(command)
   const declaration = yaml(command.clusterDir, 'talenv.yaml')
   if (!declaration) return complain(`There is no ${command.clusterDir}/talenv.yaml`) ?? 65
-  const tools = { talosctl: process.env.TALOSCTL ?? '/tmp/talosctl.bin', etcd: process.env.ETCD ?? '/tmp/etcd.bin' }
+  const [talosctl, etcd] = await Promise.all([resolveTool('talosctl'), resolveTool('etcd')])
+  for (const tool of [talosctl, etcd]) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
+  if (!talosctl.found || !etcd.found) return 69
+  const tools = { talosctl: talosctl.path, etcd: etcd.path }
   return labUp({ ...command, nodes: declaration.nodes, labFile: yaml(command.clusterDir, 'lab.yaml'), tools })
 }
 

@@ -1,0 +1,186 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { stringify } from 'yaml'
+import { type Breach, checkLog } from '../../lab/check.ts'
+import { askLab, type ControlReply, type ControlRequest } from '../../lab/control.ts'
+import { labDown } from '../../lab/down.ts'
+import type { FaultRequest } from '../../lab/fault-board.ts'
+import { labPaths, socketPathFor } from '../../lab/lab-config.ts'
+import type { LoggedEvent } from '../../lab/lab-event.ts'
+import type { Timings } from '../../lab/timings.ts'
+import { labUp } from '../../lab/up.ts'
+import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
+
+/** A schematic that the machines of a test lab run, with two extensions in it. */
+export const labSchematic = '6ee38dd99d1f1b0d9a7c1e2e6a1d4c63d1f8e3b7a0f5c2948d7b6a5e4f3c2b1a'
+
+/** The installer image of that schematic. */
+export const labImage = (version: string): string => `factory.talos.dev/metal-installer/${labSchematic}:${version}`
+
+/** What a test wants of its cluster; everything has a default. */
+export type LabWishes = {
+  /** named k8s-1, k8s-2, … */
+  controlPlanes?: number
+  /** named worker-1, … */
+  workers?: number
+  /** what every node runs at first */
+  version?: string
+  /** what single nodes run instead, by name */
+  versions?: Record<string, string>
+  /** `talosVersion` of talenv.yaml */
+  target?: string
+  kubernetesVersion?: string
+  /** machine seconds that pass in a second */
+  speed?: number
+  timings?: Partial<Timings>
+  faults?: FaultRequest[]
+  /** merged into `machine:` of lab.yaml: platform, secureBoot, disks, … */
+  machine?: object
+}
+
+/** How a process ended. */
+export type Ended = { code: number | null; stdout: string; stderr: string }
+
+export type TestLab = {
+  /** what `--dir` takes */
+  dir: string
+  /** what `--cluster` takes, like `117` */
+  cluster: string
+  clusterDir: string
+  /** addresses by node name, in the order of talenv.yaml */
+  addresses: Record<string, string>
+  tools: { talosctl: string; etcd: string }
+  /** the lab's log so far */
+  log(): LoggedEvent[]
+  /** resolves to the first logged event that fits, now or later; rejects after the deadline */
+  logged(fits: (event: LoggedEvent) => boolean, deadlineMs?: number): Promise<LoggedEvent>
+  fault(request: FaultRequest): Promise<void>
+  cure(match?: { name?: string; node?: string }): Promise<void>
+  status(): Promise<ControlReply>
+  check(): Breach[]
+  /** the real talosctl with the lab's talosconfig */
+  talosctl(argv: readonly string[], options?: { timeoutMs?: number }): Promise<Ended>
+  /** ends the lab and removes its folder */
+  down(): Promise<void>
+}
+
+/**
+ * Brings up a lab of its own for a test, on a free 127.a.b.0/24 and in a folder of its own; it dies with this process.
+ * Fails with the lab's words when it does not get up.
+ */
+export async function startLab(wishes: LabWishes = {}): Promise<TestLab> {
+  const dir = mkdtempSync(join(tmpdir(), 'lab-'))
+  const tools = { talosctl: await toolPath('talosctl'), etcd: await toolPath('etcd') }
+  for (let attempt = 1; ; attempt += 1) {
+    const lab = declare(dir, wishes)
+    const said: string[] = []
+    const say = (line: string) => said.push(line)
+    const code = await labUp({ ...lab, speed: wishes.speed ?? 40, tools, dieWith: process.pid, say })
+    if (code === 0) return running(dir, lab, tools)
+    rmSync(lab.clusterDir, { recursive: true, force: true })
+    // somebody else's lab may have the addresses
+    if (code !== 69 || attempt === 5) {
+      rmSync(dir, { recursive: true, force: true })
+      throw new Error(`the lab did not get up (${code}): ${said.join('\n')}`)
+    }
+  }
+}
+
+type Declared = ReturnType<typeof declare>
+
+function declare(dir: string, wishes: LabWishes) {
+  const [a, b] = [10 + Math.floor(Math.random() * 200), 1 + Math.floor(Math.random() * 254)]
+  const id = String(a * 1000 + b)
+  const clusterDir = join(dir, 'clusters', `cluster-${id}`)
+  mkdirSync(clusterDir, { recursive: true })
+  const { controlPlanes = 3, workers = 0, version = 'v1.13.5', target = 'v1.13.9' } = wishes
+  const kubernetesVersion = wishes.kubernetesVersion ?? 'v1.36.1'
+  const node = (hostname: string, last: number, controlPlane: boolean) => ({
+    hostname,
+    ipAddress: `127.${a}.${b}.${last}`,
+    controlPlane,
+  })
+  const nodes = [
+    ...Array.from({ length: controlPlanes }, (_, index) => node(`k8s-${index + 1}`, 11 + index, true)),
+    ...Array.from({ length: workers }, (_, index) => node(`worker-${index + 1}`, 101 + index, false)),
+  ]
+  const labFile = {
+    timings: wishes.timings ?? {},
+    schematics: { [labSchematic]: ['siderolabs/iscsi-tools', 'siderolabs/intel-ucode'] },
+    machine: { version, kubernetesVersion, schematic: labSchematic, ...wishes.machine },
+    machines: Object.fromEntries(Object.entries(wishes.versions ?? {}).map(([name, own]) => [name, { version: own }])),
+    faults: wishes.faults ?? [],
+  }
+  const cluster = {
+    name: `cluster-${id}`,
+    id: Number(id),
+    endpoint: `https://127.${a}.${b}.10:6443`,
+    vip: `127.${a}.${b}.10`,
+    talosVersion: target,
+    kubernetesVersion,
+  }
+  writeFileSync(join(clusterDir, 'talenv.yaml'), stringify({ cluster, nodes }))
+  writeFileSync(join(clusterDir, 'lab.yaml'), stringify(labFile))
+  return { id, cluster: `cluster-${id}`, clusterDir, nodes, labFile }
+}
+
+function running(dir: string, declared: Declared, tools: { talosctl: string; etcd: string }): TestLab {
+  const { clusterDir } = declared
+  const paths = labPaths(clusterDir)
+  const ask = async (request: ControlRequest) => {
+    const reply = await askLab(socketPathFor(paths.stateDir), request)
+    if (reply === undefined) throw new Error('the lab does not answer')
+    if (reply.error !== undefined) throw new Error(reply.error)
+    return reply
+  }
+  const log = () =>
+    readFileSync(paths.log, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as LoggedEvent)
+  return {
+    dir,
+    cluster: declared.id,
+    clusterDir,
+    addresses: Object.fromEntries(declared.nodes.map(({ hostname, ipAddress }) => [hostname, ipAddress])),
+    tools,
+    log,
+    async logged(fits, deadlineMs = 30_000) {
+      for (const end = performance.now() + deadlineMs; ; await setTimeout(15)) {
+        const found = log().find(fits)
+        if (found !== undefined) return found
+        if (performance.now() > end) throw new Error('the lab did not log that in time')
+      }
+    },
+    fault: async (fault) => void (await ask({ verb: 'inject', fault })),
+    cure: async (match = {}) => void (await ask({ verb: 'cure', ...match })),
+    status: () => ask({ verb: 'status' }),
+    check: () => checkLog(log()),
+    talosctl: (argv, { timeoutMs = 60_000 } = {}) =>
+      execute(tools.talosctl, [`--talosconfig=${join(clusterDir, 'talosconfig')}`, ...argv], timeoutMs),
+    async down() {
+      await labDown(clusterDir)
+      rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+async function toolPath(name: 'talosctl' | 'etcd'): Promise<string> {
+  const tool = await resolveTool(name)
+  if (!tool.found) throw new Error(tool.detail)
+  return tool.path
+}
+
+function execute(program: string, argv: readonly string[], timeoutMs: number): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' })
+    const output = { stdout: '', stderr: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
+    child.on('error', reject)
+    child.on('close', (code) => resolve({ code, ...output }))
+  })
+}
