@@ -1,0 +1,61 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdir, open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { toolCache } from './tool-cache.ts'
+import type { Tool } from './tool-table.ts'
+
+const versionTimeoutMs = 20_000
+
+/**
+ * The version that the program at `path` says it is, without a leading v; undefined when it does not start or says
+ * nothing that looks like one. Remembered by path, time and size, because talosctl takes 0.1 s and more to say it.
+ */
+export async function toolVersion(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const record = await versionRecord(tool, path, env)
+  const remembered = record && (await readFile(record, 'utf8').catch(() => undefined))
+  if (remembered) return remembered
+  const version = await askVersion(tool, path, env)
+  if (version && record) await remember(record, version)
+  return version
+}
+
+async function askVersion(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)(path, [...tool.versionArgv], { env, timeout: versionTimeoutMs })
+    return tool.versionPattern.exec(stdout)?.[1]
+  } catch {
+    return undefined
+  }
+}
+
+/** Undefined where the file does not decide the version: version managers put shims on PATH that look further. */
+async function versionRecord(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  const file = await realpath(path)
+  if (basename(file) !== tool.name || (await isScript(file))) return undefined
+  const { mtimeMs, size } = await stat(file)
+  const key = createHash('sha256').update([file, mtimeMs, size].join('\0')).digest('hex').slice(0, 16)
+  return join(toolCache(env), 'versions', `${tool.name}-${key}`)
+}
+
+async function isScript(file: string): Promise<boolean> {
+  const handle = await open(file)
+  try {
+    const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0)
+    return buffer.toString('latin1') === '#!'
+  } finally {
+    await handle.close()
+  }
+}
+
+async function remember(record: string, version: string): Promise<void> {
+  const unfinished = `${record}.${process.pid}`
+  try {
+    await mkdir(join(record, '..'), { recursive: true })
+    await writeFile(unfinished, version)
+    await rename(unfinished, record)
+  } catch {
+    // A home folder that cannot be written costs the time of asking again, nothing else.
+  }
+}
