@@ -1,7 +1,8 @@
 /**
- * The lab's own process: `node --import tsx lab/daemon.ts <config.json>`. Started by `up`, which it tells `up` or the
- * reason why not; ended by SIGTERM, SIGINT, the control socket, or the end of the process that it is to die with.
+ * The lab's own process: `node --import tsx lab/daemon.ts <config.json>`. Started by `up`, which tells it to begin when
+ * the configuration is written, and which it tells when the lab is up or the reason why not; ended by SIGTERM, SIGINT, the control socket, or the end of the process that it is to die with.
  */
+import { once } from 'node:events'
 import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { serveControl } from './control.ts'
@@ -9,6 +10,11 @@ import { startLab } from './lab.ts'
 import type { LabConfig } from './lab-config.ts'
 
 const configPath = process.argv[2] ?? ''
+if (process.connected) {
+  process.once('disconnect', () => process.exit(1))
+  await once(process, 'message')
+  process.removeAllListeners('disconnect')
+}
 const config = JSON.parse(readFileSync(configPath, 'utf8')) as LabConfig
 const stateDir = dirname(configPath)
 const tell = (message: { up: true } | { failed: string }) => {

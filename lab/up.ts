@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,6 +65,8 @@ export async function labUp(options: UpOptions): Promise<number> {
   mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 })
   writeFileSync(join(dirname(paths.stateDir), '.gitignore'), '*\n')
   rmSync(paths.log, { force: true })
+  // the process takes a second to load: meanwhile talosctl makes the secrets
+  const daemon = spawnDaemon(paths)
   const endpoints = declared.nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address)
   const secrets = await createClusterSecrets({
     talosctlPath: options.tools.talosctl,
@@ -73,7 +75,14 @@ export async function labUp(options: UpOptions): Promise<number> {
     endpoints,
     talosVersion: semver.sort(declared.nodes.map(({ version }) => version))[0] ?? 'v1.13.0',
     kubernetesVersion: declared.nodes[0]?.kubernetesVersion ?? 'v1.36.1',
+  }).catch((error: Error) => {
+    daemon.kill()
+    return error
   })
+  if (secrets instanceof Error) {
+    say(`talosctl made no secrets for the lab of ${cluster}: ${secrets.message}`)
+    return 1
+  }
   const config: LabConfig = {
     ...declared,
     nodes: declared.nodes.map((node) => ({ ...node, machineConfig: secrets.machineConfigs[node.role] })),
@@ -90,7 +99,7 @@ export async function labUp(options: UpOptions): Promise<number> {
   }
   writeFileSync(paths.config, JSON.stringify(config), { mode: 0o600 })
 
-  const failure = await startDaemon(paths)
+  const failure = await untilUp(daemon)
   if (failure !== undefined) {
     say(`The lab of ${cluster} did not get up: ${failure}`)
     for (const line of tail(paths.errors)) say(line)
@@ -120,8 +129,8 @@ function readDeclaration(options: UpOptions) {
   }
 }
 
-/** Starts the lab's process; undefined when the lab is up, else why it is not. */
-function startDaemon(paths: { config: string; errors: string }): Promise<string | undefined> {
+/** Starts the lab's process, which loads and then waits to be told that its configuration is there. */
+function spawnDaemon(paths: { config: string; errors: string }): ChildProcess {
   const errors = openSync(paths.errors, 'w', 0o600)
   const root = fileURLToPath(new URL('..', import.meta.url))
   const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'lab/daemon.ts'), paths.config], {
@@ -130,6 +139,11 @@ function startDaemon(paths: { config: string; errors: string }): Promise<string 
     stdio: ['ignore', errors, errors, 'ipc'],
   })
   closeSync(errors)
+  return child
+}
+
+/** Lets the lab's process begin; undefined when the lab is up, else why it is not. */
+function untilUp(child: ChildProcess): Promise<string | undefined> {
   return new Promise((resolve) => {
     const settle = (failure: string | undefined) => {
       clearTimeout(deadline)
@@ -142,6 +156,8 @@ function startDaemon(paths: { config: string; errors: string }): Promise<string 
     child.once('error', (error) => settle(error.message))
     child.once('exit', (code, signal) => settle(`its process ended (${signal ?? code})`))
     child.once('message', (message: { up?: true; failed?: string }) => settle(message.failed))
+    if (child.exitCode !== null || child.signalCode !== null) settle('its process ended')
+    else child.send('begin')
   })
 }
 
