@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, isAbsolute, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Cluster } from '../workflows/model/cluster.ts'
+import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
+import { nearest } from '../workflows/model/nearest.ts'
+import { parseDeclaration } from '../workflows/model/parse-declaration.ts'
+import type { SourceText } from '../workflows/model/yaml-source.ts'
+
+/** A declaration that was read, and the folder that it and everything generated from it live in. */
+export type LoadedCluster = { cluster: Cluster; folder: string }
+
+const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
+
+/**
+ * Reads `<dir>/clusters/cluster-<id>`; `id` may be `101` or `cluster-101`. `dir` defaults to this package's root, not to
+ * the current folder, so that cron and CI need no cd. Fails with `cluster-unknown`, or with one `declaration-invalid` for
+ * every mistake, whose detail starts with file:line:col.
+ */
+export function loadCluster(dir: string | undefined, id: string): Result<LoadedCluster, Failure[]> {
+  const name = id.startsWith('cluster-') ? id : `cluster-${id}`
+  const clusters = join(dir ?? packageRoot, 'clusters')
+  const folder = join(clusters, name)
+  const talenv = /^cluster-[\w.-]+$/.test(name) ? read(join(folder, 'talenv.yaml')) : undefined
+  if (talenv === undefined) return { ok: false, failure: [unknownCluster(clusters, name)] }
+
+  const operations = read(join(folder, 'operations.yaml'))
+  const parsed = parseDeclaration({ talenv, ...(operations && { operations }) })
+  if (parsed.ok) return { ok: true, value: { cluster: parsed.cluster, folder } }
+  return {
+    ok: false,
+    failure: parsed.problems.map(({ file, line, col, message, hint }) =>
+      failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, ...(hint && { hint }) }),
+    ),
+  }
+}
+
+function read(path: string): SourceText | undefined {
+  try {
+    return { path: forPeople(path), text: readFileSync(path, 'utf8') }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Below the current folder a path is shown from there, as compilers do; elsewhere from the root. */
+function forPeople(path: string): string {
+  const near = relative(process.cwd(), path)
+  return near.startsWith('..') || isAbsolute(near) ? path : near
+}
+
+function unknownCluster(clusters: string, name: string): Failure {
+  const known = declaredIn(clusters)
+  const folder = forPeople(clusters) || clusters
+  const meant = nearest(name, known)
+  return failure('cluster-unknown', {
+    detail:
+      known.length === 0
+        ? `${folder} declares no cluster, so not ${name}`
+        : `${folder} does not declare ${name}; it declares ${known.join(', ')}`,
+    ...(meant !== undefined && { hint: `--cluster ${meant.replace('cluster-', '')}` }),
+  })
+}
+
+function declaredIn(clusters: string): string[] {
+  try {
+    return readdirSync(clusters)
+      .filter((name) => read(join(clusters, name, 'talenv.yaml')) !== undefined)
+      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+  } catch {
+    return []
+  }
+}

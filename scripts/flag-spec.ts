@@ -1,0 +1,27 @@
+/** Flags as data: what parses them and what explains them read the same table. */
+
+/** One flag. `version` takes v1.13.9 and 1.13.9 and yields the former; `value` names what a string flag takes, for help. */
+export type FlagSpec = { help: string } & (
+  | { type: 'boolean' }
+  | { type: 'string'; value?: string }
+  | { type: 'version' }
+  | { type: 'choice'; choices: readonly string[] }
+)
+
+export type FlagSpecs = Readonly<Record<string, FlagSpec>>
+
+/** What a command says about its command line. */
+export type CommandLine<Specs extends FlagSpecs> = {
+  /** as in workflows/<name>.ts */
+  name: string
+  summary: string
+  flags: Specs
+  /** words that may stand without a flag, like `up|down`; any other word is a mistake */
+  verbs?: readonly string[]
+}
+
+/** What stands for the value of a flag in help and hints: `<id>`, `auto|plain`. */
+export const placeholder = (spec: FlagSpec): string => {
+  if (spec.type === 'choice') return spec.choices.join('|')
+  return spec.type === 'version' ? '<version>' : `<${spec.type === 'string' ? (spec.value ?? 'text') : ''}>`
+}

@@ -1,0 +1,73 @@
+import { boolean, check, integer, minValue, number, object, optional, pipe, string, transform } from 'valibot'
+import { checkShape } from './check-shape.ts'
+import type { Operations } from './cluster.ts'
+import { parseDuration } from './parse-duration.ts'
+import type { Problem } from './problem.ts'
+import { readYaml, type SourceText } from './yaml-source.ts'
+
+const count = (least: number) =>
+  pipe(number(), integer('is not a whole number'), minValue(least, `is less than ${least}`))
+
+const duration = pipe(
+  string(),
+  check((text) => parseDuration(text) !== undefined, 'is not a duration such as 90s, 10m or 1h30m'),
+  transform((text) => parseDuration(text) ?? 0),
+)
+
+const upgrade = object({ parallelism: optional(count(1), 1), pullParallelism: optional(count(1), 4) })
+const etcd = object({
+  acceptOutage: optional(boolean(), false),
+  lagBound: optional(count(0), 1000),
+  keepSnapshots: optional(count(1), 10),
+})
+const deadlines = object({
+  observe: optional(duration, '20s'),
+  pull: optional(duration, '10m'),
+  install: optional(duration, '10m'),
+  reboot: optional(duration, '15m'),
+  ready: optional(duration, '10m'),
+  etcd: optional(duration, '10m'),
+  snapshot: optional(duration, '5m'),
+})
+const operations = object({
+  upgrade: optional(upgrade, {}),
+  etcd: optional(etcd, {}),
+  deadlines: optional(deadlines, {}),
+})
+
+/**
+ * The policy of operations.yaml with its defaults; all of it is optional, the file too. Unlike in talenv.yaml a key that
+ * is not known is a mistake: nothing but us reads this file, and a mistyped limit would silently not be one.
+ */
+export function parseOperations(text?: SourceText): { value?: Operations; problems: Problem[] } {
+  const source = readYaml(text ?? { path: 'operations.yaml', text: '{}' })
+  if (source.value === undefined) return { problems: source.problems }
+  // a file whose every line is a comment is how operations.yaml starts out
+  const filled = { ...source, value: source.value ?? {} }
+  const mistakes = (at: readonly string[], keys: object) =>
+    ({ at, keys: Object.keys(keys), others: 'mistakes' }) as const
+  const { value, problems } = checkShape(filled, operations, [
+    mistakes([], operations.entries),
+    mistakes(['upgrade'], upgrade.entries),
+    mistakes(['etcd'], etcd.entries),
+    mistakes(['deadlines'], deadlines.entries),
+  ])
+  const all = [...source.problems, ...problems]
+  if (value === undefined || all.length > 0) return { problems: all }
+  return {
+    problems: [],
+    value: {
+      upgrade: value.upgrade,
+      etcd: value.etcd,
+      deadlines: {
+        observeMs: value.deadlines.observe,
+        pullMs: value.deadlines.pull,
+        installMs: value.deadlines.install,
+        rebootMs: value.deadlines.reboot,
+        readyMs: value.deadlines.ready,
+        etcdMs: value.deadlines.etcd,
+        snapshotMs: value.deadlines.snapshot,
+      },
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/** A YAML file as its author sees it: values, and the line and column that each of them came from. */
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import type { Problem } from './problem.ts'
+
+export type SourceText = { path: string; text: string }
+
+export type YamlPath = readonly (string | number)[]
+
+export type YamlSource = {
+  /** what the file says; undefined where its syntax leaves no way to tell */
+  value: unknown
+  /** mistakes of syntax: tabs, duplicate keys, open brackets, unknown aliases */
+  problems: Problem[]
+  /** a problem with the value at `path`; of a value that is not there, at the nearest thing around it that is */
+  problem(path: YamlPath, message: string, hint?: string): Problem
+  /** a problem with the last key of `path` rather than with its value */
+  keyProblem(path: YamlPath, message: string, hint?: string): Problem
+}
+
+const HINTS: Record<string, string> = {
+  TAB_AS_INDENT: 'use spaces',
+  DUPLICATE_KEY: 'only one of the two can be meant',
+}
+
+/** Reads one YAML document (1.2 core schema, as Go's yaml.v3 all but does). Never throws. */
+export function readYaml({ path: file, text }: SourceText): YamlSource {
+  const lines = new LineCounter()
+  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const problemAt = (offset: number, message: string, hint?: string): Problem => {
+    const { line, col } = lines.linePos(offset)
+    return { file, line: Math.max(line, 1), col: Math.max(col, 1), message, ...(hint && { hint }) }
+  }
+
+  const problems = doc.errors.map((error) =>
+    problemAt(
+      error.pos[0],
+      error.code === 'DUPLICATE_KEY' ? duplicateMessage(text, error.pos[0]) : error.message,
+      HINTS[error.code],
+    ),
+  )
+  // an alias without an anchor only throws in toJS(), without a position
+  visit(doc, {
+    Alias(_key, alias) {
+      if (alias.resolve(doc) === undefined)
+        problems.push(problemAt(alias.range?.[0] ?? 0, `no anchor is called &${alias.source}`))
+    },
+  })
+
+  const readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY') && problems.length === doc.errors.length
+  return {
+    value: readable ? doc.toJS() : undefined,
+    problems,
+    problem: (path, message, hint) => problemAt(offsetOf(doc, path), message, hint),
+    keyProblem: (path, message, hint) => problemAt(keyOffsetOf(doc, path) ?? offsetOf(doc, path), message, hint),
+  }
+}
+
+const duplicateMessage = (text: string, offset: number): string =>
+  `the key ${/^[^:\s]*/.exec(text.slice(offset))?.[0] ?? ''} is there twice`
+
+function offsetOf(doc: Document, path: YamlPath): number {
+  for (let length = path.length; length > 0; length--) {
+    const node = doc.getIn(path.slice(0, length), true)
+    // what is missing has no place of its own: a key is missing below its parent's key, an item at the item
+    if (length < path.length) {
+      const key = keyOffsetOf(doc, path.slice(0, length))
+      if (key !== undefined) return key
+    }
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return doc.contents?.range?.[0] ?? 0
+}
+
+function keyOffsetOf(doc: Document, path: YamlPath): number | undefined {
+  const parent = path.length === 1 ? doc.contents : doc.getIn(path.slice(0, -1), true)
+  if (!isMap(parent)) return undefined
+  const pair = parent.items.find(({ key }) => isScalar(key) && String(key.value) === String(path.at(-1)))
+  return pair !== undefined && isNode(pair.key) ? pair.key.range?.[0] : undefined
+}
