@@ -1,0 +1,145 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { checkLog, type Invariant } from '../../lab/check.ts'
+import type { LabEvent, LoggedEvent } from '../../lab/lab-event.ts'
+
+const image = 'factory.talos.dev/metal-installer:v1.13.9'
+const bootId = 'b'
+
+function logOf(events: readonly LabEvent[]): LoggedEvent[] {
+  return events.map((event, index) => ({ at: new Date(index * 1000).toISOString(), ...event }))
+}
+
+function up(controlPlanes: number, workers = 0): LabEvent {
+  const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}-${index + 1}`)
+  return {
+    type: 'lab.up',
+    speed: 1,
+    nodes: [
+      ...names('k8s', controlPlanes).map((name) => ({ name, role: 'controlplane' as const, version: 'v1.13.5' })),
+      ...names('worker', workers).map((name) => ({ name, role: 'worker' as const, version: 'v1.13.5' })),
+    ],
+  }
+}
+
+const asked = (node: string): LabEvent => ({
+  ...{ type: 'reboot.requested', node, actorId: 'a', mode: 'DEFAULT', bootId, by: 'reboot' },
+})
+const goesDown = (node: string): LabEvent[] => [
+  { type: 'etcd.stopped', node, by: 'machine' },
+  { type: 'machine.down', node, bootId },
+]
+const runs = (node: string): LabEvent[] => [
+  { type: 'machine.booting', node, bootId, version: 'v1.13.9', slot: 'B' },
+  { type: 'etcd.healthy', node },
+  { type: 'machine.running', node, bootId, version: 'v1.13.9', slot: 'B' },
+]
+const ready = (node: string): LabEvent => ({ type: 'machine.ready', node, bootId, version: 'v1.13.9' })
+const reboots = (node: string) => [asked(node), ...goesDown(node), ...runs(node), ready(node)]
+const installs = (node: string): LabEvent[] => [
+  { type: 'install.started', node, image, bootId },
+  { type: 'install.finished', node, image, bootId },
+]
+const gap = (node: string, ms: number): LabEvent => ({ type: 'etcd.gap', node, ms, ended: true, reason: 'no leader' })
+
+function broken(events: readonly LabEvent[]): Invariant[] {
+  return [...new Set(checkLog(logOf(events)).map(({ invariant }) => invariant))]
+}
+
+test('A rolling upgrade of three control planes breaks nothing', () => {
+  const rolling = ['k8s-1', 'k8s-2', 'k8s-3'].flatMap((node) => [...installs(node), ...reboots(node)])
+  assert.equal(broken([up(3), ...rolling, { type: 'lab.down' }]), [])
+})
+
+test('Two control planes down at once break one-control-plane-down', () => {
+  const log = [up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]
+  assert.equal(broken(log), ['one-control-plane-down'])
+})
+
+test('A worker that is down with a control plane breaks nothing', () => {
+  const log = [up(3, 1), asked('k8s-1'), ...goesDown('k8s-1'), asked('worker-1')]
+  assert.equal(broken([...log, { type: 'machine.down', node: 'worker-1', bootId }]), [])
+})
+
+test('A reboot while another control plane is not ready breaks others-ready', () => {
+  assert.equal(broken([up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...runs('k8s-1'), asked('k8s-2')]), [
+    'others-ready',
+  ])
+})
+
+test('A reboot while the etcd of another of three is dead breaks etcd-quorum', () => {
+  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), ['etcd-quorum'])
+})
+
+test('A reboot of the one member whose etcd is dead breaks nothing', () => {
+  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-1')]), [])
+})
+
+test('A reboot while another member lags breaks etcd-quorum, and not any more when it has caught up', () => {
+  const lagging: LabEvent = { type: 'etcd.lagging', node: 'k8s-1' }
+  const back: LabEvent[] = [asked('k8s-1'), ...goesDown('k8s-1'), lagging, ...runs('k8s-1'), ready('k8s-1')]
+  assert.equal(broken([up(3), ...back, asked('k8s-2')]), ['etcd-quorum'])
+  assert.equal(broken([up(3), ...back, { type: 'etcd.caught-up', node: 'k8s-1' }, asked('k8s-2')]), [])
+})
+
+test('A member that is down of five leaves room for a reboot', () => {
+  assert.equal(broken([up(5), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), [])
+})
+
+test('The only control plane, or each of two in its turn, may be rebooted', () => {
+  assert.equal(broken([up(1), ...reboots('k8s-1'), gap('k8s-1', 60_000)]), [])
+  assert.equal(broken([up(2), ...reboots('k8s-1'), ...reboots('k8s-2'), gap('k8s-2', 60_000)]), [])
+})
+
+test('One of two control planes may not be rebooted while the other one has no etcd', () => {
+  assert.equal(broken([up(2), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), ['etcd-quorum'])
+})
+
+test('A second installation before a boot breaks one-install-a-boot', () => {
+  assert.equal(broken([up(3), ...installs('k8s-1'), ...installs('k8s-1')]), ['one-install-a-boot'])
+  assert.equal(broken([up(3), ...installs('k8s-1'), ...reboots('k8s-1'), ...installs('k8s-1')]), [])
+})
+
+test('A slot that is lost breaks one-install-a-boot', () => {
+  const lost: LabEvent = { type: 'slot.lost', node: 'k8s-1', bootId, version: 'v1.13.5', overwrittenWith: 'v1.13.9' }
+  assert.equal(broken([up(3), lost]), ['one-install-a-boot'])
+})
+
+test('An installation that failed may be tried again', () => {
+  const failed: LabEvent = { type: 'install.failed', node: 'k8s-1', image, bootId, reason: 'disk' }
+  const started: LabEvent = { type: 'install.started', node: 'k8s-1', image, bootId }
+  assert.equal(broken([up(3), started, failed, ...installs('k8s-1')]), [])
+})
+
+test('An installation that is cut off breaks install-not-cut-off', () => {
+  const cut: LabEvent = { type: 'install.cut-off', node: 'k8s-1', image, bootId, reason: 'the caller went away' }
+  assert.equal(broken([up(3), cut]), ['install-not-cut-off'])
+})
+
+test('A wiped disk breaks nothing-wiped', () => {
+  assert.equal(broken([up(3), { type: 'machine.wiped', node: 'k8s-1', what: 'EPHEMERAL' }]), ['nothing-wiped'])
+})
+
+test('A long gap of writes breaks etcd-writes; the length of an election does not', () => {
+  assert.equal(broken([up(3), gap('k8s-1', 2500)]), [])
+  assert.equal(broken([up(3), gap('k8s-1', 20_000)]), ['etcd-writes'])
+})
+
+test('A gap that faults alone explain breaks nothing', () => {
+  const struck = (node: string): LabEvent => ({ type: 'etcd.stopped', node, by: 'fault' })
+  assert.equal(broken([up(3), struck('k8s-1'), struck('k8s-2'), gap('k8s-3', 20_000)]), [])
+  assert.equal(broken([up(3), struck('k8s-1'), gap('k8s-3', 20_000)]), ['etcd-writes'])
+})
+
+test('What happens before the lab is up and after it goes down does not count', () => {
+  const bad = [...goesDown('k8s-1'), ...goesDown('k8s-2')]
+  assert.equal(broken([...bad, up(3), { type: 'lab.down' }, ...bad]), [])
+})
+
+test('A breach tells when and what', () => {
+  const [breach] = checkLog(logOf([up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]))
+  assert.is(breach?.at, '1970-01-01T00:00:05.000Z')
+  assert.is(breach?.sentence, 'k8s-2 went down while k8s-1 was down')
+})
+
+test.run()
