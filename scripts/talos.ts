@@ -1,7 +1,19 @@
 /** What steps may ask of a Talos cluster, in the field's words. `createTalos` answers with the real talosctl. */
+import { existsSync } from 'node:fs'
+import { rm, stat } from 'node:fs/promises'
 import type { NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
-import type { Result } from '../workflows/model/failure.ts'
+import { type FailureReason, failure, type Result } from '../workflows/model/failure.ts'
 import type { EtcdObservation, NodeObservation } from '../workflows/model/observation.ts'
+import type { Command, Run, RunOptions } from './run.ts'
+import { createAsk } from './tools/talosctl/ask.ts'
+import { failureOf } from './tools/talosctl/failure-of.ts'
+import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
+import { observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
+import { readResources, resourceReader } from './tools/talosctl/resources.ts'
+import { readStage } from './tools/talosctl/specs.ts'
+import { readTalosconfig } from './tools/talosctl/talosconfig.ts'
+import { readVersions } from './tools/talosctl/versions.ts'
+import { type Target, talosctlCommands } from './tools/talosctl.ts'
 
 export type CallOptions = {
   /** aborts the command with its process group; ignored by `install` and `upgradeLegacy`, which are never cut off */
@@ -46,4 +58,138 @@ export interface Talos {
   forfeitLeadership(node: NodeDeclaration, options: CallOptions): Promise<Result<void>>
   /** Saves a snapshot of the node's etcd member to `path` (0600) and has it verified; resolves with what was verified. */
   snapshot(node: NodeDeclaration, path: string, options: CallOptions): Promise<Result<{ info: string }>>
+}
+
+/** The reasons that a call is given when the text of talosctl says nothing more precise. */
+const REASONS = {
+  pull: { failed: 'image-pull-failed', late: 'image-pull-timed-out' },
+  install: { failed: 'install-failed', late: 'install-timed-out' },
+  reboot: { failed: 'reboot-failed', late: 'reboot-failed' },
+  forfeitLeadership: { failed: 'handover-failed', late: 'handover-failed' },
+  snapshot: { failed: 'snapshot-failed', late: 'snapshot-failed' },
+} as const satisfies Record<string, { failed: FailureReason; late: FailureReason }>
+
+/**
+ * Talos by way of talosctl. `endpoints` are those of the talosconfig (`talosEndpoints`), never the virtual IP. Calls that
+ * disrupt a node go through another endpoint while there is one; questions about a node go to the node itself first.
+ */
+export function createTalos(run: Run, config: { talosconfig: string; endpoints: readonly string[] }): Talos {
+  // talosctl would create the file that is missing.
+  const guarded: Run = async (command, options) =>
+    existsSync(config.talosconfig)
+      ? run(command, options)
+      : {
+          exitCode: 1,
+          stdout: '',
+          stderr: `talosconfig is missing: ${config.talosconfig}`,
+          timedOut: false,
+          aborted: false,
+        }
+  const ask = createAsk(guarded, config)
+  const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
+    ...(signal === undefined ? {} : { signal }),
+    deadlineAt: Date.now() + timeoutMs,
+  })
+
+  const change = async (
+    node: NodeDeclaration,
+    build: (at: Target) => Command,
+    reasons: { failed: FailureReason; late: FailureReason },
+    options: CallOptions,
+    more: RunOptions = {},
+  ): Promise<Result<{ stdout: string }>> => {
+    const { processFile } = options
+    const answer = await ask.change(node.address, build, ask.endpoints(node.address).othersFirst, {
+      ...until(options),
+      ...(processFile === undefined ? {} : { processFile }),
+      ...more,
+    })
+    if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted)
+      return { ok: true, value: { stdout: answer.stdout } }
+    return { ok: false, failure: { ...failureOf(answer, reasons), node: node.name } }
+  }
+  const nothing = (result: Result<unknown>): Result<void> => (result.ok ? { ok: true, value: undefined } : result)
+
+  return {
+    observeNodes: (nodes, options) => observeNodes(ask, nodes, until(options)),
+
+    observeEtcd: (controlPlanes, options) => observeEtcd(ask, controlPlanes, until(options)),
+
+    async glance({ address, name }, options) {
+      const limits = until(options)
+      // The boot id first: while a node is down, that is one process for each way to it and not three.
+      const { selfFirst } = ask.endpoints(address)
+      const first = await ask.one(address, talosctlCommands.bootId, selfFirst, limits)
+      const bootId = readBootId(first)
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const through = [first.endpoint, ...selfFirst.filter((endpoint) => endpoint !== first.endpoint)]
+      const [versionAnswer, stageAnswer] = await Promise.all([
+        ask.one(address, talosctlCommands.version, through, limits),
+        ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), through, limits),
+      ])
+      const version = readVersions([address], versionAnswer).get(address)
+      if (!version?.ok)
+        return { ok: false, failure: { ...(version?.failure ?? failure('garbage-answer')), node: name } }
+      const status = readStage(readResources(stageAnswer.stdout)[0])
+      if (status) return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
+      const said = stageAnswer.exitCode === 0 && !stageAnswer.timedOut
+      const failed = said ? failure('garbage-answer', { detail: 'its stage can not be read' }) : failureOf(stageAnswer)
+      return { ok: false, failure: { ...failed, node: name } }
+    },
+
+    async watchStage({ address }, seen, { signal, timeoutMs }) {
+      const feed = resourceReader((resource) => {
+        const status = readStage(resource)
+        if (status) seen(status)
+      })
+      const { talosconfig } = config
+      const command = talosctlCommands.watchStage({ talosconfig, endpoint: address, nodes: [address], timeoutMs })
+      await guarded(command, { ...(signal === undefined ? {} : { signal }), onLine: feed })
+    },
+
+    pull: async (node, image, options) =>
+      nothing(await change(node, (at) => talosctlCommands.pull(at, image), REASONS.pull, options)),
+
+    install: async (node, image, options) =>
+      nothing(
+        await change(node, (at) => talosctlCommands.install(at, image), REASONS.install, options, {
+          uninterruptible: true,
+        }),
+      ),
+
+    upgradeLegacy: async (node, image, { force, ...options }) =>
+      nothing(
+        await change(node, (at) => talosctlCommands.upgradeLegacy(at, image, force), REASONS.install, options, {
+          uninterruptible: true,
+        }),
+      ),
+
+    reboot: async (node, options) => nothing(await change(node, talosctlCommands.reboot, REASONS.reboot, options)),
+
+    forfeitLeadership: async (node, options) =>
+      nothing(await change(node, talosctlCommands.forfeitLeadership, REASONS.forfeitLeadership, options)),
+
+    async snapshot(node, path, options) {
+      const result = await change(node, (at) => talosctlCommands.snapshot(at, path), REASONS.snapshot, options)
+      // talosctl opened the file as etcd would, after it had checked its size and its sha256 trailer.
+      const info = result.ok ? /^snapshot info: (.+)$/m.exec(result.value.stdout)?.[1] : undefined
+      const size = await stat(path).then(
+        (file) => file.size,
+        () => 0,
+      )
+      if (info !== undefined && size > 0) return { ok: true, value: { info } }
+      await Promise.all([path, `${path}.part`].map((file) => rm(file, { force: true })))
+      if (!result.ok) return result
+      return { ok: false, failure: failure('snapshot-failed', { node: node.name, detail: 'it was not verified' }) }
+    },
+  }
+}
+
+/** Where Talos is reached: the endpoints of the talosconfig's context, else the control planes. */
+export function talosEndpoints(talosconfig: string, nodes: readonly NodeDeclaration[]): string[] {
+  const config = readTalosconfig(talosconfig)
+  const configured = config.ok ? config.value.endpoints : []
+  return configured.length > 0
+    ? configured
+    : nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address)
 }

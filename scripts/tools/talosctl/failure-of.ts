@@ -1,0 +1,84 @@
+import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
+import type { CommandResult } from '../../run.ts'
+
+/** What talosctl says, what it means. The first match counts. Exit codes are no help: talosctl knows 0 and 1. */
+const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string; hint?: string }[] = [
+  { says: /^talosconfig is missing/, reason: 'talosconfig-missing' },
+  {
+    says: /failed to open config file|failed to resolve config|talos config file is empty|failed to determine endpoints/,
+    reason: 'talosconfig-invalid',
+  },
+  { says: /error constructing client: /, reason: 'talosconfig-invalid' },
+  // Go words what the server's alert says as `remote error`: it is about our certificate, not about theirs.
+  {
+    says: /remote error: tls: expired certificate|client certificate (has )?expired/,
+    reason: 'client-certificate-expired',
+    hint: 'make a new talosconfig: talosctl gen config, or talhelper genconfig',
+  },
+  {
+    says: /remote error: tls: (unknown certificate authority|bad certificate|certificate required|unknown certificate)/,
+    reason: 'wrong-ca',
+    detail: 'it refuses our client certificate',
+    hint: "check that the talosconfig is this cluster's",
+  },
+  // A node that was wiped and waits in maintenance says the same as a stranger.
+  {
+    says: /authentication handshake failed: .*(signed by unknown authority|verification (failure|error))/,
+    reason: 'wrong-ca',
+    detail: "its certificate is not signed by the cluster's CA",
+    hint: "check that the talosconfig is this cluster's, and that the node was not wiped",
+  },
+  {
+    says: /authentication handshake failed: .*has expired or is not yet valid/,
+    reason: 'node-unreachable',
+    detail: 'its certificate has expired or is not yet valid: one of the clocks may be wrong',
+  },
+  { says: /code = (PermissionDenied|Unauthenticated)/, reason: 'permission-denied' },
+  {
+    says: /error parsing server version|error unmarshal|failed to unmarshal|cannot parse invalid wire-format/,
+    reason: 'garbage-answer',
+  },
+  { says: /transport: (Error while dialing|authentication handshake failed)/, reason: 'node-unreachable' },
+]
+
+/** Meant only where the call just reads: of a call that changes something they leave open whether it did. */
+const SILENCE = /code = (Unavailable|DeadlineExceeded|Canceled)|context deadline exceeded|error reading from server/
+
+/**
+ * Why a call of talosctl failed. `otherwise` is the reason when the text says nothing about the way to the node; without
+ * it the call only reads, and a lost connection or a deadline means that the node does not answer.
+ */
+export function failureOf(result: CommandResult, otherwise?: { failed: FailureReason; late: FailureReason }): Failure {
+  const said = gist(result.stderr)
+  if (result.exitCode === 127 || result.exitCode === 126)
+    return failure('tool-missing', { detail: 'talosctl can not be started', hint: 'npm run tools' })
+  const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
+  if (meaning && !result.timedOut)
+    return failure(meaning.reason, {
+      detail: meaning.detail ?? said,
+      ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
+    })
+  if (result.aborted) return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
+  if (result.timedOut)
+    return failure(otherwise?.late ?? 'node-unreachable', { detail: said || 'no answer before the deadline' })
+  if (!otherwise && SILENCE.test(result.stderr)) return failure('node-unreachable', { detail: said || 'no answer' })
+  return failure(otherwise?.failed ?? 'command-failed', { detail: said || `talosctl ended with ${result.exitCode}` })
+}
+
+/** The call never reached the API that it was for, so nothing happened and another endpoint may be asked. */
+export const neverArrived = (result: CommandResult): boolean =>
+  result.exitCode !== 0 && /transport: (Error while dialing|authentication handshake failed)/.test(result.stderr)
+
+/** The one sentence in what talosctl printed: no warnings, no usage, no wrapping of gRPC, at most 300 characters. */
+function gist(stderr: string): string {
+  const lines = stderr
+    .split(/\n\s*\nUsage:/)[0]
+    ?.split('\n')
+    .map((line) => line.trim().replace(/^\* /, ''))
+    .filter((line) => line !== '' && !/^(WARNING: |Signal received|\d+ errors? occurred:)/.test(line))
+  const text = (lines?.at(-1) ?? '')
+    .replace(/rpc error: code = (\w+) desc = /g, '')
+    .replace(/connection error: desc = "transport: (.*)"$/, '$1')
+    .replace(/^ERROR: /, '')
+  return text.length > 300 ? `${text.slice(0, 299)}…` : text
+}

@@ -1,0 +1,169 @@
+import type { NodeDeclaration, NodeName } from '../../../workflows/model/cluster.ts'
+import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
+import { type Target, talosctlCommands } from '../talosctl.ts'
+import type { Answer, Ask, AskOptions } from './ask.ts'
+import { type AlarmRow, type MemberRow, readAlarms, readMembers, readStatus, type StatusRow } from './etcd-tables.ts'
+import { failureOf } from './failure-of.ts'
+import { nodeErrors } from './node-errors.ts'
+import { hostOf } from './talosconfig.ts'
+
+/** What one control plane says; undefined where it could not be read, and then there is a failure. */
+type View = { members?: MemberRow[]; status?: StatusRow; alarms?: AlarmRow[]; failure?: Failure }
+
+/** Every declared control plane's own view of etcd, laid side by side. Never rejects. */
+export async function observeEtcd(
+  ask: Ask,
+  controlPlanes: readonly NodeDeclaration[],
+  options: AskOptions,
+): Promise<EtcdObservation> {
+  const [members, status, alarms] = await Promise.all([
+    ofEach(ask, controlPlanes, talosctlCommands.etcdMembers, readMembers, options),
+    ofEach(ask, controlPlanes, talosctlCommands.etcdStatus, readStatus, options),
+    // No alarm is no line, so an answer without one counts.
+    ofEach(ask, controlPlanes, talosctlCommands.etcdAlarms, readAlarms, options, () => []),
+  ])
+  const views = new Map<NodeName, View>(
+    controlPlanes.map(({ name }) => {
+      const [own, says, warns] = [members.get(name), status.get(name), alarms.get(name)]
+      const failed = [says, own, warns].find((answer) => answer?.ok === false)
+      return [
+        name,
+        {
+          ...(own?.ok ? { members: own.value } : {}),
+          ...(says?.ok ? { status: says.value } : {}),
+          ...(warns?.ok ? { alarms: warns.value } : {}),
+          ...(failed?.ok === false ? { failure: failed.failure } : {}),
+        },
+      ]
+    }),
+  )
+  return layOut(controlPlanes, views)
+}
+
+/** Pure: which member is whose, who leads, where the lists differ. */
+export function layOut(controlPlanes: readonly NodeDeclaration[], views: ReadonlyMap<NodeName, View>): EtcdObservation {
+  const listed = new Map<string, MemberRow>()
+  for (const view of views.values())
+    for (const row of view.members ?? []) if (!listed.has(row.id)) listed.set(row.id, row)
+
+  const owner = new Map<string, NodeName>()
+  for (const { name } of controlPlanes) {
+    const id = views.get(name)?.status?.id
+    if (id !== undefined) owner.set(id, name)
+  }
+  // A member whose node does not answer is told by the address that its peers use, then by its host name.
+  for (const row of listed.values()) {
+    if (owner.has(row.id)) continue
+    const free = controlPlanes.filter(({ name }) => ![...owner.values()].includes(name))
+    const node =
+      free.find(({ address }) => row.peerUrls.some((url) => hostOf(url.replace(/^\w+:\/\//, '')) === address)) ??
+      free.find(({ name }) => row.hostname === name || row.hostname.split('.')[0] === name)
+    if (node) owner.set(row.id, node.name)
+  }
+  const idOf = (name: NodeName) => [...owner].find(([, node]) => node === name)?.[0]
+
+  const statuses = [...views.values()].flatMap(({ status }) => (status ? [status] : []))
+  const term = Math.max(...statuses.map(({ raftTerm }) => raftTerm))
+  const leader = statuses.find(({ raftTerm }) => raftTerm === term)?.leader
+
+  return {
+    members: controlPlanes.map(({ name }): EtcdMember => {
+      const view = views.get(name)
+      const id = idOf(name)
+      const row = id === undefined ? undefined : listed.get(id)
+      const status = view?.status
+      return {
+        node: name,
+        ...(row ? { id: row.id } : {}),
+        started: row !== undefined && row.hostname !== '',
+        learner: row?.learner === true || status?.learner === true,
+        leader: id !== undefined && id === leader,
+        answers: status !== undefined,
+        ...(status ? { appliedIndex: status.appliedIndex, raftIndex: status.raftIndex, dbSize: status.dbSize } : {}),
+        errors: status?.errors ?? [],
+        ...(view?.failure ? { failure: { ...view.failure, node: name } } : {}),
+      }
+    }),
+    undeclared: [...listed.values()]
+      .filter(({ id }) => !owner.has(id))
+      .map(({ id, hostname, learner }) => ({ id, hostname, learner })),
+    disagreements: disagreements(controlPlanes, views),
+    alarms: distinct(
+      [...views.values()].flatMap(({ alarms = [] }) => alarms),
+      ({ id, kind }) => `${id} ${kind}`,
+    ).map(({ id, kind }) => {
+      const node = owner.get(id)
+      return { ...(node === undefined ? {} : { node }), kind }
+    }),
+  }
+}
+
+function disagreements(
+  controlPlanes: readonly NodeDeclaration[],
+  views: ReadonlyMap<NodeName, View>,
+): EtcdObservation['disagreements'] {
+  const lists = controlPlanes.flatMap(({ name }) => {
+    const members = views.get(name)?.members
+    return members ? [{ name, members }] : []
+  })
+  const [first, ...others] = lists
+  if (!first) return []
+  const key = ({ id, hostname, learner, peerUrls }: MemberRow) => [id, hostname, learner, ...peerUrls].join(' ')
+  return others.flatMap(({ name, members }) => {
+    const extra = members.filter((row) => !first.members.some((other) => key(other) === key(row)))
+    const lacking = first.members.filter((row) => !members.some((other) => key(other) === key(row)))
+    if (extra.length === 0 && lacking.length === 0) return []
+    const say = (rows: MemberRow[]) =>
+      rows.map((row) => `${row.hostname || row.id}${row.learner ? ' (a learner)' : ''}`).join(', ')
+    const parts = [
+      ...(extra.length > 0 ? [`lists ${say(extra)}`] : []),
+      ...(lacking.length > 0 ? [`does not list ${say(lacking)}`] : []),
+    ]
+    return [{ node: name, detail: `${parts.join(' and ')}, unlike ${first.name}` }]
+  })
+}
+
+type Read<T> = { ok: true; value: T } | { ok: false; failure: Failure }
+
+/** One call for all, then each that is missing alone. `none` is what an answer without rows means, where it means any. */
+async function ofEach<T>(
+  ask: Ask,
+  nodes: readonly NodeDeclaration[],
+  build: (at: Target) => ReturnType<typeof talosctlCommands.etcdStatus>,
+  read: (stdout: string, only?: string) => Map<string, T>,
+  options: AskOptions,
+  none?: () => T,
+): Promise<Map<NodeName, Read<T>>> {
+  const found = new Map<NodeName, Read<T>>()
+  const take = (asked: readonly NodeDeclaration[], answer: Answer) => {
+    const whole = answer.exitCode === 0 && !answer.timedOut && !answer.aborted
+    const rows = read(answer.stdout, asked.length === 1 ? asked[0]?.address : undefined)
+    const errors = nodeErrors(answer.stderr)
+    for (const { name, address } of asked) {
+      const row = rows.get(address)
+      if (row !== undefined && whole) found.set(name, { ok: true, value: row })
+      else if (none && whole && !errors.has(address)) found.set(name, { ok: true, value: none() })
+    }
+  }
+  if (nodes.length > 1) {
+    const addresses = nodes.map(({ address }) => address)
+    take(nodes, await ask.many(addresses, build, ask.endpoints().othersFirst, options))
+  }
+  await Promise.all(
+    nodes.map(async (node) => {
+      if (found.has(node.name)) return
+      const answer = await ask.one(node.address, build, ask.endpoints(node.address).selfFirst, options)
+      take([node], answer)
+      if (found.has(node.name)) return
+      const said = answer.exitCode === 0 && !answer.timedOut && !answer.aborted
+      const garbage = failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
+      found.set(node.name, { ok: false, failure: said ? garbage : failureOf(answer) })
+    }),
+  )
+  return found
+}
+
+const distinct = <T>(items: readonly T[], key: (item: T) => string): T[] => [
+  ...new Map(items.map((item) => [key(item), item])).values(),
+]

@@ -1,0 +1,272 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { NodeDeclaration, NodeName } from '../../../workflows/model/cluster.ts'
+import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import type { NodeFacts, NodeObservation, OtherSlot } from '../../../workflows/model/observation.ts'
+import { type Target, talosctlCommands } from '../talosctl.ts'
+import type { Answer, Ask, AskOptions } from './ask.ts'
+import { failureOf } from './failure-of.ts'
+import { linesByNode } from './lines-by-node.ts'
+import { readInstalledAt, readOtherSlot } from './other-slot.ts'
+import { type Resource, readResources } from './resources.ts'
+import { readExtensions, readKubeletVersion, readPlatform, readRole, readSecurityState, readStage } from './specs.ts'
+import { readVersions } from './versions.ts'
+
+/** A node that told its version, and the endpoint that it did so through. */
+type Answering = { node: NodeDeclaration; version: string; via: string }
+
+/** After machined logged the start, how long until the installer's process shows (container, snapshot, task). */
+const INSTALLER_STARTS_WITHIN_MS = 3000
+
+/**
+ * Everything that can be read about the nodes. `version` tells who answers; only those are named in the calls that
+ * follow, one a kind of resource; what is missing then is asked for once more, alone. Never rejects.
+ */
+export async function observeNodes(
+  ask: Ask,
+  nodes: readonly NodeDeclaration[],
+  options: AskOptions,
+): Promise<Record<NodeName, NodeObservation>> {
+  const { answering, failures } = await whoAnswers(ask, nodes, options)
+  const seen = new Map<NodeName, NodeObservation>()
+  for (const [name, failed] of failures) seen.set(name, { reachable: false, failure: { ...failed, node: name } })
+  // Nodes that only they themselves reach are asked through themselves, and do not stand in the way of the others.
+  const groups = new Map<string, Answering[]>()
+  for (const one of answering) groups.set(one.via, [...(groups.get(one.via) ?? []), one])
+  await Promise.all(
+    [...groups].map(async ([via, group]) => {
+      for (const [name, observation] of await readFacts(ask, via, group, options)) seen.set(name, observation)
+    }),
+  )
+  return Object.fromEntries(
+    nodes.map(({ name }) => [
+      name,
+      seen.get(name) ?? { reachable: false, failure: failure('node-unreachable', { node: name }) },
+    ]),
+  )
+}
+
+async function whoAnswers(
+  ask: Ask,
+  nodes: readonly NodeDeclaration[],
+  options: AskOptions,
+): Promise<{ answering: Answering[]; failures: Map<NodeName, Failure> }> {
+  const answering: Answering[] = []
+  const failures = new Map<NodeName, Failure>()
+  const take = (node: NodeDeclaration, asked: readonly string[], answer: Answer): boolean => {
+    const version = readVersions(asked, answer).get(node.address)
+    if (version?.ok) answering.push({ node, version: version.value, via: answer.endpoint })
+    else if (version) failures.set(node.name, version.failure)
+    return version !== undefined && (version.ok || version.failure.reason === 'garbage-answer')
+  }
+
+  const addresses = nodes.map(({ address }) => address)
+  let missing = [...nodes]
+  if (nodes.length > 1) {
+    const answer = await ask.many(addresses, talosctlCommands.version, ask.endpoints().othersFirst, options)
+    missing = nodes.filter((node) => !take(node, addresses, answer))
+  }
+  await Promise.all(
+    missing.map(async (node) => {
+      const { selfFirst } = ask.endpoints(node.address)
+      if (take(node, [node.address], await ask.one(node.address, talosctlCommands.version, selfFirst, options)))
+        failures.delete(node.name)
+    }),
+  )
+  for (const { node } of answering) failures.delete(node.name)
+  return { answering, failures }
+}
+
+async function readFacts(
+  ask: Ask,
+  via: string,
+  group: readonly Answering[],
+  options: AskOptions,
+): Promise<Map<NodeName, NodeObservation>> {
+  const get = (kind: string, mayLack = false) => getOfEach(ask, via, group, kind, mayLack, options)
+  const [stages, extensions, security, platforms, kubelets, types, bootIds, slots] = await Promise.all([
+    get('machinestatus'),
+    get('extensions', true),
+    get('securitystate'),
+    get('platformmetadata'),
+    get('kubeletspec', true),
+    get('machinetype'),
+    bootIdsOf(ask, via, group, options),
+    otherSlots(ask, via, group, options),
+  ])
+  return new Map(
+    group.map(({ node, version }): [NodeName, NodeObservation] => {
+      const of = (answers: Resources) => answers.get(node.address)
+      const first = (answers: Resources) => of(answers)?.resources[0]
+      const stage = readStage(first(stages))
+      const images = readExtensions(of(extensions)?.resources ?? [])
+      const secure = readSecurityState(first(security))
+      const platform = readPlatform(first(platforms))
+      const role = readRole(first(types))
+      const bootId = bootIds.get(node.address)
+      const kubeletVersion = readKubeletVersion(first(kubelets))
+      const failed =
+        [stages, security, platforms, types].map((answers) => of(answers)?.failure).find(Boolean) ??
+        of(extensions)?.failure ??
+        (bootId?.ok === false ? bootId.failure : undefined)
+      if (failed || !stage || !images || !secure || !platform || !role || !bootId?.ok) {
+        const lacks = Object.entries({ stage, extensions: images, 'security state': secure, platform, type: role })
+          .filter(([, value]) => value === undefined)
+          .map(([name]) => name)
+        const detail = `tells its version, but no ${lacks[0] ?? 'boot id'} that can be read`
+        return [
+          node.name,
+          { reachable: false, failure: { ...(failed ?? failure('garbage-answer', { detail })), node: node.name } },
+        ]
+      }
+      const facts: NodeFacts = {
+        version,
+        ...stage,
+        bootId: bootId.value,
+        ...images,
+        platform: platform.platform,
+        secureBoot: secure.secureBoot,
+        role,
+        ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
+        otherSlot: slots.get(node.address) ?? { state: 'unknown' },
+      }
+      return [node.name, { reachable: true, ...facts }]
+    }),
+  )
+}
+
+type Resources = Map<string, { resources: Resource[]; failure?: Failure }>
+
+/** The resources of one kind. Where `mayLack` is set, a node that says it has none is believed. */
+async function getOfEach(
+  ask: Ask,
+  via: string,
+  group: readonly Answering[],
+  kind: string,
+  mayLack: boolean,
+  options: AskOptions,
+): Promise<Resources> {
+  const build = (at: Target) => talosctlCommands.get(at, kind)
+  const found: Resources = new Map()
+  const take = (answer: Answer, addresses: readonly string[]) => {
+    const resources = readResources(answer.stdout)
+    for (const address of addresses) {
+      const own = resources.filter(({ node }) => node === address)
+      const none = mayLack && isWhole(answer)
+      if (own.length > 0 || none) found.set(address, { resources: own })
+    }
+  }
+  if (group.length > 1) {
+    const addresses = group.map(({ node }) => node.address)
+    take(await ask.many(addresses, build, [via], options), addresses)
+  }
+  await Promise.all(
+    group.map(async ({ node: { address } }) => {
+      if (found.has(address)) return
+      const answer = await ask.one(address, build, through(ask, via, address), options)
+      take(answer, [address])
+      if (found.has(address)) return
+      const said = isWhole(answer)
+      const missing = failure('garbage-answer', { detail: `has no ${kind}` })
+      found.set(address, { resources: [], failure: said ? missing : failureOf(answer) })
+    }),
+  )
+  return found
+}
+
+type BootId = { ok: true; value: string } | { ok: false; failure: Failure }
+
+async function bootIdsOf(
+  ask: Ask,
+  via: string,
+  group: readonly Answering[],
+  options: AskOptions,
+): Promise<Map<string, BootId>> {
+  return new Map(
+    await Promise.all(
+      group.map(async ({ node: { address } }): Promise<[string, BootId]> => {
+        const answer = await ask.one(address, talosctlCommands.bootId, through(ask, via, address), options)
+        return [address, readBootId(answer)]
+      }),
+    ),
+  )
+}
+
+/** The uuid that `read /proc/sys/kernel/random/boot_id` gave. */
+export function readBootId(answer: Answer): BootId {
+  if (!isWhole(answer)) return { ok: false, failure: failureOf(answer) }
+  const bootId = answer.stdout.trim()
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(bootId)
+    ? { ok: true, value: bootId }
+    : { ok: false, failure: failure('garbage-answer', { detail: 'its boot id is none' }) }
+}
+
+async function otherSlots(
+  ask: Ask,
+  via: string,
+  group: readonly Answering[],
+  options: AskOptions,
+): Promise<Map<string, OtherSlot>> {
+  const addresses = group.map(({ node }) => node.address)
+  const logs =
+    group.length > 1
+      ? linesByNode(addresses, (await ask.many(addresses, talosctlCommands.machinedLog, [via], options)).stdout)
+      : new Map<string, string[]>()
+  return new Map(
+    await Promise.all(
+      addresses.map(async (address): Promise<[string, OtherSlot]> => {
+        const lines = logs.get(address) ?? (await linesOf(ask, via, address, talosctlCommands.machinedLog, options))
+        const slot = lines ? readOtherSlot(lines, undefined) : ({ state: 'unknown' } as const)
+        if (slot.state === 'installing') return [address, await installingOrCutOff(ask, via, address, slot, options)]
+        if (slot.state !== 'installed') return [address, slot]
+        const dmesg = await linesOf(ask, via, address, talosctlCommands.dmesg, options)
+        const at = dmesg && readInstalledAt(dmesg)
+        return [address, at === undefined ? slot : { ...slot, at }]
+      }),
+    ),
+  )
+}
+
+/**
+ * Whether the installer of an installation without an end still runs: its process is on record as the service
+ * `installer` (ServicePIDs.runtime.talos.dev, internal/app/lifecycle/container.go). Watched for a moment, because the
+ * process comes after the line in the log, and goes before the line that tells of its end was read.
+ */
+async function installingOrCutOff(
+  ask: Ask,
+  via: string,
+  address: string,
+  slot: OtherSlot,
+  options: AskOptions,
+): Promise<OtherSlot> {
+  const believeAt = Math.min(options.deadlineAt, Date.now() + INSTALLER_STARTS_WITHIN_MS)
+  const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
+  for (;;) {
+    const answer = await ask.one(address, processes, through(ask, via, address), options)
+    if (!isWhole(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
+    const late = Date.now() >= believeAt
+    const lines = await linesOf(ask, via, address, talosctlCommands.machinedLog, options)
+    const now = lines ? readOtherSlot(lines, late ? false : undefined) : slot
+    if (now.state !== 'installing' || late) return now
+    await pause(200)
+  }
+}
+
+/** The lines of a log of one node; undefined where it could not be read. */
+async function linesOf(
+  ask: Ask,
+  via: string,
+  address: string,
+  build: (at: Target) => ReturnType<typeof talosctlCommands.machinedLog>,
+  options: AskOptions,
+): Promise<string[] | undefined> {
+  const answer = await ask.one(address, build, through(ask, via, address), options)
+  if (!isWhole(answer)) return undefined
+  return linesByNode([address], answer.stdout).get(address) ?? []
+}
+
+const isWhole = (answer: Answer): boolean => answer.exitCode === 0 && !answer.timedOut && !answer.aborted
+
+/** The endpoint that worked, then the node itself, then the rest. */
+function through(ask: Ask, via: string, address: string): string[] {
+  return [via, ...ask.endpoints(address).selfFirst.filter((endpoint) => endpoint !== via)]
+}

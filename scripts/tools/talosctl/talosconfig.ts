@@ -1,0 +1,108 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
+import { parse } from 'yaml'
+import type { Cluster } from '../../../workflows/model/cluster.ts'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+
+/** What is used of a talosconfig's current context; the private key is never taken out of the file. */
+export type Talosconfig = {
+  context: string
+  /** host names or addresses, some with a port */
+  endpoints: string[]
+  /** PEM */
+  clientCertificate: string | undefined
+}
+
+const File = v.object({
+  context: v.optional(v.string(), ''),
+  contexts: v.nullish(
+    v.record(
+      v.string(),
+      v.object({
+        endpoints: v.nullish(v.array(v.string()), []),
+        crt: v.nullish(v.string()),
+        ca: v.nullish(v.string()),
+      }),
+    ),
+    {},
+  ),
+})
+
+/** The current context of the file, or why there is none (machinery/client/config). Never shows its content. */
+export function readTalosconfig(path: string): Result<Talosconfig> {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    return missing
+      ? { ok: false, failure: failure('talosconfig-missing', { detail: `there is no ${path}` }) }
+      : invalid(`${path} can not be read: ${(error as NodeJS.ErrnoException).code}`)
+  }
+  let content: unknown
+  try {
+    content = parse(text)
+  } catch {
+    // The parser's message would quote the file.
+    return invalid(`${path} is no YAML`)
+  }
+  const file = v.safeParse(File, content)
+  if (!file.success) return invalid(`${path} is no talosconfig`)
+  const context = file.output.contexts?.[file.output.context]
+  if (!context) return invalid(`${path} has no context "${file.output.context}"`)
+  const clientCertificate = context.crt ? Buffer.from(context.crt, 'base64').toString() : undefined
+  return { ok: true, value: { context: file.output.context, endpoints: context.endpoints ?? [], clientCertificate } }
+}
+
+/**
+ * Everything that can be wrong with a cluster's talosconfig before any node is asked: none, unreadable, no context, the
+ * virtual IP as an endpoint (it moves while we reboot its holder), a client certificate that is no more or not yet.
+ */
+export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip'>, now: Date): Failure[] {
+  const config = readTalosconfig(path)
+  if (!config.ok) return [config.failure]
+  const { endpoints, clientCertificate, context } = config.value
+  const failures: Failure[] = []
+  if (cluster.vip !== undefined && endpoints.some((endpoint) => hostOf(endpoint) === cluster.vip)) {
+    failures.push(
+      failure('vip-endpoint', {
+        detail: `context "${context}" of ${path} uses the virtual IP ${cluster.vip} as an endpoint`,
+        hint: `talosctl --talosconfig ${path} config endpoint <addresses of the control planes>`,
+      }),
+    )
+  }
+  if (clientCertificate === undefined) {
+    failures.push(...invalidList(`context "${context}" of ${path} has no client certificate`))
+    return failures
+  }
+  try {
+    const { validFrom, validTo } = new X509Certificate(clientCertificate)
+    const hint = 'make a new talosconfig: talosctl gen config, or talhelper genconfig'
+    if (now > new Date(validTo))
+      failures.push(failure('client-certificate-expired', { detail: `it ended on ${iso(validTo)}`, hint }))
+    else if (now < new Date(validFrom))
+      failures.push(
+        failure('client-certificate-expired', {
+          detail: `it begins on ${iso(validFrom)}, which is still to come`,
+          hint: 'set the clock of this computer',
+        }),
+      )
+  } catch {
+    failures.push(...invalidList(`the client certificate in context "${context}" of ${path} is none`))
+  }
+  return failures
+}
+
+const invalid = (detail: string): { ok: false; failure: Failure } => ({
+  ok: false,
+  failure: failure('talosconfig-invalid', { detail }),
+})
+
+const invalidList = (detail: string): Failure[] => [invalid(detail).failure]
+
+const iso = (date: string): string => new Date(date).toISOString().slice(0, 10)
+
+/** `10.0.0.1:50000`, `[fd00::1]:50000` and both without the port. */
+export const hostOf = (endpoint: string): string =>
+  /^\[(.+)\](:\d+)?$/.exec(endpoint)?.[1] ?? (/^[^:]+:\d+$/.test(endpoint) ? endpoint.replace(/:\d+$/, '') : endpoint)
