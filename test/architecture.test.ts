@@ -1,0 +1,234 @@
+/** The rules of the layout: which folder may import what, and what is written nowhere. Each is shown able to fail. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, join, normalize } from 'node:path'
+import { type Node, parseSync, Visitor } from 'oxc-parser'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+
+/** A source file, and what the rules want to know of it; paths are relative to the root, with forward slashes. */
+type Source = {
+  path: string
+  text: string
+  /** packages by name, files of ours by path */
+  imports: string[]
+  /** dotted names of globals that are read or called, like `Date.now` */
+  globals: string[]
+  propertyNames: string[]
+  /** `invoke` objects that say nothing of failure */
+  invokesWithoutOnError: number
+  callees: string[]
+}
+
+/** What a rule has against a file; empty when it may stay as it is. */
+type Rule = (source: Source) => string[]
+
+const root = join(import.meta.dirname, '..')
+
+function read(path: string, text: string): Source {
+  const { program, module, errors } = parseSync(path, text)
+  assert.is(errors.length, 0, `${path} does not parse`)
+  const globals: string[] = []
+  const propertyNames: string[] = []
+  const callees: string[] = []
+  const dynamicImports: string[] = []
+  let invokesWithoutOnError = 0
+  new Visitor({
+    MemberExpression: (node) => void globals.push(dotted(node)),
+    NewExpression: (node) => void (node.arguments.length === 0 && globals.push(`new ${dotted(node.callee)}`)),
+    CallExpression: (node) => {
+      callees.push(dotted(node.callee))
+      globals.push(dotted(node.callee))
+    },
+    ImportExpression: (node) =>
+      void dynamicImports.push(node.source.type === 'Literal' ? String(node.source.value) : '?'),
+    Property: (node) => {
+      const name = nameOf(node.key)
+      propertyNames.push(name)
+      if (name === 'invoke' && lacksOnError(node.value)) invokesWithoutOnError += 1
+    },
+  }).visit(program)
+  const specifiers = [
+    ...module.staticImports.map((found) => found.moduleRequest.value),
+    ...module.staticExports.flatMap((found) => found.entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
+    ...dynamicImports,
+  ]
+  const imports = specifiers.map((name) => (name.startsWith('.') ? normalize(join(path, '..', name)) : name))
+  return { path, text, imports, globals, propertyNames, invokesWithoutOnError, callees }
+}
+
+function dotted(node: Node): string {
+  if (node.type === 'Identifier') return node.name
+  if (node.type === 'MemberExpression' && !node.computed) return `${dotted(node.object)}.${nameOf(node.property)}`
+  return '?'
+}
+
+const nameOf = (key: Node): string =>
+  key.type === 'Identifier' ? key.name : key.type === 'Literal' ? String(key.value) : '?'
+
+const lacksOnError = (node: Node): boolean =>
+  node.type === 'ObjectExpression' &&
+  !node.properties.some((property) => property.type === 'SpreadElement' || nameOf(property.key) === 'onError')
+
+const within = (folder: RegExp, rule: Rule): Rule => {
+  return (source) => (folder.test(source.path) ? rule(source) : [])
+}
+const isPackage = (name: string, ...packages: string[]): boolean =>
+  packages.some((wanted) => name === wanted || name.startsWith(`${wanted}/`))
+
+const pureFolders = /^workflows\/(model|plan|machines)\//
+const impureNames =
+  /^(process|console|globalThis|performance|crypto)\.|^(Date\.now|Math\.random|new Date|fetch|setTimeout|setInterval|setImmediate|queueMicrotask)$/
+const entryFiles = /^workflows\/[^/]+\.ts$|^scripts\/(tools|demo|bench)\.ts$/
+
+const rules: Record<string, Rule> = {
+  'the model, the plan and the machines import each other and small pure libraries only': within(
+    pureFolders,
+    ({ imports }) =>
+      imports.filter(
+        (name) => !pureFolders.test(name) && !isPackage(name, 'xstate', 'yaml', 'semver', 'ipaddr.js', 'valibot'),
+      ),
+  ),
+  'the model, the plan and the machines know no clock, no chance and no process': within(pureFolders, ({ globals }) =>
+    globals.filter((name) => impureNames.test(name)),
+  ),
+  'only scripts/run.ts imports zx': ({ path, imports }) =>
+    path === 'scripts/run.ts' ? [] : imports.filter((name) => isPackage(name, 'zx')),
+  'only scripts/view/listr.ts imports listr2': ({ path, imports }) =>
+    path === 'scripts/view/listr.ts' ? [] : imports.filter((name) => isPackage(name, 'listr2')),
+  'the lab imports nothing of the workflows and the scripts': within(/^lab\//, ({ imports }) =>
+    imports.filter((name) => /^(workflows|scripts)\//.test(name)),
+  ),
+  'only workflows/lab.ts imports the lab': within(/^(workflows|scripts)\//, ({ path, imports }) =>
+    path === 'workflows/lab.ts' ? [] : imports.filter((name) => name.startsWith('lab/')),
+  ),
+  'nothing but tests imports tests': within(/^(workflows|scripts|lab)\//, ({ imports }) =>
+    imports.filter((name) => name.startsWith('test/')),
+  ),
+  'only entry files and views print': within(/^(workflows|scripts|lab)\//, ({ path, globals }) => {
+    if (entryFiles.test(path) || path.startsWith('scripts/view/')) return []
+    // The daemon of the lab has no terminal: its stderr is its own log file.
+    const printing = path.startsWith('lab/') ? /^console\./ : /^console\.|^process\.(stdout|stderr)\.write$/
+    return globals.filter((name) => printing.test(name))
+  }),
+  'machines have no timers': within(/^workflows\/machines\//, ({ propertyNames }) =>
+    propertyNames.filter((name) => ['after', 'delay', 'delays'].includes(name)),
+  ),
+  'every invoke of a machine says where failure goes': within(/^workflows\/machines\//, ({ invokesWithoutOnError }) =>
+    invokesWithoutOnError > 0 ? [`${invokesWithoutOnError} without onError`] : [],
+  ),
+  'steps watch and never sleep': within(/^scripts\/steps\//, ({ imports, callees }) => [
+    ...imports.filter((name) => /^(node:)?timers/.test(name)),
+    ...callees.filter((name) => /^(setTimeout|setInterval|sleep|pause|delay)$/.test(name)),
+  ]),
+  'files have kebab-case names that say what is in them': ({ path }) => {
+    const [stem = ''] = basename(path).split('.')
+    const fits = /^[a-z0-9]+(-[a-z0-9]+)*(\.lab)?(\.test)?\.ts$/.test(basename(path))
+    return fits && !['utils', 'util', 'helpers', 'helper', 'common', 'index', 'misc'].includes(stem) ? [] : [path]
+  },
+  'an entry fits on a screen': within(/^workflows\/[^/]+\.ts$/, ({ text }) => {
+    const lines = text.trimEnd().split('\n').length
+    return lines > 60 ? [`${lines} lines`] : []
+  }),
+  'a test file registers tests and runs them all': within(/^test\/.*\.test\.ts$/, ({ callees }) => [
+    ...(callees.some((name) => /(^|\.)run$/.test(name)) ? [] : ['run() is never called']),
+    ...(callees.includes('test') ? [] : ['registers nothing']),
+    ...callees.filter((name) => name.endsWith('.only')),
+  ]),
+}
+
+/** For each rule a path and a text that it must refuse. */
+const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] } = {
+  'the model, the plan and the machines import each other and small pure libraries only': [
+    ['workflows/plan/waves.ts', `import { readFileSync } from 'node:fs'`],
+    ['workflows/model/node.ts', `import type { Run } from '../../scripts/run.ts'`],
+    ['workflows/machines/node.ts', `export * from '../../lab/lab-node.ts'`],
+    ['workflows/machines/node.ts', `const fs = await import('fs')`],
+    ['workflows/plan/waves.ts', `import { x } from 'yaml-but-not-really'`],
+  ],
+  'the model, the plan and the machines know no clock, no chance and no process': [
+    ['workflows/plan/waves.ts', 'export const at = Date.now()'],
+    ['workflows/plan/waves.ts', 'export const at = new Date()'],
+    ['workflows/model/node.ts', 'export const one = Math.random()'],
+    ['workflows/model/node.ts', 'export const home = process.env.HOME'],
+    ['workflows/machines/node.ts', 'setTimeout(() => {}, 1)'],
+  ],
+  'only scripts/run.ts imports zx': [
+    ['scripts/tools/talosctl.ts', `import { $ } from 'zx'`],
+    ['lab/up.ts', `import { $ } from 'zx/core'`],
+  ],
+  'only scripts/view/listr.ts imports listr2': [['scripts/view/plain.ts', `import { Listr } from 'listr2'`]],
+  'the lab imports nothing of the workflows and the scripts': [
+    ['lab/check.ts', `import type { Failure } from '../workflows/model/failure.ts'`],
+    ['lab/api/apid.ts', `import { run } from '../../scripts/run.ts'`],
+  ],
+  'only workflows/lab.ts imports the lab': [
+    ['workflows/upgrade.ts', `import { labUp } from '../lab/up.ts'`],
+    ['scripts/steps/reboot.ts', `import { clock } from '../../lab/clock.ts'`],
+  ],
+  'nothing but tests imports tests': [['lab/up.ts', `import { startLab } from '../test/support/lab.ts'`]],
+  'only entry files and views print': [
+    ['scripts/steps/reboot.ts', `console.log('x')`],
+    ['scripts/engine/driver.ts', `process.stdout.write('x')`],
+    ['lab/machine.ts', `console.error('x')`],
+  ],
+  'machines have no timers': [
+    ['workflows/machines/node.ts', 'export const x = { after: { 1000: "late" } }'],
+    ['workflows/machines/node.ts', 'export const x = raise({ type: "late" }, { delay: 10 })'],
+  ],
+  'every invoke of a machine says where failure goes': [
+    ['workflows/machines/node.ts', 'export const x = { invoke: { src: "reboot", onDone: "verifying" } }'],
+  ],
+  'steps watch and never sleep': [
+    ['scripts/steps/reboot.ts', `import { setTimeout as wait } from 'node:timers/promises'`],
+    ['scripts/steps/reboot.ts', 'await new Promise((resolve) => setTimeout(resolve, 5000))'],
+    ['scripts/steps/reboot.ts', 'await sleep(5)'],
+  ],
+  'files have kebab-case names that say what is in them': [
+    ['scripts/view/utils.ts', ''],
+    ['lab/EtcdMember.ts', ''],
+    ['workflows/model/index.ts', ''],
+    ['test/lab/snake_case.test.ts', ''],
+  ],
+  'an entry fits on a screen': [['workflows/upgrade.ts', 'export {}\n'.repeat(61)]],
+  'a test file registers tests and runs them all': [
+    ['test/plan/waves.test.ts', `test('plans', () => {})`],
+    ['test/plan/waves.test.ts', 'assert.ok(1); test.run()'],
+    ['test/plan/waves.test.ts', `test.only('plans', () => {}); test.run()`],
+  ],
+}
+
+function sources(): Source[] {
+  const argv = ['ls-files', '--cached', '--others', '--exclude-standard', '--', 'workflows', 'scripts', 'lab', 'test']
+  const { status, stdout, stderr } = spawnSync('git', argv, { cwd: root, encoding: 'utf8' })
+  assert.is(status, 0, stderr)
+  const paths = stdout.split('\n').filter((path) => path.endsWith('.ts') && existsSync(join(root, path)))
+  return paths.map((path) => read(path, readFileSync(join(root, path), 'utf8')))
+}
+
+const tree = sources()
+
+test('the tree that is judged is the whole one', () => {
+  for (const folder of ['workflows/plan/', 'scripts/engine/', 'lab/api/', 'test/'])
+    assert.ok(
+      tree.some(({ path }) => path.startsWith(folder)),
+      `nothing found in ${folder}`,
+    )
+})
+
+for (const [name, rule] of Object.entries(rules)) {
+  test(`${name}: kept by every file`, () => {
+    assert.equal(
+      tree.flatMap((source) => rule(source).map((what) => `${source.path}: ${what}`)),
+      [],
+    )
+  })
+
+  test(`${name}: able to refuse`, () => {
+    const bad = offenders[name] ?? []
+    assert.ok(bad.length > 0, 'no offender is known')
+    for (const [path, text] of bad) assert.ok(rule(read(path, text)).length > 0, `passes in ${path}: ${text}`)
+  })
+}
+
+test.run()
