@@ -50,6 +50,8 @@ export type NodeState = {
   defaultSlot: 'A' | 'B'
   platform: string
   secureBoot: boolean
+  /** an installer runs right now: its process is on record as the service `installer` */
+  installing?: boolean
   services: readonly Service[]
   disks: readonly Disk[]
   /** the machine configuration, as YAML text */

@@ -142,6 +142,7 @@ export class Machine implements LabNode {
       defaultSlot: this.#slots.default,
       platform: this.#options.platform,
       secureBoot: this.#options.secureBoot,
+      installing: this.#installing,
       services: this.#services(),
       disks: this.#options.disks,
       machineConfig: this.#options.machineConfig,

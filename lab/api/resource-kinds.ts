@@ -252,6 +252,14 @@ export const resourceKinds: readonly ResourceKind[] = [
     items: () => [],
   },
   {
+    // processes of services on the host; of them only the installer's is simulated (internal/app/lifecycle/container.go)
+    type: 'ServicePIDs.runtime.talos.dev',
+    display: 'ServicePID',
+    namespace: 'runtime',
+    columns: [['PID', '{.pid}']],
+    items: (node) => (node.state().installing ? [{ id: 'installer', yaml: { pid: 4242, mountNamespace: '' } }] : []),
+  },
+  {
     type: 'Versions.runtime.talos.dev',
     display: 'Version',
     namespace: 'runtime',
