@@ -151,7 +151,7 @@ async function getOfEach(
     const resources = readResources(answer.stdout)
     for (const address of addresses) {
       const own = resources.filter(({ node }) => node === address)
-      const none = mayLack && isWhole(answer)
+      const none = mayLack && isWhole(answer) && resources.every(({ node }) => addresses.includes(node))
       if (own.length > 0 || none) found.set(address, { resources: own })
     }
   }

@@ -1,4 +1,4 @@
-/** One object of `talosctl get -o json`. */
+/** One object of `talosctl get -o json`. One that can not be read has neither node nor id, and is never dropped. */
 export type Resource = { node: string; id: string; spec: unknown; event?: string }
 
 /**
@@ -12,11 +12,11 @@ export function resourceReader(found: (resource: Resource) => void): (line: stri
     if (!line.startsWith('}')) return
     const resource = toResource(text)
     text = ''
-    if (resource) found(resource)
+    found(resource)
   }
 }
 
-/** The resources in a complete output. What is no resource is skipped, so a node that sends garbage has none. */
+/** The resources in a complete output. */
 export function readResources(stdout: string): Resource[] {
   const resources: Resource[] = []
   const feed = resourceReader((resource) => resources.push(resource))
@@ -24,12 +24,17 @@ export function readResources(stdout: string): Resource[] {
   return resources
 }
 
-function toResource(text: string): Resource | undefined {
+function toResource(text: string): Resource {
   try {
     const { node, metadata, spec, event } = JSON.parse(text)
-    if (typeof metadata?.id !== 'string') return undefined
-    return { node: String(node ?? ''), id: metadata.id, spec, ...(typeof event === 'string' ? { event } : {}) }
+    // An id that looks like a number is printed as one: those of extensions do.
+    return {
+      node: String(node ?? ''),
+      id: String(metadata?.id ?? ''),
+      spec,
+      ...(typeof event === 'string' ? { event } : {}),
+    }
   } catch {
-    return undefined
+    return { node: '', id: '', spec: undefined }
   }
 }
