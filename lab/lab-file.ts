@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { parseDocument } from 'yaml'
 import { defaultTimings } from './timings.ts'
 
 const vanillaSchematic = '376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba'
@@ -70,13 +71,18 @@ export type MachineSpec = {
   disks: v.InferOutput<typeof disk>[]
 }
 
-/** Reads the parsed lab.yaml; fails with an Error that lists every problem by its path. */
-export function readLabFile(content: unknown): LabFile {
-  const result = v.safeParse(file, content ?? {})
+/** Reads the text of lab.yaml; fails with an Error that lists every problem, by position or path. */
+export function readLabFile(text: string): LabFile {
+  const document = parseDocument(text)
+  if (document.errors.length > 0)
+    throw new Error(document.errors.map(({ message }) => `lab.yaml: ${message}`).join('\n'))
+  const result = v.safeParse(file, document.toJS() ?? {})
   if (result.success) {
     return { ...result.output, schematics: { [vanillaSchematic]: [], ...result.output.schematics } }
   }
-  throw new Error(result.issues.map((issue) => `${v.getDotPath(issue) ?? 'lab.yaml'}: ${issue.message}`).join('\n'))
+  throw new Error(
+    result.issues.map((issue) => `lab.yaml: ${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`).join('\n'),
+  )
 }
 
 /** The machine that lab.yaml describes for `name`; a Mac mini on v1.13.5 where it says nothing. */

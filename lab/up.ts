@@ -15,9 +15,9 @@ export type UpOptions = {
   /** like `cluster-101` */
   cluster: string
   clusterDir: string
-  nodes: readonly { hostname: string; ipAddress: string; controlPlane: boolean }[]
-  /** lab.yaml, parsed */
-  labFile: unknown
+  nodes: readonly { name: string; address: string; role: 'controlplane' | 'worker' }[]
+  /** the text of lab.yaml; empty when there is none */
+  labFile: string
   speed?: number | undefined
   tools: { talosctl: string; etcd: string }
   /** the lab ends when this process is gone */
@@ -114,12 +114,7 @@ function readDeclaration(options: UpOptions) {
   try {
     const lab = readLabFile(options.labFile)
     const { timings, schematics, faults } = lab
-    const nodes = options.nodes.map(({ hostname, ipAddress, controlPlane }) => ({
-      ...machineSpec(lab, hostname),
-      name: hostname,
-      address: ipAddress,
-      role: controlPlane ? ('controlplane' as const) : ('worker' as const),
-    }))
+    const nodes = options.nodes.map(({ name, address, role }) => ({ ...machineSpec(lab, name), name, address, role }))
     const strangers = Object.keys(lab.machines).filter((name) => !nodes.some((node) => node.name === name))
     if (strangers.length > 0) throw new Error(`machines: ${strangers.join(', ')} not among the nodes of talenv.yaml`)
     if (!nodes.some(({ role }) => role === 'controlplane')) throw new Error('nodes: a lab needs a control plane')

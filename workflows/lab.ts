@@ -3,10 +3,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { parse } from 'yaml'
 import { labCommand } from '../lab/lab-command.ts'
 import { labUp } from '../lab/up.ts'
+import { loadCluster } from '../scripts/declaration.ts'
 import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
+import { EXIT_CODES } from './model/exit-code.ts'
 
 const usage = `lab.ts up|down|status|log|check --cluster <id> [--dir <path>] [--speed <n>] [--die-with <pid>]
 lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--when '<node|any> <event>']
@@ -28,7 +29,8 @@ const number = (name: string, value: string | undefined) => {
 
 function read() {
   const { values, positionals } = parseArgs({ options, allowPositionals: true, strict: true })
-  const [verb = '', name] = positionals
+  const [verb = '', name, ...rest] = positionals
+  if (rest.length > 0) throw new Error(`${rest.join(' ')} stands without a flag`)
   const { cure, 'cure-all': cureAll, list, node, when } = values
   const times = number('times', values.times)
   const fault = { name, node, when, times, seconds: number('seconds', values.seconds), cure, cureAll, list }
@@ -36,24 +38,27 @@ function read() {
   const cluster = `cluster-${(values.cluster ?? '').replace(/^cluster-/, '')}`
   const clusterDir = resolve(values.dir ?? fileURLToPath(new URL('..', import.meta.url)), 'clusters', cluster)
   const numbers = { speed: number('speed', values.speed), dieWith: number('die-with', values['die-with']) }
-  return { verb, help: values.help, cluster, clusterDir, fault, ...numbers, say, complain }
+  return { verb, help: values.help, dir: values.dir, cluster, clusterDir, fault, ...numbers, say, complain }
 }
 
-function yaml(dir: string, name: string) {
-  return existsSync(join(dir, name)) ? parse(readFileSync(join(dir, name), 'utf8')) : undefined
-}
-
-async function main(): Promise<number> {
-  const command = read()
+async function run(command: ReturnType<typeof read>): Promise<number> {
   if (command.help) return say(usage) ?? 0
   if (command.verb !== 'up') return labCommand(command)
-  const declaration = yaml(command.clusterDir, 'talenv.yaml')
-  if (!declaration) return complain(`There is no ${command.clusterDir}/talenv.yaml`) ?? 65
+  const loaded = loadCluster(command.dir, command.cluster)
+  if (!loaded.ok) return complain(loaded.failure.map(({ detail }) => detail).join('\n')) ?? EXIT_CODES.declaration
   const [talosctl, etcd] = await Promise.all([resolveTool('talosctl'), resolveTool('etcd')])
   for (const tool of [talosctl, etcd]) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
-  if (!talosctl.found || !etcd.found) return 69
+  if (!talosctl.found || !etcd.found) return EXIT_CODES.unavailable
+  const file = join(command.clusterDir, 'lab.yaml')
+  const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const tools = { talosctl: talosctl.path, etcd: etcd.path }
-  return labUp({ ...command, nodes: declaration.nodes, labFile: yaml(command.clusterDir, 'lab.yaml'), tools })
+  return labUp({ ...command, nodes: loaded.value.cluster.nodes, labFile, tools })
 }
 
-process.exitCode = await main().catch((error: Error) => complain(`${error.message}\n${usage}`) ?? 64)
+try {
+  const command = read()
+  process.exitCode = await run(command).catch((error: Error) => complain(error.message) ?? EXIT_CODES.failed)
+} catch (error) {
+  complain(`${(error as Error).message}\n${usage}`)
+  process.exitCode = EXIT_CODES.usage
+}

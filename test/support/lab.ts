@@ -124,7 +124,12 @@ function declare(dir: string, wishes: LabWishes) {
   }
   writeFileSync(join(clusterDir, 'talenv.yaml'), stringify({ cluster, nodes }))
   writeFileSync(join(clusterDir, 'lab.yaml'), stringify(labFile))
-  return { id, cluster: `cluster-${id}`, clusterDir, nodes, labFile }
+  const named = nodes.map(({ hostname, ipAddress, controlPlane }) => ({
+    name: hostname,
+    address: ipAddress,
+    role: controlPlane ? ('controlplane' as const) : ('worker' as const),
+  }))
+  return { id, cluster: `cluster-${id}`, clusterDir, nodes: named, labFile: stringify(labFile) }
 }
 
 function running(dir: string, declared: Declared, tools: { talosctl: string; etcd: string }): TestLab {
@@ -145,7 +150,7 @@ function running(dir: string, declared: Declared, tools: { talosctl: string; etc
     dir,
     cluster: declared.id,
     clusterDir,
-    addresses: Object.fromEntries(declared.nodes.map(({ hostname, ipAddress }) => [hostname, ipAddress])),
+    addresses: Object.fromEntries(declared.nodes.map(({ name, address }) => [name, address])),
     tools,
     log,
     async logged(fits, deadlineMs = 30_000) {
