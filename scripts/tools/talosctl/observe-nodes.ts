@@ -82,14 +82,14 @@ async function readFacts(
   group: readonly Answering[],
   options: AskOptions,
 ): Promise<Map<NodeName, NodeObservation>> {
-  const get = (kind: string, mayLack = false) => getOfEach(ask, via, group, kind, mayLack, options)
+  const get = (kind: string, expect: Expect) => getOfEach(ask, via, group, kind, expect, options)
   const [stages, extensions, security, platforms, kubelets, types, bootIds, slots] = await Promise.all([
-    get('machinestatus'),
-    get('extensions', true),
-    get('securitystate'),
-    get('platformmetadata'),
-    get('kubeletspec', true),
-    get('machinetype'),
+    get('machinestatus', 'one'),
+    get('extensions', 'several'),
+    get('securitystate', 'one'),
+    get('platformmetadata', 'one'),
+    get('kubeletspec', 'perhaps one'),
+    get('machinetype', 'one'),
     bootIdsOf(ask, via, group, options),
     otherSlots(ask, via, group, options),
   ])
@@ -136,23 +136,27 @@ async function readFacts(
 
 type Resources = Map<string, { resources: Resource[]; failure?: Failure }>
 
-/** The resources of one kind. Where `mayLack` is set, a node that says it has none is believed. */
+/** How many resources of a kind a node has. Of several, some could be missing in an output that broke off. */
+type Expect = 'one' | 'perhaps one' | 'several'
+
+/** The resources of one kind. */
 async function getOfEach(
   ask: Ask,
   via: string,
   group: readonly Answering[],
   kind: string,
-  mayLack: boolean,
+  expect: Expect,
   options: AskOptions,
 ): Promise<Resources> {
   const build = (at: Target) => talosctlCommands.get(at, kind)
   const found: Resources = new Map()
   const take = (answer: Answer, addresses: readonly string[]) => {
     const resources = readResources(answer.stdout)
+    const whole = isWhole(answer) && resources.every(({ node }) => addresses.includes(node))
     for (const address of addresses) {
       const own = resources.filter(({ node }) => node === address)
-      const none = mayLack && isWhole(answer) && resources.every(({ node }) => addresses.includes(node))
-      if (own.length > 0 || none) found.set(address, { resources: own })
+      if ((own.length > 0 && expect !== 'several') || (whole && expect !== 'one'))
+        found.set(address, { resources: own })
     }
   }
   if (group.length > 1) {
