@@ -54,7 +54,7 @@ async function* watch({ node, resources, roles, signal }: Call, request: Watch):
       if (before === undefined) yield one('CREATED', resource.encoded)
       else if (before.version !== resource.version) yield { event: [{ ...update(resource, before) }] }
     }
-    for (const key of seen.keys()) if (!now.has(key)) yield one('DESTROYED', tombstone(request, key))
+    for (const [key, { encoded }] of seen) if (!now.has(key)) yield one('DESTROYED', encoded)
     seen = now
   }
 }
@@ -67,8 +67,8 @@ const update = (now: StoredResource, before: StoredResource): object => ({
   old: before.encoded,
 })
 
-/** What stands for a resource that is not there; the spec must be present although it is empty. */
+/** What stands for a resource that is not there; talosctl wants a spec even so. */
 const tombstone = ({ namespace, type }: Kind, id: string): object => ({
   metadata: { namespace, type, id, version: 'undefined', phase: 'tearingDown', created: {}, updated: {} },
-  spec: {},
+  spec: { yaml_spec: '{}\n' },
 })
