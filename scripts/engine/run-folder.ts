@@ -1,0 +1,96 @@
+/** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Diagnosis } from '../../workflows/machines/node.ts'
+import type { UpgradeHistory } from '../../workflows/plan/upgrade.ts'
+import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { unfinishedIntents } from './driver.ts'
+import { type JournalRecord, readJournal } from './journal.ts'
+
+export type RunPaths = { run: string; folder: string; journal: string; report: string; processes: string }
+
+type RunRecord = JournalRecord & { type: 'run' }
+
+/** A run whose journal has a beginning and no end. */
+export type UnfinishedRun = { paths: RunPaths; record: RunRecord }
+
+const KEPT = 20
+
+/** The folder that holds everything that must not reach git; it says so itself. */
+export function openRunFolder(clusterFolder: string): string {
+  const folder = join(clusterFolder, '.run')
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const ignore = join(folder, '.gitignore')
+  if (!existsSync(ignore)) writeFileSync(ignore, '*\n')
+  return folder
+}
+
+const pathsOf = (folder: string, run: string): RunPaths => ({
+  run,
+  folder: join(folder, run),
+  journal: join(folder, run, 'journal.ndjson'),
+  report: join(folder, run, 'report.json'),
+  processes: join(folder, run, 'processes'),
+})
+
+/** A new run; its name sorts by time. */
+export function newRun(folder: string, command: string, now: Date): RunPaths {
+  const time = now.toISOString().slice(0, 19).replaceAll(':', '-')
+  const paths = pathsOf(folder, `${time}Z-${command}-${randomBytes(2).toString('hex')}`)
+  mkdirSync(paths.processes, { recursive: true, mode: 0o700 })
+  return paths
+}
+
+const runNames = (folder: string): string[] =>
+  readdirSync(folder)
+    .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
+    .sort()
+
+export function findUnfinishedRun(folder: string): UnfinishedRun | undefined {
+  for (const name of runNames(folder).reverse()) {
+    const paths = pathsOf(folder, name)
+    const { records } = readJournal(paths.journal)
+    const [first] = records
+    if (first?.type !== 'run') continue
+    return records.some((r) => r.type === 'end') ? undefined : { paths, record: first }
+  }
+  return undefined
+}
+
+/** What the kept journals remember that no node tells, and the runs that it comes from. */
+export function recall(folder: string): UpgradeHistory & { sources: Set<string> } {
+  const rolledBack = new Map<string, { image: string; run: string }>()
+  const openInstalls = new Map<string, { bootId: string; run: string }>()
+  for (const run of runNames(folder)) {
+    const { records } = readJournal(pathsOf(folder, run).journal)
+    const [first] = records
+    if (first?.type !== 'run') continue
+    const { nodes } = first.plan as UpgradePlan
+    for (const record of records) {
+      if (record.type !== 'outcome' || !record.ok) continue
+      const { verdict } = (record.output ?? {}) as Partial<Diagnosis>
+      const plan = nodes.find((n) => record.path.startsWith(`${n.node}/`))
+      if (!plan || verdict === undefined) continue
+      if (verdict === 'rolled-back') rolledBack.set(plan.node, { image: plan.image, run })
+      if (verdict === 'upgraded') rolledBack.delete(plan.node)
+    }
+    for (const intent of unfinishedIntents(records).values()) {
+      if (intent.step !== 'install' || !intent.node || !intent.bootId) continue
+      openInstalls.set(intent.node, { bootId: intent.bootId, run })
+    }
+  }
+  return {
+    rolledBack: Object.fromEntries([...rolledBack].map(([node, { image }]) => [node, image])),
+    openInstalls: Object.fromEntries([...openInstalls].map(([node, { bootId }]) => [node, bootId])),
+    sources: new Set([...rolledBack.values(), ...openInstalls.values()].map(({ run }) => run)),
+  }
+}
+
+/** Lets go of old runs, but of none that something is still remembered from. */
+export function prune(folder: string): void {
+  const { sources } = recall(folder)
+  for (const name of runNames(folder).slice(0, -KEPT)) {
+    if (!sources.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
+  }
+}

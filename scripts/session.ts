@@ -1,0 +1,87 @@
+/** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Cluster, NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
+import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
+import { nearest } from '../workflows/model/nearest.ts'
+import type { Observation } from '../workflows/model/observation.ts'
+import { createRun } from './run.ts'
+import { createTalos, type Talos } from './talos.ts'
+import { resolveTool } from './toolchain/resolve-tool.ts'
+import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
+
+export type Session = {
+  cluster: Cluster
+  /** `clusters/cluster-101` */
+  folder: string
+  talos: Talos
+  /** version of the talosctl that is used */
+  talosctl: string
+}
+
+/** Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all. */
+export async function openSession({
+  cluster,
+  folder,
+}: {
+  cluster: Cluster
+  folder: string
+}): Promise<Result<Session, Failure[]>> {
+  const talosctl = await resolveTool('talosctl')
+  const talosconfig = join(folder, 'talosconfig')
+  const failures: Failure[] = []
+  if (!talosctl.found) failures.push(failure('tool-missing', { detail: talosctl.detail, hint: talosctl.hint }))
+  if (!existsSync(talosconfig)) {
+    failures.push(
+      failure('talosconfig-missing', {
+        detail: `there is no ${talosconfig}`,
+        hint: 'put the talosconfig of the cluster there',
+      }),
+    )
+  } else {
+    failures.push(...checkTalosconfig(talosconfig, cluster, new Date()))
+  }
+  if (failures.length > 0 || !talosctl.found) return { ok: false, failure: failures }
+  const run = createRun({ paths: { talosctl: talosctl.path }, env: process.env })
+  const config = readTalosconfig(talosconfig)
+  const declared = cluster.nodes.filter((n) => n.role === 'controlplane').map((n) => n.address)
+  const endpoints = config.ok && config.value.endpoints.length > 0 ? config.value.endpoints : declared
+  const talos = createTalos(run, { talosconfig, endpoints })
+  return { ok: true, value: { cluster, folder, talos, talosctl: talosctl.version } }
+}
+
+/** The declared names of nodes that were given by name or address. */
+export function namedNodes(cluster: Cluster, given: readonly string[]): Result<NodeName[], Failure[]> {
+  const failures: Failure[] = []
+  const names = given.flatMap((word) => {
+    const node = cluster.nodes.find((n) => n.name === word || n.address === word)
+    if (node) return [node.name]
+    const meant = nearest(
+      word,
+      cluster.nodes.flatMap((n) => [n.name, n.address]),
+    )
+    failures.push(
+      failure('node-unknown', {
+        detail: `${cluster.name} declares no node ${word}`,
+        ...(meant ? { hint: `did you mean ${meant}?` } : {}),
+      }),
+    )
+    return []
+  })
+  return failures.length > 0 ? { ok: false, failure: failures } : { ok: true, value: [...new Set(names)] }
+}
+
+/** Looks at the wished nodes and at every control plane, completely. */
+export async function observe({ cluster, talos }: Session, wished?: readonly NodeName[]): Promise<Observation> {
+  const at = new Date().toISOString()
+  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const asked = cluster.nodes.filter(
+    (n: NodeDeclaration) => n.role === 'controlplane' || !wished || wished.includes(n.name),
+  )
+  const options = { timeoutMs: cluster.operations.deadlines.observeMs }
+  const [nodes, etcd] = await Promise.all([
+    talos.observeNodes(asked, options),
+    talos.observeEtcd(controlPlanes, options),
+  ])
+  return { at, nodes, etcd }
+}

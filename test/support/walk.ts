@@ -1,0 +1,214 @@
+/**
+ * Visits every state that an upgrade can reach when each step may end in every way that it can, by the same functions
+ * that drive a real run, and says which promises are broken on the way.
+ */
+import type { AnyStateMachine } from 'xstate'
+import {
+  begin,
+  type Effect,
+  feed,
+  isDone,
+  type Machines,
+  type Outcome,
+  openEffects,
+  type RunState,
+} from '../../scripts/engine/run-state.ts'
+import type { ClusterContext, ClusterOutput } from '../../workflows/machines/cluster.ts'
+import { failure } from '../../workflows/model/failure.ts'
+import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
+
+/** What has happened on the way to a state, as far as a promise speaks of it. */
+type Past = {
+  pulled: string[]
+  gated: string[]
+  handedOver: string[]
+  installed: string[]
+  verified: string[]
+  down: string[]
+  snapshot: boolean
+}
+
+const failed = (step: string): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
+const ended = (output?: unknown): Outcome => ({ ok: true, output })
+const diagnosed = (verdict: string): Outcome => ended({ verdict, evidence: {} })
+
+const OUTCOMES: Record<string, Outcome[]> = {
+  'snapshot-etcd': [ended(), failed('snapshot-etcd')],
+  'pull-image': [ended(), failed('pull-image')],
+  install: [ended(), failed('install')],
+  'check-etcd': [ended(), failed('check-etcd')],
+  'hand-over-leadership': [ended(), failed('hand-over-leadership')],
+  reboot: [ended({ flippedEarly: false }), ended({ flippedEarly: true }), failed('reboot')],
+  upgrade: [ended({ flippedEarly: false }), failed('upgrade')],
+  rejoin: [ended(), failed('rejoin')],
+  verify: [diagnosed('upgraded'), failed('verify')],
+  diagnose: [diagnosed('rolled-back'), failed('diagnose')],
+}
+
+const nodeOf = (effect: Effect): string => (effect.input as { plan?: { node: string }; node?: string }).plan?.node ?? ''
+
+const with_ = (list: string[], node: string): string[] => [...new Set([...list, node])].sort()
+
+function remember(past: Past, effect: Effect, outcome: Outcome): Past {
+  const node = nodeOf(effect)
+  const step = effect.meta.step
+  if (!outcome.ok) return effect.meta.disruptive ? { ...past, down: with_(past.down, node) } : past
+  switch (step) {
+    case 'pull-image':
+      return { ...past, pulled: with_(past.pulled, node) }
+    case 'snapshot-etcd':
+      return { ...past, snapshot: true }
+    case 'install':
+      return { ...past, installed: with_(past.installed, node) }
+    case 'check-etcd':
+      return { ...past, gated: with_(past.gated, node) }
+    case 'hand-over-leadership':
+      return { ...past, handedOver: with_(past.handedOver, node) }
+    case 'verify':
+      return { ...past, verified: with_(past.verified, node) }
+    default:
+      return past
+  }
+}
+
+/** Broken promises in one state; each is a sentence. */
+function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
+  const open = openEffects(state)
+  const roleOf = (node: string) => plan.nodes.find((n) => n.node === node)
+  const downNow = open.filter((e) => e.meta.disruptive).map(nodeOf)
+  const down = [...new Set([...downNow, ...past.down])]
+  const problems: string[] = []
+  const promise = (holds: boolean, sentence: string) => {
+    if (!holds) problems.push(sentence)
+  }
+  const controlPlanesDown = down.filter((n) => roleOf(n)?.role === 'controlplane')
+  promise(controlPlanesDown.length <= 1, 'two control planes are down')
+  promise(controlPlanesDown.length === 0 || downNow.length <= 1, 'somebody is down beside a control plane')
+  promise(downNow.length <= plan.parallelism, 'more nodes are down than the policy allows')
+  promise(
+    past.down.length === 0 || downNow.every((n) => plan.parallelism > 1 || past.down.includes(n)),
+    'a node goes down after one failed',
+  )
+  promise(
+    open.filter((e) => ['pull-image', 'install'].includes(e.meta.step)).length <= plan.pullParallelism,
+    'too many pull or install at once',
+  )
+  promise(new Set(open.map(nodeOf)).size === open.length, 'one node does two things at once')
+  const changing = open.filter((e) => e.meta.disruptive || e.meta.step === 'install')
+  const toPull = plan.nodes.filter((n) => n.work === 'upgrade')
+  promise(
+    changing.length === 0 || toPull.every((n) => past.pulled.includes(n.node)),
+    'a node is changed before all have pulled',
+  )
+  promise(
+    changing.length === 0 || plan.snapshotFrom === undefined || past.snapshot,
+    'a node is changed before the snapshot',
+  )
+  for (const effect of changing) {
+    const node = nodeOf(effect)
+    const { role, work, path } = roleOf(node) ?? {}
+    promise(
+      node === plan.canary || past.verified.includes(plan.canary ?? ''),
+      `${effect.meta.step} before the canary is verified`,
+    )
+    if (!effect.meta.disruptive) continue
+    promise(role !== 'controlplane' || past.gated.includes(node), 'a control plane goes down without a look at etcd')
+    promise(
+      role !== 'controlplane' || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
+      'a control plane goes down without handing over',
+    )
+    promise(
+      role !== 'controlplane' || plan.controlPlanes.length > 1 || !past.handedOver.includes(node),
+      'a single member was asked to hand over',
+    )
+    promise(
+      effect.meta.step !== 'reboot' || work === 'finish' || past.installed.includes(node),
+      'a node reboots without an installation',
+    )
+    promise(
+      effect.meta.step !== 'upgrade' || (path === 'legacy' && work === 'upgrade'),
+      'the call that installs and reboots is used on a new node',
+    )
+  }
+  for (const effect of open.filter((e) => e.meta.step === 'install')) {
+    promise(!past.installed.includes(nodeOf(effect)), 'a node is installed twice')
+  }
+  if (!isDone(state)) {
+    promise(open.length > 0, 'the run stands still')
+    return problems
+  }
+  const output = state.snapshot.output as ClusterOutput
+  promise(open.length === 0, 'the run ended while something runs')
+  promise(output.verdicts.length === plan.nodes.length, 'a node has no verdict')
+  promise(!output.verdicts.some((v) => v.verdict === 'interrupted'), 'an ended run calls a node interrupted')
+  for (const { node, verdict, failure: why } of output.verdicts) {
+    const good = verdict === 'upgraded' || verdict === 'flipped-early'
+    promise(
+      good === past.verified.includes(node),
+      `a node is called ${verdict} and was ${past.verified.includes(node) ? '' : 'not '}verified`,
+    )
+    promise(!good || why === undefined, 'a good verdict carries a failure')
+    promise(
+      !past.down.includes(node) || why !== undefined,
+      'a node failed on its way down or up and no failure is named',
+    )
+  }
+  const allWell = plan.nodes.every((n) => n.work === 'none' || past.verified.includes(n.node))
+  promise(allWell === (output.failures.length === 0), 'the run hides a failure, or invents one')
+  return problems
+}
+
+/** The part of a state that decides what can follow. */
+function key(state: RunState, past: Past): string {
+  const essence = (s: RunState): unknown => {
+    const { failures, ...context } = s.snapshot.context as ClusterContext
+    return [
+      s.snapshot.value,
+      { ...context, plan: undefined, failed: (failures ?? []).length > 0 },
+      [...s.effects.keys()],
+      [...s.children].map(([id, c]) => [id, essence(c)]),
+    ]
+  }
+  return JSON.stringify([essence(state), past])
+}
+
+export type Walked = { states: number; ends: number; broken: Map<string, string> }
+
+/** Walks breadth first; `broken` maps each broken promise to the first path that breaks it. */
+export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePlan, stopAtFirst = false): Walked {
+  const start: Past = { pulled: [], gated: [], handedOver: [], installed: [], verified: [], down: [], snapshot: false }
+  type At = { state: RunState; past: Past; path: string }
+  const queue: At[] = []
+  const seen = new Set<string>()
+  const visit = (at: At) => {
+    const id = key(at.state, at.past)
+    if (seen.has(id)) return
+    seen.add(id)
+    queue.push(at)
+  }
+  const result: Walked = { states: 0, ends: 0, broken: new Map() }
+  visit({ state: begin(machines, root, plan), past: start, path: '' })
+  for (let index = 0; index < queue.length; index++) {
+    const { state, past, path } = queue[index] as At
+    result.states++
+    for (const sentence of broken(plan, state, past)) {
+      if (!result.broken.has(sentence)) result.broken.set(sentence, path)
+    }
+    if (stopAtFirst && result.broken.size > 0) return result
+    if (isDone(state)) {
+      result.ends++
+      continue
+    }
+    for (const effect of openEffects(state)) {
+      for (const outcome of OUTCOMES[effect.meta.step] ?? []) {
+        const next = feed(machines, state, effect.path, outcome)
+        visit({
+          state: next,
+          past: remember(past, effect, outcome),
+          path: `${path} ${effect.path}:${outcome.ok ? 'ok' : 'failed'}`,
+        })
+      }
+    }
+  }
+  return result
+}

@@ -1,0 +1,33 @@
+/** The plan in words, in the order in which it happens. */
+import type { PlanSummary } from '../model/event.ts'
+import type { NodePlan, UpgradePlan } from './upgrade-plan.ts'
+
+export function summarize(plan: UpgradePlan): PlanSummary {
+  const sequence = [...(plan.canary ? [plan.canary] : []), ...plan.order]
+  const idle = plan.nodes.filter((n) => n.work === 'none').map((n) => n.node)
+  return {
+    verb: plan.verb,
+    target: plan.to,
+    nodes: [...sequence, ...idle].flatMap((name) => {
+      const node = plan.nodes.find((n) => n.node === name)
+      if (!node) return []
+      const why = name === plan.canary && sequence.length > 1 ? `${node.why} (goes first, alone)` : node.why
+      return [{ node: name, role: node.role, work: node.work, why, steps: stepsOf(plan, node) }]
+    }),
+    notes: plan.notes,
+  }
+}
+
+function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
+  if (node.work === 'none') return []
+  const staged = node.path === 'lifecycle' || node.work === 'finish'
+  return [
+    ...(node.work === 'upgrade' ? ['pull-image'] : []),
+    ...(node.work === 'upgrade' && node.path === 'lifecycle' ? ['install'] : []),
+    ...(node.role === 'controlplane' ? ['check-etcd'] : []),
+    ...(node.role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
+    staged ? 'reboot' : 'upgrade',
+    'rejoin',
+    'verify',
+  ]
+}
