@@ -100,12 +100,12 @@ export function parseFlags<const Specs extends FlagSpecs>(
   }
 
   if (seen.has('help')) return { kind: 'help', text: helpPage(line, specs) }
-  const [verb, ...rest] = line.verbs === undefined ? [undefined, ...words] : words
+  const verb = line.verbs === undefined ? undefined : words.shift()
   if (line.verbs !== undefined && (verb === undefined || !line.verbs.includes(verb))) {
     const meant = verb === undefined ? undefined : nearest(verb, line.verbs)
     wrong(`${line.name} needs one of ${line.verbs.join(', ')}`, meant && `did you mean ${meant}?`)
   }
-  for (const word of rest)
+  for (const word of words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
   if (cluster === undefined && !mistakes.some(({ detail, hint }) => /--cluster\b/.test(`${detail} ${hint}`)))

@@ -1,0 +1,148 @@
+/** What a run leaves behind: everything that its events told, as one JSON document for people, scripts and support. */
+import { randomUUID } from 'node:crypto'
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { NodeName } from '../workflows/model/cluster.ts'
+import type { PlanSummary, RunEvent } from '../workflows/model/event.ts'
+import type { ExitCode } from '../workflows/model/exit-code.ts'
+import type { Failure } from '../workflows/model/failure.ts'
+import type { Evidence, Verdict } from '../workflows/model/verdict.ts'
+import { redact } from './redact.ts'
+
+export type Report = {
+  v: 1
+  run?: string
+  command?: string
+  cluster?: string
+  resumed: boolean
+  /** ISO times of the first and the last event */
+  startedAt?: string
+  endedAt?: string
+  plan?: PlanSummary
+  steps: StepReport[]
+  /** milliseconds by node and step; steps of the whole cluster stand under its name */
+  phases: Record<string, Record<string, number>>
+  verdicts: Record<NodeName, { verdict: Verdict; evidence: Evidence; failure?: Failure }>
+  failures: Failure[]
+  notices: { at: string; text: string; node?: NodeName }[]
+  /** argv of every tool that was started, redacted */
+  commands: string[][]
+  exitCode?: ExitCode
+  tookMs?: number
+  next?: string
+}
+
+export type StepReport = {
+  node?: NodeName
+  step: string
+  title: string
+  startedAt?: string
+  tookMs?: number
+  /** `open`: the run ended before the step did */
+  outcome: 'finished' | 'failed' | 'open'
+  detail?: string
+  failure?: Failure
+}
+
+export type ReportCollector = {
+  handle(event: RunEvent): void
+  /** as of now; changes with later events */
+  value(): Report
+}
+
+/** Collects a report while a run goes on. `now` stamps the events. */
+export function collectReport(now: () => Date): ReportCollector {
+  const report: Report = {
+    v: 1,
+    resumed: false,
+    steps: [],
+    phases: {},
+    verdicts: {},
+    failures: [],
+    notices: [],
+    commands: [],
+  }
+  const openStep = (node: NodeName | undefined, step: string): StepReport | undefined =>
+    report.steps.findLast((other) => other.node === node && other.step === step && other.outcome === 'open')
+
+  function endStep(event: Extract<RunEvent, { type: 'step.finished' | 'step.failed' }>): void {
+    const { node, step, title, tookMs } = event
+    let record = openStep(node, step)
+    if (record === undefined) {
+      record = { ...(node !== undefined && { node }), step, title, outcome: 'open' }
+      report.steps.push(record)
+    }
+    record.tookMs = tookMs
+    record.outcome = event.type === 'step.finished' ? 'finished' : 'failed'
+    if (event.type === 'step.failed') record.failure = event.failure
+    else if (event.detail !== undefined) record.detail = event.detail
+    const owner = node ?? report.cluster ?? 'cluster'
+    report.phases[owner] ??= {}
+    const phases = report.phases[owner]
+    phases[step] = (phases[step] ?? 0) + tookMs
+  }
+
+  return {
+    value: () => report,
+    handle(event) {
+      const at = now().toISOString()
+      report.startedAt ??= at
+      report.endedAt = at
+      switch (event.type) {
+        case 'run.started':
+          report.run = event.run
+          report.command = event.command
+          report.cluster = event.cluster
+          report.resumed = event.resumed
+          report.plan = event.plan
+          return
+        case 'notice':
+          report.notices.push({ at, text: event.text, ...(event.node !== undefined && { node: event.node }) })
+          return
+        case 'step.started': {
+          const { node, step, title } = event
+          report.steps.push({ ...(node !== undefined && { node }), step, title, startedAt: at, outcome: 'open' })
+          return
+        }
+        case 'waiting':
+          return
+        case 'step.finished':
+        case 'step.failed':
+          endStep(event)
+          return
+        case 'verdict': {
+          const { verdict, evidence, failure } = event
+          report.verdicts[event.node] = { verdict, evidence, ...(failure !== undefined && { failure }) }
+          return
+        }
+        case 'run.finished':
+          report.run = event.run
+          report.exitCode = event.exitCode
+          report.failures = event.failures
+          report.tookMs = event.tookMs
+          if (event.next !== undefined) report.next = event.next
+      }
+    },
+  }
+}
+
+/**
+ * Writes the report for its owner's eyes only (0600), redacted, whole or not at all: a reader never meets half of it.
+ * `commands` are the tools that the run started.
+ */
+export function writeReport(path: string, report: Report, commands: readonly (readonly string[])[]): void {
+  const clean = { ...report, commands: commands.map((argv) => argv.map(redact)) }
+  const text = JSON.stringify(clean, (_key, value) => (typeof value === 'string' ? redact(value) : value), 2)
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${randomUUID()}`
+  const file = openSync(draft, 'wx', 0o600)
+  try {
+    writeSync(file, `${text}\n`)
+    fsyncSync(file)
+    closeSync(file)
+    renameSync(draft, path)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
+  }
+}

@@ -1,0 +1,125 @@
+/** What the rows of a live view say at one moment: a value that events change, with no terminal in it. */
+import type { RunEvent } from '../../workflows/model/event.ts'
+import type { Verdict } from '../../workflows/model/verdict.ts'
+import { durationText } from './duration-text.ts'
+
+export type Row = {
+  /** a node, or the cluster for what concerns all of it */
+  name: string
+  state: 'waiting' | 'working' | 'done' | 'failed'
+  text: string
+  /** when the present step began; only of rows that work */
+  since?: number
+  /** the condition that the present step watches */
+  waits?: string
+}
+
+type Steps = Map<string, { title: string; since: number; waits?: string }>
+
+export type LiveRows = {
+  handle(event: RunEvent, at: number): void
+  /** the cluster first, then the nodes in the order of the plan */
+  rows(): Row[]
+}
+
+const GOOD: readonly Verdict[] = ['unchanged', 'upgraded']
+
+/** Rows for a run that has not begun; `run.started` names them, later events may add what the plan did not name. */
+export function createLiveRows(): LiveRows {
+  let cluster: string | undefined
+  const rows = new Map<string, Row>()
+  const open = new Map<string, Steps>()
+
+  const rowOf = (node: string | undefined): Row => {
+    const name = node ?? cluster ?? 'cluster'
+    let row = rows.get(name)
+    if (row === undefined) {
+      row = { name, state: 'waiting', text: '' }
+      rows.set(name, row)
+    }
+    return row
+  }
+
+  /** The step that was entered last is the one worth showing; with none open, the row rests until its next turn. */
+  function showStep(row: Row, rest: string): void {
+    if (row.state === 'done' || row.state === 'failed') return
+    const present = [...(open.get(row.name)?.values() ?? [])].at(-1)
+    delete row.since
+    delete row.waits
+    if (present === undefined) {
+      row.state = 'waiting'
+      row.text = rest
+      return
+    }
+    row.state = 'working'
+    row.text = present.title
+    row.since = present.since
+    if (present.waits !== undefined) row.waits = present.waits
+  }
+
+  function end(row: Row, state: 'done' | 'failed', text: string): void {
+    open.delete(row.name)
+    delete row.since
+    delete row.waits
+    row.state = state
+    row.text = text
+  }
+
+  return {
+    rows: () => [...rows.values()].sort((a, b) => Number(b.name === cluster) - Number(a.name === cluster)),
+    handle(event, at) {
+      switch (event.type) {
+        case 'run.started':
+          cluster = event.cluster
+          rowOf(undefined).text = `${event.command} to ${event.plan.target}${event.resumed ? ', resumed' : ''}`
+          for (const { node, work } of event.plan.nodes) {
+            const row = rowOf(node)
+            if (row.state === 'waiting' && row.text === '')
+              row.text = work === 'none' ? 'nothing to do' : 'waits for its turn'
+          }
+          return
+        case 'notice': {
+          const row = rowOf(event.node)
+          if (row.state === 'waiting') row.text = event.text
+          return
+        }
+        case 'step.started': {
+          const row = rowOf(event.node)
+          const steps: Steps = open.get(row.name) ?? new Map()
+          open.set(row.name, steps.set(event.step, { title: event.title, since: at }))
+          // a node with a verdict that works again, is worked on again
+          if (row.state === 'failed' || row.state === 'done') row.state = 'waiting'
+          return showStep(row, row.text)
+        }
+        case 'waiting': {
+          const row = rowOf(event.node)
+          const step = open.get(row.name)?.get(event.step)
+          if (step === undefined) return
+          step.waits = event.last === undefined ? event.for : `${event.for}: ${event.last}`
+          return showStep(row, row.text)
+        }
+        case 'step.finished':
+        case 'step.failed': {
+          const row = rowOf(event.node)
+          open.get(row.name)?.delete(event.step)
+          const how = event.type === 'step.failed' ? 'failed' : `done ${durationText(event.tookMs)}`
+          return showStep(row, `${event.title}: ${how}`)
+        }
+        case 'verdict': {
+          const { verdict, evidence, failure } = event
+          const good = GOOD.includes(verdict) && failure === undefined
+          const { version, versionBefore } = evidence
+          const versions =
+            version !== versionBefore && versionBefore ? `${versionBefore} → ${version ?? '?'}` : (version ?? '')
+          return end(rowOf(event.node), good ? 'done' : 'failed', `${verdict} ${versions}`.trim())
+        }
+        case 'run.finished':
+          return end(
+            rowOf(undefined),
+            event.exitCode === 0 ? 'done' : 'failed',
+            `${event.exitCode === 0 ? 'done' : `exit ${event.exitCode}`} after ${durationText(event.tookMs)}`,
+          )
+      }
+    },
+  }
+}

@@ -1,0 +1,56 @@
+import type { RunEvent } from '../../workflows/model/event.ts'
+import { collectReport } from '../report.ts'
+import type { ViewKind } from './choose.ts'
+import { createJsonView } from './json.ts'
+import { createPlainView } from './plain.ts'
+import { createQuietView } from './quiet.ts'
+import type { View } from './view.ts'
+
+/** The terminal, log or pipe that a run is shown on. */
+export type Outlet = {
+  stdout: NodeJS.WriteStream
+  stderr: NodeJS.WriteStream
+  env: Readonly<Record<string, string | undefined>>
+  now: () => Date
+}
+
+/**
+ * The view of that kind: progress on stderr, results on stdout. Listr and plain end with the closing summary. listr2 is
+ * loaded only when it is wanted, because cron and CI never want it.
+ */
+export async function openView(kind: ViewKind, outlet: Outlet): Promise<View> {
+  const { stdout, stderr, now } = outlet
+  const toStdout = (text: string) => void stdout.write(text)
+  const toStderr = (text: string) => void stderr.write(text)
+  switch (kind) {
+    case 'json':
+      return createJsonView({ write: toStdout, now })
+    case 'quiet':
+      return createQuietView({ write: toStderr })
+    case 'plain':
+      return withSummary(createPlainView({ write: toStderr, now }), outlet)
+    case 'listr': {
+      const { createListrView } = await import('./listr.ts')
+      return withSummary(createListrView({ stderr, clearAtEnd: stdout.isTTY, now }), outlet)
+    }
+  }
+}
+
+function withSummary(view: View, { stdout, env, now }: Outlet): View {
+  const report = collectReport(now)
+  return {
+    handle(event: RunEvent) {
+      report.handle(event)
+      view.handle(event)
+    },
+    async close() {
+      await view.close()
+      const [{ closingSummary }, { paintFor }, { redact }] = await Promise.all([
+        import('./closing-summary.ts'),
+        import('./paint.ts'),
+        import('../redact.ts'),
+      ])
+      stdout.write(redact(closingSummary(report.value(), paintFor(stdout, env))))
+    },
+  }
+}
