@@ -1,0 +1,152 @@
+import { chmodSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import semver from 'semver'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { findTool } from '../../../scripts/toolchain/find-tool.ts'
+import { builtToolPath, toolModule } from '../../../scripts/toolchain/tool-cache.ts'
+import { type ToolName, toolTable } from '../../../scripts/toolchain/tool-table.ts'
+import { fakeTools } from './fake-tools.ts'
+
+const test = suite<{ fake: ReturnType<typeof fakeTools> }>('find-tool')
+test.before.each((context) => {
+  context.fake = fakeTools()
+})
+test.after.each(({ fake }) => fake.remove())
+
+const root = join(import.meta.dirname, '../../..')
+
+test('takes what the environment names before PATH, and PATH before the cache', async ({ fake }) => {
+  const cached = fake.etcd(await builtToolPath(toolTable.etcd, fake.env), '3.6.3')
+  assert.equal(await findTool('etcd', fake.env), {
+    found: true,
+    name: 'etcd',
+    path: cached,
+    version: '3.6.3',
+    source: 'cache',
+  })
+  const onPath = fake.etcd(join(fake.bin, 'etcd'), '3.6.2')
+  assert.equal(await findTool('etcd', fake.env), {
+    found: true,
+    name: 'etcd',
+    path: onPath,
+    version: '3.6.2',
+    source: 'PATH',
+  })
+  const named = fake.etcd(join(fake.folder, 'my-etcd'), '3.6.1')
+  assert.equal(await findTool('etcd', { ...fake.env, ETCD: named }), {
+    found: true,
+    name: 'etcd',
+    path: named,
+    version: '3.6.1',
+    source: 'environment',
+  })
+})
+
+test('passes over a tool on PATH that is too old', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), '3.5.9')
+  const newer = fake.etcd(join(fake.folder, 'other/etcd'), '3.6.14')
+  const found = await findTool('etcd', { ...fake.env, PATH: `${fake.env.PATH}:${join(fake.folder, 'other')}` })
+  assert.is(found.found && found.path, newer)
+})
+
+test('says which version it found, which one is needed and what installs it', async ({ fake }) => {
+  const old = fake.etcd(join(fake.bin, 'etcd'), '3.5.9')
+  const search = await findTool('etcd', fake.env)
+  assert.equal(search, {
+    found: false,
+    name: 'etcd',
+    buildable: true,
+    detail: `etcd does not fit: ${old} is 3.5.9; >=3.6 <3.7 is needed`,
+    hint: 'mise use --global etcd@3.6.14',
+  })
+})
+
+test('uses nothing else when the environment names a program that does not fit', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), '3.6.14')
+  const named = fake.etcd(join(fake.folder, 'my-etcd'), '3.5.9')
+  const search = await findTool('etcd', { ...fake.env, ETCD: named })
+  assert.is(search.found, false)
+  assert.equal(!search.found && [search.buildable, search.hint], [false, 'unset ETCD'])
+})
+
+test('passes over a variable that names no executable file', async ({ fake }) => {
+  const onPath = fake.etcd(join(fake.bin, 'etcd'), '3.6.14')
+  const plain = fake.etcd(join(fake.folder, 'my-etcd'), '3.6.1')
+  chmodSync(plain, 0o644)
+  for (const ETCD of [plain, fake.folder, '/nowhere/etcd', '']) {
+    const search = await findTool('etcd', { ...fake.env, ETCD })
+    assert.is(search.found && search.path, onPath, ETCD)
+  }
+})
+
+test('does not run what lies in the current folder', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), '3.6.14')
+  const before = process.cwd()
+  try {
+    process.chdir(fake.bin)
+    for (const PATH of ['.', '', ':'])
+      assert.is((await findTool('etcd', { ...fake.env, PATH })).found, false, `PATH=${PATH}`)
+  } finally {
+    process.chdir(before)
+  }
+  assert.is(fake.calls(), 0)
+})
+
+test('does not take a program that tells no version', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), 'unknown')
+  assert.is((await findTool('etcd', fake.env)).found, false)
+})
+
+test('asks a program once for its version, and again when the file changed', async ({ fake }) => {
+  const path = fake.etcd(join(fake.bin, 'etcd'), '3.6.2', { binary: true })
+  for (const _ of [1, 2, 3]) assert.is((await findTool('etcd', fake.env)).found, true)
+  assert.is(fake.calls(), 1)
+  fake.etcd(path, '3.6.10', { binary: true })
+  const search = await findTool('etcd', fake.env)
+  assert.is(search.found && search.version, '3.6.10')
+  assert.is(fake.calls(), 2)
+})
+
+test('asks the shim of a version manager every time', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), '3.6.2')
+  for (const _ of [1, 2]) await findTool('etcd', fake.env)
+  assert.is(fake.calls(), 2)
+})
+
+test('works where the cache cannot be written', async ({ fake }) => {
+  fake.etcd(join(fake.bin, 'etcd'), '3.6.2', { binary: true })
+  const file = fake.etcd(join(fake.folder, 'a-file'), '3.6.2')
+  assert.is((await findTool('etcd', { ...fake.env, XDG_CACHE_HOME: file })).found, true)
+})
+
+test('keeps one build for one pin under XDG_CACHE_HOME, else under the home folder', async () => {
+  const at = (env: NodeJS.ProcessEnv) => builtToolPath(toolTable.etcd, env)
+  assert.match(await at({ HOME: '/h' }), /^\/h\/\.cache\/talos-workflows\/tools\/etcd-[0-9a-f]{16}\/etcd$/)
+  assert.match(await at({ HOME: '/h', XDG_CACHE_HOME: '/c' }), /^\/c\/talos-workflows\/tools\/etcd-/)
+  assert.match(await at({ HOME: '/h', XDG_CACHE_HOME: 'relative' }), /^\/h\//)
+  const stripped = await builtToolPath({ ...toolTable.etcd, ldflags: '' }, { HOME: '/h' })
+  assert.is.not(stripped, await at({ HOME: '/h' }))
+})
+
+test('does not take the task of Taskwarrior for the runner of Taskfile.yml', () => {
+  const version = (output: string) => toolTable.task.versionPattern.exec(output)?.[1] ?? ''
+  assert.not.ok(semver.satisfies(version('3.4.1\n'), toolTable.task.range))
+  assert.ok(semver.satisfies(version('3.48.0\n'), toolTable.task.range))
+  assert.ok(semver.satisfies(version('Task version: v3.40.1 (h1:x=)\n'), toolTable.task.range))
+})
+
+for (const name of Object.keys(toolTable) as ToolName[]) {
+  const tool = toolTable[name]
+  test(`pins one version of ${name} in the table, in go.mod and for mise`, () => {
+    assert.ok(semver.satisfies(tool.pinned, tool.range))
+    const goMod = readFileSync(join(toolModule(tool), 'go.mod'), 'utf8')
+    const module = /^\s*(?:require )?(\S+) v(\S+)$/gm
+    const pinned = [...goMod.matchAll(module)].find(([, path = '']) => `${tool.goPackage}/`.startsWith(`${path}/`))
+    assert.is(pinned?.[2], tool.pinned)
+    assert.is(tool.mise, `mise use --global ${name}@${tool.pinned}`)
+    assert.match(readFileSync(join(root, '.mise.toml'), 'utf8'), new RegExp(`^${name} = "${tool.pinned}"$`, 'm'))
+  })
+}
+
+test.run()
