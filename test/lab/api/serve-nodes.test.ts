@@ -295,14 +295,12 @@ test('reboot returns at once without --wait, and reaches the node as asked', asy
 })
 
 test("talosctl's own tracker follows a reboot to its end", async ({ cluster, second }) => {
-  const status = (stage: 'rebooting' | 'booting' | 'running') =>
+  const status = (stage: 'booting' | 'running') =>
     second.emit({ type: 'runtime', event: { kind: 'machine-status', stage, ready: stage === 'running', unmet: [] } })
+  // without the sequence's event: having seen it, the tracker asks again a second later and only for what is new then
   second.reboot = async () => {
-    const actorId = randomUUID()
-    second.emit({ type: 'runtime', actorId, event: { kind: 'sequence', sequence: 'reboot', action: 'START' } })
     setImmediate(() => {
       second.set({ stage: 'rebooting' })
-      status('rebooting')
       second.setReach('refuses')
       second.current = { ...second.current, bootId: randomUUID(), stage: 'booting', ready: false }
       second.setReach('answers')
@@ -310,9 +308,9 @@ test("talosctl's own tracker follows a reboot to its end", async ({ cluster, sec
       second.set({ stage: 'running', ready: true })
       status('running')
     })
-    return actorId
+    return randomUUID()
   }
-  const said = await cluster.talosctl('reboot', '--wait', '--timeout', '15s', '-n', second.address)
+  const said = await cluster.talosctl('reboot', '--wait', '--timeout', '25s', '-n', second.address)
   assert.is(said.code, 0, said.stderr)
   assert.match(said.stderr, /post check passed/)
 })
@@ -328,7 +326,7 @@ test('a reader may look and not touch; an operator may reboot and not upgrade', 
   assert.is((await asOperator('reboot', '--wait=false')).code, 0)
   assert.match((await asOperator('upgrade', '--image', image, '--no-reboot')).stderr, /PermissionDenied/)
   assert.equal(
-    first.requests.filter((request) => JSON.stringify(request).includes('install')),
+    first.requests.filter((request) => 'install' in (request as object)),
     [],
   )
 })
