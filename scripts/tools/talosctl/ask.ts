@@ -7,7 +7,11 @@ import { hostOf } from './talosconfig.ts'
 /** Processes of ours at once; a machine with two cores starts a talosctl in 0.03–0.12 s of its time. */
 const AT_ONCE = 8
 
+/** The longest that a call about many nodes may take. */
 const PATIENCE_MS = 5000
+
+/** How long an endpoint that let a deadline pass is asked last. */
+const DEAF_FOR_MS = 30_000
 
 export type AskOptions = RunOptions & { deadlineAt: number }
 
@@ -35,7 +39,7 @@ export type Answer = CommandResult & { endpoint: string }
 
 /** `endpoints` are those of the talosconfig, or the control planes. */
 export function createAsk(run: Run, config: { talosconfig: string; endpoints: readonly string[] }): Ask {
-  const deaf = new Set<string>()
+  const deafUntil = new Map<string, number>()
   const gate = createGate(AT_ONCE)
 
   const send = async (
@@ -53,9 +57,10 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
   // Only what reads waits for its turn: a pull may take minutes.
   const read: typeof send = (...call) => gate(() => send(...call))
 
+  const isDeaf = (endpoint: string): boolean => (deafUntil.get(endpoint) ?? 0) > Date.now()
   const order = (endpoints: readonly string[]): string[] => [
-    ...endpoints.filter((endpoint) => !deaf.has(endpoint)),
-    ...endpoints.filter((endpoint) => deaf.has(endpoint)),
+    ...endpoints.filter((endpoint) => !isDeaf(endpoint)),
+    ...endpoints.filter(isDeaf),
   ]
 
   const one: Ask['one'] = async (node, build, through, { deadlineAt, ...options }) => {
@@ -64,11 +69,13 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       const remainingMs = deadlineAt - Date.now()
       if (tried > 0 && remainingMs <= 0) break
       const next = await read([node], endpoint, build, remainingMs / (through.length - tried), options)
-      if (next.timedOut) deaf.add(endpoint)
-      else if (!neverArrived(next)) deaf.delete(endpoint)
+      if (next.timedOut) deafUntil.set(endpoint, Date.now() + DEAF_FOR_MS)
+      else if (!neverArrived(next)) deafUntil.delete(endpoint)
       // What the node or its way said is worth more than another endpoint's silence.
       if (tried === 0 || !next.timedOut) answer = next
       if (next.aborted || !(next.timedOut || neverArrived(next))) break
+      // A stranger at the node's own address is a stranger by any other way, too.
+      if (hostOf(endpoint) === node && /authentication handshake failed/.test(next.stderr)) break
     }
     return answer
   }

@@ -38,6 +38,8 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string;
     says: /error parsing server version|error unmarshal|failed to unmarshal|cannot parse invalid wire-format/,
     reason: 'garbage-answer',
   },
+  // The node was reached; what could not be dialled is its own etcd.
+  { says: /transport: Error while dialing: dial tcp \S+:2379:/, reason: 'etcd-member-unhealthy' },
   { says: /transport: (Error while dialing|authentication handshake failed)/, reason: 'node-unreachable' },
 ]
 
@@ -59,15 +61,19 @@ export function failureOf(result: CommandResult, otherwise?: { failed: FailureRe
       ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     })
   if (result.aborted) return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
+  // What a talosctl that we ended has to say is only that it was ended.
   if (result.timedOut)
-    return failure(otherwise?.late ?? 'node-unreachable', { detail: said || 'no answer before the deadline' })
+    return failure(otherwise?.late ?? 'node-unreachable', {
+      detail: otherwise ? 'did not end before the deadline' : 'no answer before the deadline',
+    })
   if (!otherwise && SILENCE.test(result.stderr)) return failure('node-unreachable', { detail: said || 'no answer' })
   return failure(otherwise?.failed ?? 'command-failed', { detail: said || `talosctl ended with ${result.exitCode}` })
 }
 
 /** The call never reached the API that it was for, so nothing happened and another endpoint may be asked. */
 export const neverArrived = (result: CommandResult): boolean =>
-  result.exitCode !== 0 && /transport: (Error while dialing|authentication handshake failed)/.test(result.stderr)
+  result.exitCode !== 0 &&
+  /transport: (Error while dialing(?!: dial tcp \S+:2379:)|authentication handshake failed)/.test(result.stderr)
 
 /** The one sentence in what talosctl printed: no warnings, no usage, no wrapping of gRPC, at most 300 characters. */
 function gist(stderr: string): string {
@@ -78,7 +84,8 @@ function gist(stderr: string): string {
     .filter((line) => line !== '' && !/^(WARNING: |Signal received|\d+ errors? occurred:)/.test(line))
   const text = (lines?.at(-1) ?? '')
     .replace(/rpc error: code = (\w+) desc = /g, '')
-    .replace(/connection error: desc = "transport: (.*)"$/, '$1')
     .replace(/^ERROR: /, '')
+    .replace(/^(error from node )?[0-9a-f.:]+: /, '')
+    .replace(/^.*connection error: desc = "transport: (Error while dialing: )?(.*)"$/, '$2')
   return text.length > 300 ? `${text.slice(0, 299)}…` : text
 }

@@ -19,61 +19,54 @@ const INSTALLER_STARTS_WITHIN_MS = 3000
 
 /**
  * Everything that can be read about the nodes. `version` tells who answers; only those are named in the calls that
- * follow, one a kind of resource; what is missing then is asked for once more, alone. Never rejects.
+ * follow, one a kind of resource; what is missing then is asked for once more, alone. A node that did not answer is asked
+ * alone while the others are read, so that a silent one costs nobody else's time. Never rejects.
  */
 export async function observeNodes(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
   options: AskOptions,
 ): Promise<Record<NodeName, NodeObservation>> {
-  const { answering, failures } = await whoAnswers(ask, nodes, options)
   const seen = new Map<NodeName, NodeObservation>()
-  for (const [name, failed] of failures) seen.set(name, { reachable: false, failure: { ...failed, node: name } })
-  // Nodes that only they themselves reach are asked through themselves, and do not stand in the way of the others.
-  const groups = new Map<string, Answering[]>()
-  for (const one of answering) groups.set(one.via, [...(groups.get(one.via) ?? []), one])
-  await Promise.all(
-    [...groups].map(async ([via, group]) => {
-      for (const [name, observation] of await readFacts(ask, via, group, options)) seen.set(name, observation)
+  const read = async (answering: Answering[]) => {
+    const [first] = answering
+    if (!first) return
+    for (const [name, observation] of await readFacts(ask, first.via, answering, options)) seen.set(name, observation)
+  }
+  /** Whether the node needs to be asked no more. */
+  const fail = ({ name }: NodeDeclaration, failed: Failure): boolean => {
+    seen.set(name, { reachable: false, failure: { ...failed, node: name } })
+    return failed.reason === 'garbage-answer' || failed.reason === 'permission-denied'
+  }
+
+  const together: Answering[] = []
+  let alone = [...nodes]
+  if (nodes.length > 1) {
+    const addresses = nodes.map(({ address }) => address)
+    const answer = await ask.many(addresses, talosctlCommands.version, ask.endpoints().othersFirst, options)
+    const versions = readVersions(addresses, answer)
+    alone = nodes.filter((node) => {
+      const version = versions.get(node.address)
+      if (version?.ok) together.push({ node, version: version.value, via: answer.endpoint })
+      return !version?.ok && !(version && fail(node, version.failure))
+    })
+  }
+  await Promise.all([
+    read(together),
+    ...alone.map(async (node) => {
+      const { selfFirst } = ask.endpoints(node.address)
+      const answer = await ask.one(node.address, talosctlCommands.version, selfFirst, options)
+      const version = readVersions([node.address], answer).get(node.address)
+      if (version?.ok) await read([{ node, version: version.value, via: answer.endpoint }])
+      else fail(node, version?.failure ?? failure('garbage-answer', { detail: 'tells no version' }))
     }),
-  )
+  ])
   return Object.fromEntries(
     nodes.map(({ name }) => [
       name,
       seen.get(name) ?? { reachable: false, failure: failure('node-unreachable', { node: name }) },
     ]),
   )
-}
-
-async function whoAnswers(
-  ask: Ask,
-  nodes: readonly NodeDeclaration[],
-  options: AskOptions,
-): Promise<{ answering: Answering[]; failures: Map<NodeName, Failure> }> {
-  const answering: Answering[] = []
-  const failures = new Map<NodeName, Failure>()
-  const take = (node: NodeDeclaration, asked: readonly string[], answer: Answer): boolean => {
-    const version = readVersions(asked, answer).get(node.address)
-    if (version?.ok) answering.push({ node, version: version.value, via: answer.endpoint })
-    else if (version) failures.set(node.name, version.failure)
-    return version !== undefined && (version.ok || version.failure.reason === 'garbage-answer')
-  }
-
-  const addresses = nodes.map(({ address }) => address)
-  let missing = [...nodes]
-  if (nodes.length > 1) {
-    const answer = await ask.many(addresses, talosctlCommands.version, ask.endpoints().othersFirst, options)
-    missing = nodes.filter((node) => !take(node, addresses, answer))
-  }
-  await Promise.all(
-    missing.map(async (node) => {
-      const { selfFirst } = ask.endpoints(node.address)
-      if (take(node, [node.address], await ask.one(node.address, talosctlCommands.version, selfFirst, options)))
-        failures.delete(node.name)
-    }),
-  )
-  for (const { node } of answering) failures.delete(node.name)
-  return { answering, failures }
 }
 
 async function readFacts(
