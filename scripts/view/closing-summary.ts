@@ -1,5 +1,4 @@
 import type { ChalkInstance } from 'chalk'
-import type { Failure } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
@@ -11,13 +10,7 @@ const GOOD: readonly Verdict[] = ['unchanged', 'upgraded']
 /** Where every node stands and what to type next: the last thing that a run prints, from its report alone. */
 export function closingSummary(report: Report, paint: ChalkInstance): string {
   const nodes = Object.entries(report.verdicts)
-  const told = new Set<string>()
-  const tell = (failure: Failure) => {
-    told.add(JSON.stringify(failure))
-    return paint.red(`  ${failureText(failure)}`)
-  }
-
-  const lines = table(
+  const stands = table(
     nodes.map(([node, { verdict, evidence, failure }]) => {
       const good = GOOD.includes(verdict) && failure === undefined
       return [
@@ -25,20 +18,23 @@ export function closingSummary(report: Report, paint: ChalkInstance): string {
         paint.bold(node),
         good ? verdict : paint.red(verdict),
         evidenceText(evidence),
-        paint.dim(phasesText(report.phases[node] ?? {})),
       ]
     }),
   )
+  const lines = nodes.flatMap(([node], index) => {
+    const phases = phasesText(report.phases[node] ?? {})
+    return [stands[index] ?? '', ...(phases === '' ? [] : [paint.dim(`   ${phases}`)])]
+  })
   const failures = nodes.flatMap(([, { failure }]) => (failure === undefined ? [] : [failure]))
   const rest = report.failures.filter(
     (other) => !failures.some((known) => known.reason === other.reason && known.node === other.node),
   )
   const wholeCluster = report.cluster === undefined ? {} : (report.phases[report.cluster] ?? {})
   if (Object.keys(wholeCluster).length > 0 && nodes.length > 0)
-    lines.push(paint.dim(`  ${report.cluster}: ${phasesText(wholeCluster)}`))
-  const trouble = [...failures, ...rest].filter((failure) => !told.has(JSON.stringify(failure))).map(tell)
+    lines.push(paint.dim(`   ${report.cluster}: ${phasesText(wholeCluster)}`))
+  const trouble = [...failures, ...rest].map((failure) => paint.red(`   ${failureText(failure)}`))
   if (trouble.length > 0) lines.push(...(lines.length > 0 ? [''] : []), ...trouble)
-  const notices = report.notices.map(({ text, node }) => `  ${node === undefined ? '' : `${node}: `}${text}`)
+  const notices = report.notices.map(({ text, node }) => `   ${node === undefined ? '' : `${node}: `}${text}`)
   if (notices.length > 0) lines.push(...(lines.length > 0 ? [''] : []), ...notices)
   const end = endText(report)
   if (end !== undefined) lines.push(...(lines.length > 0 ? [''] : []), end)

@@ -27,7 +27,8 @@ export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEn
   function begin(): void {
     const list = new Listr<unknown, 'default', 'silent'>(
       live.rows().map(({ name }) => ({
-        title: name,
+        // blank rows are not drawn: which ones fit is decided when they start
+        title: ' ',
         task: (_context: unknown, task: Task) =>
           new Promise<void>((resolve, reject) => {
             if (closed) return resolve()
@@ -66,15 +67,15 @@ export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEn
       if (here === undefined) continue
       const { task } = here.task
       const text = index === 0 && rest !== undefined ? `${row.text}; ${rest}` : row.text
-      // listr2 draws no row for an empty title
-      here.task.title = shown.has(row.name) ? line(row, text, nameWidth) : ''
+      // set beside listr2's setters, each of which draws the whole list at once: the spinner draws ten times a second
+      task.title = shown.has(row.name) ? line(row, text, nameWidth) : ' '
       const output = detailed.has(row.name) ? row.waits : undefined
       if (output !== here.output) {
         here.output = output
         here.task.output = cut(redact(output ?? ''), 6)
       }
       const state = row.state === 'waiting' ? ListrTaskState.WAITING : ListrTaskState.STARTED
-      if (!task.hasFinalized() && task.state !== state) task.state$ = state
+      if (!task.hasFinalized() && task.state !== state) task.state = state
     }
   }
 

@@ -29,6 +29,8 @@ export function createLiveRows(): LiveRows {
   let cluster: string | undefined
   const rows = new Map<string, Row>()
   const open = new Map<string, Steps>()
+  // the row of the cluster always works while the run does, and says how far it is
+  let run: { text: string; since: number; notice?: string } | undefined
 
   const rowOf = (node: string | undefined): Row => {
     const name = node ?? cluster ?? 'cluster'
@@ -66,12 +68,25 @@ export function createLiveRows(): LiveRows {
   }
 
   return {
-    rows: () => [...rows.values()].sort((a, b) => Number(b.name === cluster) - Number(a.name === cluster)),
+    rows() {
+      const nodes = [...rows.values()].filter(({ name }) => name !== cluster)
+      const own = cluster === undefined ? undefined : rows.get(cluster)
+      if (own === undefined || run === undefined) return own === undefined ? nodes : [own, ...nodes]
+      const ended = nodes.filter(({ state }) => state === 'done' || state === 'failed').length
+      const text = [
+        `${run.text}, ${ended} of ${nodes.length} nodes done`,
+        ...(own.state === 'working' ? [own.text] : []),
+      ]
+      const waits = own.waits ?? run.notice
+      const shown: Row = { name: own.name, state: 'working', text: text.join(': '), since: run.since }
+      return [waits === undefined ? shown : { ...shown, waits }, ...nodes]
+    },
     handle(event, at) {
       switch (event.type) {
         case 'run.started':
           cluster = event.cluster
-          rowOf(undefined).text = `${event.command} to ${event.plan.target}${event.resumed ? ', resumed' : ''}`
+          rowOf(undefined)
+          run = { text: `${event.command} to ${event.plan.target}${event.resumed ? ', resumed' : ''}`, since: at }
           for (const { node, work } of event.plan.nodes) {
             const row = rowOf(node)
             if (row.state === 'waiting' && row.text === '')
@@ -79,6 +94,7 @@ export function createLiveRows(): LiveRows {
           }
           return
         case 'notice': {
+          if (event.node === undefined && run !== undefined) run.notice = event.text
           const row = rowOf(event.node)
           if (row.state === 'waiting') row.text = event.text
           return
@@ -114,6 +130,7 @@ export function createLiveRows(): LiveRows {
           return end(rowOf(event.node), good ? 'done' : 'failed', `${verdict} ${versions}`.trim())
         }
         case 'run.finished':
+          run = undefined
           return end(
             rowOf(undefined),
             event.exitCode === 0 ? 'done' : 'failed',

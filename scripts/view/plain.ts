@@ -11,6 +11,8 @@ const REMIND_MS = 30_000
 export function createPlainView({ write, now }: { write: (text: string) => void; now: () => Date }): View {
   let cluster = 'cluster'
   const waits = new Map<string, { for: string; at: number }>()
+  // the verdict of a node mostly repeats the failure of its last step
+  const told = new Set<string>()
   const say = (subject: string | undefined, text: string) =>
     write(`${clock(now())} ${subject ?? cluster} ${redact(text)}\n`)
 
@@ -53,11 +55,14 @@ export function createPlainView({ write, now }: { write: (text: string) => void;
           return
         case 'step.failed':
           waits.delete(`${event.node ?? ''} ${event.step}`)
+          told.add(failureText(event.failure))
           say(event.node, `${event.step} failed after ${durationText(event.tookMs)}: ${failureText(event.failure)}`)
           return
-        case 'verdict':
-          say(event.node, `is ${event.verdict}${event.failure === undefined ? '' : `: ${failureText(event.failure)}`}`)
+        case 'verdict': {
+          const news = event.failure === undefined || told.has(failureText(event.failure)) ? undefined : event.failure
+          say(event.node, `is ${event.verdict}${news === undefined ? '' : `: ${failureText(news)}`}`)
           return
+        }
         case 'run.finished':
           say(undefined, `ends with exit ${event.exitCode} after ${durationText(event.tookMs)}`)
       }
