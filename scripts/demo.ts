@@ -1,0 +1,91 @@
+/**
+ * `npm run demo`: a whole upgrade of the example cluster in the lab, by the commands that a person would type. Whatever
+ * happens, the lab is taken down at the end; exits with the code of the first command that failed.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { resolveTool } from './toolchain/resolve-tool.ts'
+import { createToolProgress } from './toolchain/tool-progress.ts'
+
+const cluster = '101'
+const root = join(import.meta.dirname, '..')
+const startedAt = Date.now()
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+const interrupted = new AbortController()
+let running: ChildProcess | undefined
+let signalExitCode: number | undefined
+
+for (const [signal, exitCode] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)
+  process.on(signal, () => {
+    signalExitCode ??= exitCode
+    interrupted.abort()
+    // To the whole group, because npx does not pass SIGTERM on to what it started.
+    if (running?.pid !== undefined) process.kill(-running.pid, signal)
+  })
+
+/** Runs a command as it would be typed, without a person to ask; resolves to its exit code. */
+async function type(script: string, argv: string[], { quiet = false } = {}): Promise<number> {
+  const words = ['tsx', `workflows/${script}.ts`, ...argv, '--cluster', cluster]
+  if (!quiet) say(`\n$ npx ${words.join(' ')}`)
+  const output = quiet ? 'ignore' : 'inherit'
+  const child = spawn('npx', words, { cwd: root, detached: true, stdio: ['ignore', output, output] })
+  running = child
+  try {
+    return await new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', (code) => resolve(code ?? 1))
+    })
+  } finally {
+    running = undefined
+  }
+}
+
+/** True when the tools of the lab are there. */
+async function tools(): Promise<boolean> {
+  const progress = createToolProgress(process.stderr)
+  for (const name of ['talosctl', 'etcd'] as const) {
+    const tool = await progress.follow(name, (report) => resolveTool(name, { signal: interrupted.signal, report }))
+    if (!tool.found) return false
+  }
+  return true
+}
+
+/** Shows the upgrade; resolves to the first exit code that is not 0. */
+async function show(): Promise<number> {
+  const scenes: [script: string, argv: string[]][] = [
+    ['status', []],
+    ['upgrade', []],
+    ['status', []],
+    ['lab', ['check']],
+  ]
+  for (const [script, argv] of scenes) {
+    const exitCode = await type(script, argv)
+    if (exitCode !== 0 || interrupted.signal.aborted) return exitCode
+  }
+  return 0
+}
+
+async function demo(): Promise<number> {
+  if (!(await tools())) return 69
+  if ((await type('lab', ['status'], { quiet: true })) === 0) {
+    say(`The lab of cluster ${cluster} is up already: npx tsx workflows/lab.ts down --cluster ${cluster}`)
+    return 75
+  }
+  if (interrupted.signal.aborted) return 1
+  const up = await type('lab', ['up'])
+  const shown = up === 0 && !interrupted.signal.aborted ? await show() : up
+  const down = await type('lab', ['down'])
+  return shown || down
+}
+
+const exitCode = await demo().catch((error: Error) => {
+  if (!interrupted.signal.aborted) throw error
+  return 1
+})
+process.exitCode = signalExitCode ?? exitCode
+say(`\nThe demo took ${Math.round((Date.now() - startedAt) / 1000)} s and exits with ${process.exitCode}`)
