@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
@@ -15,6 +16,7 @@ import { exitCodeOf } from '../workflows/plan/exit-code.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
+import { type Call, reject } from './command.ts'
 import { drive, unfinishedIntents } from './engine/driver.ts'
 import { type Journal, openJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
@@ -30,26 +32,68 @@ import {
 } from './engine/run-folder.ts'
 import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
 import { knock } from './knock.ts'
-import { observe, type Session } from './session.ts'
+import { collectReport, writeReport } from './report.ts'
+import { observe, openSession, type Session } from './session.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
 import { checkClient } from './tools/talosctl/check-client.ts'
+import { chooseView } from './view/choose.ts'
+import { openView } from './view/open-view.ts'
+import { paintFor } from './view/paint.ts'
+import { planText } from './view/plan-text.ts'
 
-export type Front = {
+type Front = {
   emit(event: RunEvent): void
-  /** asks a person; resolves to true at once where nobody can be asked */
-  approve(plan: UpgradePlan): Promise<boolean>
-  /** the command line that takes this run up again */
-  again: string
-  argv: string[]
-  /** where the report is to be written, as soon as the run has a folder */
+  /** where the report is to be written, once the run has a folder */
   reportTo(file: string): void
 }
 
 const machines = { node: nodeMachine }
 
-/** Carries the wish out and resolves to the exit code; everything that is to be said goes through `front`. */
-export async function carryOutUpgrade(session: Session, wish: UpgradeWish, front: Front): Promise<ExitCode> {
+/** Upgrades as wished, or with `--dry-run` says what would be done; resolves to the exit code. */
+export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<ExitCode> {
+  const opened = await openSession(call)
+  if (!opened.ok) return reject(opened.failure, call.common)
+  const session = opened.value
+  const tooOld = checkClient(session.talosctl, wish.to)
+  if (tooOld.length > 0) return reject(tooOld, call.common)
+  if (call.common.dryRun) return rehearse(call, session, wish)
+
+  const view = await openView(viewKind(call.common.output), outlet)
+  const report = collectReport(() => new Date())
+  let file: string | undefined
+  const front: Front = {
+    emit(event) {
+      report.handle(event)
+      view.handle(event)
+    },
+    reportTo(path) {
+      file = path
+    },
+  }
+  try {
+    return await hold(call, session, wish, front)
+  } finally {
+    if (file) writeReport(file, report.value(), session.changes)
+    await view.close()
+  }
+}
+
+/** Prints the plan, or every reason why there is none. */
+async function rehearse({ common, folder }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
+  const planned = planUpgrade(session.cluster, await observe(session, wish.nodes), wish, recall(openRunFolder(folder)))
+  if (!planned.ok) return reject(planned.failures, common)
+  const summary = summarize(planned.plan)
+  const text =
+    common.output === 'json'
+      ? `${JSON.stringify({ v: 1, type: 'plan', plan: summary })}\n`
+      : planText(summary, session.cluster.name, paintFor(process.stdout, process.env))
+  if (common.output !== 'quiet') process.stdout.write(text)
+  return planned.plan.canary === undefined ? EXIT_CODES.done : EXIT_CODES.pending
+}
+
+/** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
+async function hold(call: Call, session: Session, wish: UpgradeWish, front: Front): Promise<ExitCode> {
   const root = openRunFolder(session.folder)
   const locked = acquireLock(root, `upgrade of ${session.cluster.name}`)
   if (!locked.ok) return refuse(session, wish, front, [locked.failure])
@@ -64,7 +108,7 @@ export async function carryOutUpgrade(session: Session, wish: UpgradeWish, front
         text: `took over the stale lock of ${command} (pid ${pid} on ${host}, since ${since})`,
       })
     }
-    return await carryOutLocked(session, wish, front, { root, lock, stop })
+    return await proceed(call, session, wish, front, { root, lock, stop })
   } finally {
     deaf()
     lock.release()
@@ -74,21 +118,19 @@ export async function carryOutUpgrade(session: Session, wish: UpgradeWish, front
 
 type Held = { root: string; lock: Lock; stop: Stop }
 
-async function carryOutLocked(session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
+async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
   const inputs = hashOf([session.cluster, wish, clusterMachine.config, nodeMachine.config])
   const unfinished = findUnfinishedRun(held.root)
-  if (unfinished?.record.inputs === inputs) return resume(session, front, held, unfinished)
+  if (unfinished?.record.inputs === inputs) return resume(call, session, front, held, unfinished)
   if (unfinished) await abandon(unfinished, front, held)
 
-  const tooOld = checkClient(session.talosctl, wish.to)
-  if (tooOld.length > 0) return refuse(session, wish, front, tooOld)
   const observed = await observe(session, wish.nodes)
   const planned = planUpgrade(session.cluster, observed, wish, recall(held.root))
   const paths = newRun(held.root, 'upgrade', new Date())
   front.reportTo(paths.report)
   if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run)
   const { plan } = planned
-  if (plan.canary !== undefined && !(await front.approve(plan))) return EXIT_CODES.tryAgain
+  if (plan.canary !== undefined && !(await approved(call, plan, held.stop))) return EXIT_CODES.tryAgain
   const journal = openJournal(paths.journal)
   const at = new Date().toISOString()
   journal.append({
@@ -100,16 +142,22 @@ async function carryOutLocked(session: Session, wish: UpgradeWish, front: Front,
     at,
     inputs,
     plan,
-    argv: front.argv,
+    again: call.again,
   })
-  return run(session, front, held, { paths, journal, plan, resumed: false })
+  return run(call, session, front, held, { paths, journal, plan, resumed: false })
 }
 
-async function resume(session: Session, front: Front, held: Held, { paths, record }: UnfinishedRun): Promise<ExitCode> {
+async function resume(
+  call: Call,
+  session: Session,
+  front: Front,
+  held: Held,
+  { paths, record }: UnfinishedRun,
+): Promise<ExitCode> {
   front.reportTo(paths.report)
   const journal = openJournal(paths.journal)
   journal.append({ type: 'resumed', at: new Date().toISOString(), pid: process.pid })
-  return run(session, front, held, { paths, journal, plan: record.plan as UpgradePlan, resumed: true })
+  return run(call, session, front, held, { paths, journal, plan: record.plan as UpgradePlan, resumed: true })
 }
 
 /** Closes a run whose inputs are not today's, with its state in words; a command that it left behind is waited for. */
@@ -136,6 +184,7 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
 type Begun = { paths: RunPaths; journal: Journal; plan: UpgradePlan; resumed: boolean }
 
 async function run(
+  call: Call,
   session: Session,
   front: Front,
   held: Held,
@@ -180,7 +229,7 @@ async function run(
   for (const { node, verdict, evidence, failure: why } of found) {
     front.emit({ type: 'verdict', node, verdict, evidence, ...(why ? { failure: why } : {}) })
   }
-  const next = driven.ended === 'done' ? nextCommand(found, failures) : front.again
+  const next = driven.ended === 'done' ? nextCommand(found, failures) : call.again
   front.emit({
     type: 'run.finished',
     run: paths.run,
@@ -210,6 +259,31 @@ function refuse({ cluster }: Session, wish: UpgradeWish, front: Front, failures:
   })
   return exitCode
 }
+
+/** A person at a terminal approves the plan; where there is none, or with `--yes`, nothing ever asks. */
+async function approved({ common, cluster }: Call, plan: UpgradePlan, stop: Stop): Promise<boolean> {
+  if (common.yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
+  process.stderr.write(planText(summarize(plan), cluster.name, paintFor(process.stderr, process.env)))
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test((await terminal.question('Go ahead? [y/N] ', { signal: stop.requested })).trim())
+  } catch (error) {
+    if (stop.requested.aborted) return false
+    throw error
+  } finally {
+    terminal.close()
+  }
+}
+
+const outlet = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: () => new Date() }
+
+const viewKind = (output: Call['common']['output']) =>
+  chooseView({
+    output,
+    stderrIsTty: process.stderr.isTTY === true,
+    columns: process.stderr.columns,
+    ci: Boolean(process.env.CI),
+  })
 
 const nextCommand = (found: NodeVerdict[], failures: Failure[]): string | undefined =>
   found.find((v) => v.failure?.hint)?.failure?.hint ?? failures.find((f) => f.hint)?.hint

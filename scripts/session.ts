@@ -3,9 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Cluster, NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
-import { nearest } from '../workflows/model/nearest.ts'
 import type { Observation } from '../workflows/model/observation.ts'
-import { createRun } from './run.ts'
+import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
 import { resolveTool } from './toolchain/resolve-tool.ts'
 import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
@@ -17,6 +16,8 @@ export type Session = {
   talos: Talos
   /** version of the talosctl that is used */
   talosctl: string
+  /** argv of every command that changed something, in the order in which they were started */
+  changes: readonly (readonly string[])[]
 }
 
 /** Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all. */
@@ -42,33 +43,17 @@ export async function openSession({
     failures.push(...checkTalosconfig(talosconfig, cluster, new Date()))
   }
   if (failures.length > 0 || !talosctl.found) return { ok: false, failure: failures }
-  const run = createRun({ paths: { talosctl: talosctl.path }, env: process.env })
+  const start = createRun({ paths: { talosctl: talosctl.path }, env: process.env })
+  const changes: string[][] = []
+  const run: Run = (command, options) => {
+    if (command.mutates) changes.push([command.tool, ...command.argv])
+    return start(command, options)
+  }
   const config = readTalosconfig(talosconfig)
   const declared = cluster.nodes.filter((n) => n.role === 'controlplane').map((n) => n.address)
   const endpoints = config.ok && config.value.endpoints.length > 0 ? config.value.endpoints : declared
   const talos = createTalos(run, { talosconfig, endpoints })
-  return { ok: true, value: { cluster, folder, talos, talosctl: talosctl.version } }
-}
-
-/** The declared names of nodes that were given by name or address. */
-export function namedNodes(cluster: Cluster, given: readonly string[]): Result<NodeName[], Failure[]> {
-  const failures: Failure[] = []
-  const names = given.flatMap((word) => {
-    const node = cluster.nodes.find((n) => n.name === word || n.address === word)
-    if (node) return [node.name]
-    const meant = nearest(
-      word,
-      cluster.nodes.flatMap((n) => [n.name, n.address]),
-    )
-    failures.push(
-      failure('node-unknown', {
-        detail: `${cluster.name} declares no node ${word}`,
-        ...(meant ? { hint: `did you mean ${meant}?` } : {}),
-      }),
-    )
-    return []
-  })
-  return failures.length > 0 ? { ok: false, failure: failures } : { ok: true, value: [...new Set(names)] }
+  return { ok: true, value: { cluster, folder, talos, talosctl: talosctl.version, changes } }
 }
 
 /** Looks at the wished nodes and at every control plane, completely. */

@@ -16,7 +16,7 @@ export type JournalRecord =
       at: string
       inputs: string
       plan: unknown
-      argv: string[]
+      again: string
     }
   /** a later process took the run up again */
   | { type: 'resumed'; at: string; pid: number }

@@ -16,7 +16,7 @@ export function processStartedAt(pid: number): number | undefined {
   try {
     const text = execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], {
       encoding: 'utf8',
-      env: { LC_ALL: 'C', PATH: process.env['PATH'] },
+      env: { LC_ALL: 'C', PATH: process.env.PATH },
     })
     return Date.parse(text.trim()) || undefined
   } catch {

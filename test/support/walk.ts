@@ -14,6 +14,7 @@ import {
   type RunState,
 } from '../../scripts/engine/run-state.ts'
 import type { ClusterContext, ClusterOutput } from '../../workflows/machines/cluster.ts'
+import type { NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
 
@@ -158,16 +159,31 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   return problems
 }
 
-/** The part of a state that decides what can follow. */
+/**
+ * The part of a state that decides what can follow, and what the promises speak of. Which of the good verdicts a node
+ * got, and what a diagnosis said of a bad one, decides nothing further.
+ */
 function key(state: RunState, past: Past): string {
+  const good = (verdict?: string) => verdict && (verdict === 'upgraded' || verdict === 'flipped-early')
   const essence = (s: RunState): unknown => {
-    const { failures, ...context } = s.snapshot.context as ClusterContext
-    return [
-      s.snapshot.value,
-      { ...context, plan: undefined, failed: (failures ?? []).length > 0 },
-      [...s.effects.keys()],
-      [...s.children].map(([id, c]) => [id, essence(c)]),
-    ]
+    const {
+      failures,
+      results,
+      running,
+      waiting,
+      failure: why,
+      verdict,
+      installed,
+    } = s.snapshot.context as ClusterContext & NodeOutput
+    const known = Object.values(results ?? {}).map((r) => [
+      r.node,
+      r.goal,
+      r.installed,
+      good(r.verdict),
+      r.failure !== undefined,
+    ])
+    const own = [running, waiting, (failures ?? []).length > 0, known, why !== undefined, good(verdict), installed]
+    return [s.snapshot.value, own, [...s.effects.keys()], [...s.children].map(([id, c]) => [id, essence(c)])]
   }
   return JSON.stringify([essence(state), past])
 }

@@ -1,0 +1,74 @@
+/** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
+import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
+import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
+import { FAILURES, type Failure } from '../workflows/model/failure.ts'
+import type { CommandLine, FlagSpecs } from './flag-spec.ts'
+import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
+import { failureText } from './view/failure-text.ts'
+
+/** What a workflow is called with, once its command line and its declaration are known to be good. */
+export type Call = {
+  command: string
+  cluster: Cluster
+  /** `clusters/cluster-101`, absolute */
+  folder: string
+  /** declared names of `--nodes` */
+  nodes?: NodeName[]
+  common: CommonFlags
+  /** the command line that does the same again */
+  again: string
+}
+
+export type CommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
+  run(call: Call & { flags: FlagValues<Specs> }): Promise<ExitCode>
+}
+
+/** Runs a workflow with this process' command line, and sets its exit code. */
+export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>): Promise<void> {
+  process.exitCode = await carryOut(spec, process.argv.slice(2))
+}
+
+async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>, argv: string[]): Promise<ExitCode> {
+  const parsed = parseFlags(spec, argv)
+  if (parsed.kind === 'help') {
+    process.stdout.write(parsed.text)
+    return EXIT_CODES.done
+  }
+  if (parsed.kind === 'wrong')
+    return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
+  const { common, flags } = parsed
+  const [{ loadCluster }, { namedNodes }] = await Promise.all([import('./declaration.ts'), import('./named-nodes.ts')])
+  const loaded = loadCluster(common.dir, common.cluster)
+  if (!loaded.ok) return reject(loaded.failure, common)
+  const { cluster, folder } = loaded.value
+  const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
+  if (nodes && !nodes.ok) return reject(nodes.failure, common)
+  const again = `node --import tsx workflows/${spec.name}.ts ${argv.join(' ')}`
+  return spec.run({
+    command: spec.name,
+    cluster,
+    folder,
+    common,
+    flags,
+    again,
+    ...(nodes ? { nodes: nodes.value } : {}),
+  })
+}
+
+/** Says why nothing was started: as people read it, or as the one event that a script waits for. */
+export function reject(
+  failures: readonly Failure[],
+  { output, hint }: { output?: CommonFlags['output']; hint?: string },
+): ExitCode {
+  const [first] = failures
+  const exitCode = first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed
+  if (output === 'json') {
+    process.stdout.write(
+      `${JSON.stringify({ v: 1, at: new Date().toISOString(), type: 'run.finished', exitCode, verdicts: {}, failures })}\n`,
+    )
+    return exitCode
+  }
+  for (const failure of failures) process.stderr.write(`${failureText(failure)}\n`)
+  if (hint) process.stderr.write(`See ${hint}\n`)
+  return exitCode
+}

@@ -1,0 +1,27 @@
+/** Rolls the declared Talos release over a cluster, control planes one at a time. */
+import { command } from '../scripts/command.ts'
+
+await command({
+  name: 'upgrade',
+  summary: 'Upgrade Talos on the nodes of a cluster: pull everywhere, one node first, then the rest one by one',
+  flags: {
+    to: { type: 'version', help: 'release to upgrade to (default: talosVersion of talenv.yaml)' },
+    retry: { type: 'boolean', help: 'try nodes again that fell back from this target before' },
+    'allow-extension-loss': { type: 'boolean', help: 'install an image that lacks extensions which run today' },
+    'accept-etcd-outage': {
+      type: 'boolean',
+      help: 'let a cluster of one or two members lose quorum while a node reboots',
+    },
+  },
+  async run(call) {
+    const { carryOutUpgrade } = await import('../scripts/carry-out.ts')
+    const { cluster, flags, nodes } = call
+    return carryOutUpgrade(call, {
+      to: flags.to ?? cluster.talosVersion,
+      ...(nodes ? { nodes } : {}),
+      retry: flags.retry,
+      allowExtensionLoss: flags['allow-extension-loss'],
+      acceptEtcdOutage: flags['accept-etcd-outage'],
+    })
+  },
+})
