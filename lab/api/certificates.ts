@@ -24,6 +24,7 @@ export async function issueNodeCertificate(
 ): Promise<PemPair> {
   const keys = (await webcrypto.subtle.generateKey(ed25519, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair
   const issuer = new x509.X509Certificate(authority.crt)
+  const authorityKey = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId
   const certificate = await x509.X509CertificateGenerator.create({
     subject: `CN=${subject.name}`,
     issuer: issuer.subject,
@@ -40,7 +41,8 @@ export async function issueNodeCertificate(
         { type: 'ip', value: subject.address },
         { type: 'dns', value: subject.name },
       ]),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      // the authority's own name for its key: Go and Web Crypto make different ones of the same key
+      ...(authorityKey === undefined ? [] : [new x509.AuthorityKeyIdentifierExtension(authorityKey)]),
     ],
   })
   return { crt: certificate.toString('pem'), key: await exportKey(keys.privateKey) }

@@ -20,7 +20,7 @@ export function identifyClient(der: Buffer | undefined, authority: X509Certifica
   const usages = certificate.keyUsage ?? []
   if (usages.length !== 1 || usages[0] !== clientAuth) return { roles: [], refusal: 'bad certificate' }
   const roles = certificate.subject
-    .split(/[\n+]/)
+    .split(/\n| \+ /)
     .filter((part) => part.startsWith('O='))
     .map((part) => part.slice('O='.length))
   return { roles }

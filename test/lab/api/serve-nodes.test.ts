@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ApiError } from '../../../lab/lab-node.ts'
@@ -259,6 +261,8 @@ test('a node of 1.12 has no lifecycle service: the upgrade goes the legacy way, 
   const pull = await cluster.talosctl('image', 'pull', '--namespace', 'system', image, '-n', old.address)
   assert.is(pull.code, 0, pull.stderr)
   assert.equal(old.requests.at(-1), { pull: image })
+  const list = await cluster.talosctl('image', 'list', '-n', old.address)
+  assert.match(list.stdout, /registry\.test\/installer:v1\.13\.9/)
   assert.ok(old.calls.some(({ method, code }) => method === '/machine.ImageService/Pull' && code === 'Unimplemented'))
 })
 
@@ -376,6 +380,20 @@ test('health names what is wrong, and passes when nothing is', async ({ cluster,
   const well = await cluster.talosctl('health', '--wait-timeout', '10s', '-n', first.address)
   assert.is(well.code, 0, well.stderr)
   assert.match(well.stderr, /waiting for all nodes to finish boot sequence: OK/)
+})
+
+test('an address that is taken fails the start and leaves nothing behind', async ({ cluster, first }) => {
+  await cluster.close()
+  const holder = createServer().listen({ host: first.address, port: 50000 })
+  await once(holder, 'listening')
+  const other = new FakeNode('k8s-9', `${freeNetwork}.19`)
+  const failure = await serveLabCluster([other, first]).catch((reason: unknown) => reason)
+  assert.match(String(failure), /EADDRINUSE/)
+  holder.close()
+  await once(holder, 'close')
+  const again = await serveLabCluster([other, first])
+  assert.is((await again.talosctl('version', '--short', '-n', first.address)).code, 0)
+  await again.close()
 })
 
 test('garbage is garbage: the version does not parse, and get gives up', async ({ cluster, first }) => {
