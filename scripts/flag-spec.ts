@@ -16,8 +16,6 @@ export type CommandLine<Specs extends FlagSpecs> = {
   name: string
   summary: string
   flags: Specs
-  /** words that may stand without a flag, like `up|down`; any other word is a mistake */
-  verbs?: readonly string[]
 }
 
 /** What stands for the value of a flag in help and hints: `<id>`, `auto|plain`. */

@@ -27,7 +27,7 @@ export type FlagValues<Specs extends FlagSpecs> = { [Name in keyof Specs]: Value
 
 export type ParsedFlags<Specs extends FlagSpecs> =
   | { kind: 'help'; text: string }
-  | { kind: 'run'; common: CommonFlags; flags: FlagValues<Specs>; verb?: string }
+  | { kind: 'run'; common: CommonFlags; flags: FlagValues<Specs> }
   | { kind: 'wrong'; failures: Failure[] }
 
 const COMMON = {
@@ -100,11 +100,6 @@ export function parseFlags<const Specs extends FlagSpecs>(
   }
 
   if (seen.has('help')) return { kind: 'help', text: helpPage(line, specs) }
-  const verb = line.verbs === undefined ? undefined : words.shift()
-  if (line.verbs !== undefined && (verb === undefined || !line.verbs.includes(verb))) {
-    const meant = verb === undefined ? undefined : nearest(verb, line.verbs)
-    wrong(`${line.name} needs one of ${line.verbs.join(', ')}`, meant && `did you mean ${meant}?`)
-  }
   for (const word of words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
@@ -134,6 +129,5 @@ export function parseFlags<const Specs extends FlagSpecs>(
       output: (seen.get('output') ?? 'auto') as OutputChoice,
     },
     flags: Object.fromEntries(values) as FlagValues<Specs>,
-    ...(verb !== undefined && { verb }),
   }
 }

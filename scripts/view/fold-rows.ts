@@ -5,7 +5,7 @@ export type FoldedRows = {
   shown: ReadonlySet<string>
   /** names of the rows that also have a line for what they wait for */
   detailed: ReadonlySet<string>
-  /** what became of the others: "31 wait, 12 done"; absent when all are shown */
+  /** what became of the others: "+31 waiting, +12 done"; absent when all are shown */
   rest?: string
 }
 
@@ -29,7 +29,7 @@ export function foldRows(rows: readonly Row[], height: number): FoldedRows {
   if (hidden.length === 0) return { shown, detailed }
   const counts = (['failed', 'working', 'waiting', 'done'] as const).flatMap((state) => {
     const count = hidden.filter((row) => row.state === state).length
-    return count === 0 ? [] : [`${count} more ${state}`]
+    return count === 0 ? [] : [`+${count} ${state}`]
   })
   return { shown, detailed, rest: counts.join(', ') }
 }

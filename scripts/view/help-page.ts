@@ -31,11 +31,10 @@ export function helpPage(line: CommandLine<FlagSpecs>, specs: FlagSpecs): string
   const width = Math.max(...[...own, ...common].map(([left]) => left.length))
   const rows = (pairs: [string, string][], pad: number) =>
     pairs.map(([left, right]) => `  ${left.padEnd(pad)}  ${right}`)
-  const verbs = line.verbs === undefined ? '' : ` ${line.verbs.join('|')}`
   return [
     `${line.summary}.`,
     '',
-    `Usage: npx tsx workflows/${line.name}.ts${verbs} --cluster <id> [flags]`,
+    `Usage: npx tsx workflows/${line.name}.ts --cluster <id> [flags]`,
     ...(own.length > 0 ? ['', `Flags of ${line.name}`, ...rows(own, width)] : []),
     '',
     'Flags of every command',

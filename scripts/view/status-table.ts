@@ -1,0 +1,137 @@
+import type { ChalkInstance } from 'chalk'
+import type { Cluster } from '../../workflows/model/cluster.ts'
+import { FAILURES } from '../../workflows/model/failure.ts'
+import type {
+  EtcdMember,
+  EtcdObservation,
+  NodeFacts,
+  Observation,
+  OtherSlot,
+} from '../../workflows/model/observation.ts'
+import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
+import { failureText } from './failure-text.ts'
+import { table } from './table.ts'
+
+/**
+ * What was seen of a cluster as a table, one row for every node that was asked, and below it what a table can not say:
+ * why a node does not answer, what keeps it from being ready, alarms, disagreements.
+ */
+export function statusTable(cluster: Cluster, observation: Observation, paint: ChalkInstance): string {
+  const { nodes, etcd } = observation
+  const asked = cluster.nodes.filter(({ name }) => nodes[name] !== undefined)
+  // most of the time no version waits anywhere, and 80 columns are few
+  const slots = asked.some(({ name }) => {
+    const seen = nodes[name]
+    return seen?.reachable === true && slotText(seen.otherSlot, observation.at) !== ''
+  })
+  const titles = ['node', 'role', 'stage', 'version', 'schematic', ...(slots ? ['other slot'] : []), 'kubelet', 'etcd']
+  const rows = asked.map(({ name, role, schematic }) => {
+    const seen = nodes[name]
+    const member = etcd.members.find(({ node }) => node === name)
+    const ofEtcd = role === 'controlplane' ? etcdText(member, etcd, cluster, paint) : ''
+    if (seen === undefined || !seen.reachable)
+      return [paint.bold(name), role, paint.red('unreachable'), '', '', ...(slots ? [''] : []), '', ofEtcd]
+    return [
+      paint.bold(name),
+      role,
+      stageText(seen, paint),
+      versionText(seen, cluster, paint),
+      schematicText(seen, schematic, paint),
+      ...(slots ? [slotText(seen.otherSlot, observation.at)] : []),
+      seen.kubeletVersion ?? '',
+      ofEtcd,
+    ]
+  })
+  const notes = statusNotes(cluster, observation)
+  return [
+    ...table([titles.map((title) => paint.dim(title)), ...rows]),
+    ...(notes.length > 0 ? ['', ...notes.map((note) => paint.yellow(note))] : []),
+    '',
+  ].join('\n')
+}
+
+const stageText = ({ stage, ready }: NodeFacts, paint: ChalkInstance): string => {
+  if (stage === 'running' && ready) return 'ready'
+  return paint.yellow(stage === 'running' ? 'running, not ready' : stage)
+}
+
+const versionText = ({ version }: NodeFacts, { talosVersion }: Cluster, paint: ChalkInstance): string =>
+  version === talosVersion ? version : `${version} → ${paint.cyan(talosVersion)}`
+
+/** Seven digits tell schematics apart as they do commits. */
+const short = (schematic: string): string => schematic.slice(0, 7)
+
+function schematicText({ schematic }: NodeFacts, declared: string | undefined, paint: ChalkInstance): string {
+  const running = schematic === undefined ? 'none' : short(schematic)
+  return declared === undefined || declared === schematic ? running : `${running} → ${paint.cyan(short(declared))}`
+}
+
+/** The slot that does not run; empty when nothing is to be said. */
+function slotText(slot: OtherSlot, observedAt: string): string {
+  switch (slot.state) {
+    case 'quiet':
+      return ''
+    case 'unknown':
+      return 'not known'
+    case 'installing':
+      return `${tagOf(slot.image)} is being installed`
+    case 'installed':
+      return `${tagOf(slot.image)} waits${slot.at === undefined ? '' : ` since ${timeText(slot.at, observedAt)}`}`
+    case 'install-failed':
+      return `${tagOf(slot.image)} failed to install`
+    case 'cut-off':
+      return `${tagOf(slot.image)} was cut off`
+  }
+}
+
+/** `factory.talos.dev/metal-installer/376567…:v1.13.9` is told by its tag, also when a digest follows it. */
+const tagOf = (image: string): string => /:([^:/@]+)(?:@.*)?$/.exec(image)?.[1] ?? image
+
+/** Local time; with the day when it is another one than that of the observation. */
+function timeText(iso: string, observedAt: string): string {
+  const at = new Date(iso)
+  if (Number.isNaN(at.getTime())) return iso
+  const time = at.toTimeString().slice(0, 5)
+  return at.toDateString() === new Date(observedAt).toDateString() ? time : `${iso.slice(0, 10)} ${time}`
+}
+
+function etcdText(
+  member: EtcdMember | undefined,
+  etcd: EtcdObservation,
+  cluster: Cluster,
+  paint: ChalkInstance,
+): string {
+  if (member === undefined) return paint.red('not seen')
+  if (!member.answers) return paint.red('does not answer')
+  if (member.id === undefined) return paint.red('no member')
+  if (!member.started) return paint.red('never started')
+  const role = member.learner ? 'learner' : member.leader ? 'leader' : 'voter'
+  const lag = lagOf(member, etcd)
+  const text = [role, ...(lag > 0 ? [`${lag} behind`] : []), ...(member.errors.length > 0 ? ['has errors'] : [])].join(
+    ', ',
+  )
+  return isHealthyVoter(member, etcd, cluster.operations.etcd.lagBound) ? text : paint.red(text)
+}
+
+function statusNotes(cluster: Cluster, { nodes, etcd }: Observation): string[] {
+  return [
+    ...cluster.nodes.flatMap(({ name }) => {
+      const seen = nodes[name]
+      if (seen === undefined) return []
+      if (!seen.reachable) return [failureText({ ...seen.failure, node: name })]
+      return seen.ready || seen.unmet.length === 0 ? [] : [`${name}: not ready: ${seen.unmet.join(', ')}`]
+    }),
+    ...etcd.members.flatMap(({ node, failure, errors }) => [
+      ...(failure === undefined || nodes[node]?.reachable === false
+        ? []
+        : [`${node}: etcd: ${failure.detail ?? FAILURES[failure.reason].means}`]),
+      ...errors.map((error) => `${node}: etcd: ${error}`),
+    ]),
+    ...etcd.alarms.map(({ node, kind }) => `${node === undefined ? '' : `${node}: `}etcd alarm ${kind}`),
+    ...etcd.disagreements.map(({ node, detail }) => `${node}: its list of etcd members differs: ${detail}`),
+    ...etcd.undeclared.map(
+      ({ id, hostname, learner }) =>
+        `etcd ${learner ? 'learner' : 'member'} ${id} (${hostname || 'never started'}) belongs to no declared control plane`,
+    ),
+  ]
+}

@@ -1,0 +1,12 @@
+/** Shows where a cluster stands, node by node, as it was seen just now. */
+import { command } from '../scripts/command.ts'
+
+await command({
+  name: 'status',
+  summary: 'Show the stage, versions, schematic, slots and etcd member of every node of a cluster',
+  flags: {},
+  async run(call) {
+    const { showStatus } = await import('../scripts/show-status.ts')
+    return showStatus(call)
+  },
+})
