@@ -11,7 +11,6 @@ import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
 import { observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
 import { readStage } from './tools/talosctl/specs.ts'
-import { readTalosconfig } from './tools/talosctl/talosconfig.ts'
 import { readVersions } from './tools/talosctl/versions.ts'
 import { type Target, talosctlCommands } from './tools/talosctl.ts'
 
@@ -70,7 +69,7 @@ const REASONS = {
 } as const satisfies Record<string, { failed: FailureReason; late: FailureReason }>
 
 /**
- * Talos by way of talosctl. `endpoints` are those of the talosconfig (`talosEndpoints`), never the virtual IP. Calls that
+ * Talos by way of talosctl. `endpoints` are those of the talosconfig or the control planes, never the virtual IP. Calls that
  * disrupt a node go through another endpoint while there is one; questions about a node go to the node itself first.
  */
 export function createTalos(run: Run, config: { talosconfig: string; endpoints: readonly string[] }): Talos {
@@ -183,13 +182,4 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
       return { ok: false, failure: failure('snapshot-failed', { node: node.name, detail: 'it was not verified' }) }
     },
   }
-}
-
-/** Where Talos is reached: the endpoints of the talosconfig's context, else the control planes. */
-export function talosEndpoints(talosconfig: string, nodes: readonly NodeDeclaration[]): string[] {
-  const config = readTalosconfig(talosconfig)
-  const configured = config.ok ? config.value.endpoints : []
-  return configured.length > 0
-    ? configured
-    : nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address)
 }

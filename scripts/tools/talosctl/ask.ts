@@ -46,15 +46,16 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
     nodes: readonly string[],
     endpoint: string,
     build: Build,
-    timeoutMs: number,
+    timeLeftMs: () => number,
     options: RunOptions,
   ) => {
     const { talosconfig } = config
+    const timeoutMs = timeLeftMs()
     const result = await run(build({ talosconfig, endpoint, nodes, timeoutMs: Math.max(1, timeoutMs) }), options)
     return { ...result, endpoint }
   }
 
-  // Only what reads waits for its turn: a pull may take minutes.
+  // Only what reads waits for its turn (a pull may take minutes), and that is on its own time.
   const read: typeof send = (...call) => gate(() => send(...call))
 
   const isDeaf = (endpoint: string): boolean => (deafUntil.get(endpoint) ?? 0) > Date.now()
@@ -66,9 +67,8 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
   const one: Ask['one'] = async (node, build, through, { deadlineAt, ...options }) => {
     let answer: Answer = UNASKED
     for (const [tried, endpoint] of through.entries()) {
-      const remainingMs = deadlineAt - Date.now()
-      if (tried > 0 && remainingMs <= 0) break
-      const next = await read([node], endpoint, build, remainingMs / (through.length - tried), options)
+      if (tried > 0 && deadlineAt <= Date.now()) break
+      const next = await read([node], endpoint, build, () => share(deadlineAt, through.length - tried), options)
       if (next.timedOut) deafUntil.set(endpoint, Date.now() + DEAF_FOR_MS)
       else if (!neverArrived(next)) deafUntil.delete(endpoint)
       // What the node or its way said is worth more than another endpoint's silence.
@@ -90,7 +90,7 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       const giveUpAt = Date.now() + Math.min(PATIENCE_MS, (deadlineAt - Date.now()) / 3)
       let answer: Answer = UNASKED
       for (const endpoint of through) {
-        answer = await read(nodes, endpoint, build, giveUpAt - Date.now(), options)
+        answer = await read(nodes, endpoint, build, () => share(giveUpAt, 1), options)
         // Silence may be that of a node behind the endpoint: another one would not help.
         if (!(neverArrived(answer) && nodeErrors(answer.stderr).size === 0)) break
       }
@@ -100,13 +100,15 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
     change: async (node, build, through, { deadlineAt, ...options }) => {
       let answer: Answer = UNASKED
       for (const endpoint of through) {
-        answer = await send([node], endpoint, build, deadlineAt - Date.now(), options)
+        answer = await send([node], endpoint, build, () => share(deadlineAt, 1), options)
         if (!neverArrived(answer) || answer.timedOut || options.signal?.aborted) break
       }
       return answer
     },
   }
 }
+
+const share = (deadlineAt: number, of: number): number => (deadlineAt - Date.now()) / of
 
 const UNASKED: Answer = { stdout: '', stderr: 'no endpoint to ask', timedOut: false, aborted: false, endpoint: '' }
 
