@@ -1,0 +1,48 @@
+import { parseArgs } from 'node:util'
+
+/** How `workflows/lab.ts` is called. */
+export const labUsage = `lab.ts up|down|status|log|check --cluster <id> [--dir <path>] [--speed <n>] [--die-with <pid>]
+lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--when '<node|any> <event>']
+lab.ts fault --cure <name> [--node <node>] | --cure-all | --list
+
+  --dir       folder that holds clusters/ (default: the root of this package)
+  --speed     machine seconds that pass in a second (default: speed of lab.yaml)
+  --die-with  the lab ends when this process is gone
+  --seconds   length of the fault in machine seconds
+  --times     how often it happens before it is over
+  --when      the fault starts at the next such event: ready, running, down, reboot-requested, pull-started,
+              pull-finished, install-started, install-finished, or a type of the log`
+
+const text = { type: 'string' } as const
+const flag = { type: 'boolean', default: false } as const
+const options = {
+  ...{ cluster: text, dir: text, speed: text, 'die-with': text, node: text, seconds: text, times: text, when: text },
+  ...{ cure: flag, 'cure-all': flag, list: flag, help: flag },
+}
+
+/** Reads the command line of `workflows/lab.ts`; fails with an Error that says what is wrong. */
+export function readLabFlags(argv: string[]) {
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true, strict: true })
+  const [verb = '', name, ...rest] = positionals
+  const stray = verb === 'fault' ? rest : positionals.slice(1)
+  if (stray.length > 0) throw new Error(`${stray.join(' ')} stands without a flag`)
+  const { cure, 'cure-all': cureAll, list, node, when } = values
+  const [seconds, times] = [number('seconds', values.seconds), number('times', values.times)]
+  if (!values.help && !list && values.cluster === undefined) throw new Error('Say which cluster: --cluster <id>')
+  return {
+    verb,
+    help: values.help,
+    dir: values.dir,
+    /** like `cluster-101` */
+    cluster: `cluster-${(values.cluster ?? '').replace(/^cluster-/, '')}`,
+    speed: number('speed', values.speed),
+    dieWith: number('die-with', values['die-with']),
+    fault: { name, node, when, seconds, times, cure, cureAll, list },
+  }
+}
+
+function number(name: string, value: string | undefined): number | undefined {
+  if (value === undefined) return undefined
+  if (!(Number(value) > 0)) throw new Error(`--${name} takes a number above 0, not "${value}"`)
+  return Number(value)
+}
