@@ -1,0 +1,127 @@
+// limit: 600 s
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { AnyStateMachine } from 'xstate'
+import { clusterMachine } from '../../../workflows/machines/cluster.ts'
+import { nodeMachine } from '../../../workflows/machines/node.ts'
+import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
+import { walk } from '../../support/walk.ts'
+
+const controlPlanes = (names: string[], more = {}) => names.map((n) => nodePlan(n, 'controlplane', more))
+const workers = (names: string[], more = {}) => names.map((n) => nodePlan(n, 'worker', more))
+
+const three = upgradePlan(controlPlanes(['a', 'b', 'c']))
+const threeAndTwo = upgradePlan([...controlPlanes(['a', 'b', 'c']), ...workers(['v', 'w'])], { parallelism: 2 })
+/** the canary is one of three workers, so that two are left to go side by side */
+const workersOnly = upgradePlan(workers(['v', 'w', 'x']), { parallelism: 2, pullParallelism: 2 })
+/** one below 1.13, one with the new version in the other slot, one that is done, one to do */
+const mixed = upgradePlan([
+  ...controlPlanes(['a'], { path: 'legacy', from: 'v1.12.9' }),
+  ...controlPlanes(['b'], { work: 'finish' }),
+  ...controlPlanes(['c'], { work: 'none' }),
+  ...controlPlanes(['d']),
+])
+const single = upgradePlan(controlPlanes(['a']))
+
+const visit = (
+  plan: typeof three,
+  root: AnyStateMachine = clusterMachine,
+  node: AnyStateMachine = nodeMachine,
+  stopAtFirst = false,
+) => walk(root, { node }, plan, stopAtFirst)
+
+for (const [name, plan] of Object.entries({ three, threeAndTwo, workersOnly, mixed, single })) {
+  test(`keeps every promise in every state that ${name} can reach`, () => {
+    const walked = visit(plan)
+    assert.equal([...walked.broken], [])
+    assert.ok(walked.ends > 1, 'the walk reaches good and bad ends')
+    process.stdout.write(`  ${name}: ${walked.states} states, ${walked.ends} ends\n`)
+  })
+}
+
+/** What a guard becomes when it is taken away: it lets everything through, or where it chooses, always chooses the same. */
+const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks: RegExp; plan: typeof three }[] = [
+  { guard: 'somebodyWaits', of: 'cluster', becomes: true, breaks: /stands still/, plan: single },
+  {
+    guard: 'nothingFailed',
+    of: 'cluster',
+    becomes: true,
+    breaks: /two control planes are down|before|after one failed/,
+    plan: three,
+  },
+  {
+    guard: 'flips',
+    of: 'cluster',
+    becomes: false,
+    breaks: /two control planes are down|beside a control plane/,
+    plan: three,
+  },
+  { guard: 'underPullLimit', of: 'cluster', becomes: true, breaks: /too many pull/, plan: workersOnly },
+  {
+    guard: 'underParallelism',
+    of: 'cluster',
+    becomes: true,
+    breaks: /more nodes are down/,
+    plan: upgradePlan(workers(['v', 'w', 'x'])),
+  },
+  {
+    guard: 'controlPlanesAlone',
+    of: 'cluster',
+    becomes: true,
+    breaks: /two control planes are down|beside a control plane/,
+    plan: { ...three, parallelism: 2 },
+  },
+  { guard: 'nobodyRuns', of: 'cluster', becomes: true, breaks: /.*/, plan: three },
+  { guard: 'snapshotWanted', of: 'cluster', becomes: false, breaks: /before the snapshot/, plan: single },
+  {
+    guard: 'mayFlip',
+    of: 'cluster',
+    becomes: true,
+    breaks: /two control planes are down|too many|more nodes are down/,
+    plan: three,
+  },
+  {
+    guard: 'mayPullOrInstall',
+    of: 'cluster',
+    becomes: true,
+    breaks: /two control planes are down|more nodes are down/,
+    plan: three,
+  },
+  { guard: 'mayStart', of: 'cluster', becomes: true, breaks: /.*/, plan: three },
+  { guard: 'goalIsPull', of: 'node', becomes: false, breaks: /before all have pulled/, plan: single },
+  {
+    guard: 'goalIsInstall',
+    of: 'node',
+    becomes: false,
+    breaks: /two control planes are down|beside a control plane|more nodes are down/,
+    plan: three,
+  },
+  { guard: 'installsFirst', of: 'node', becomes: false, breaks: /without an installation/, plan: single },
+  { guard: 'rebootsByItself', of: 'node', becomes: true, breaks: /without an installation/, plan: mixed },
+  { guard: 'isControlPlane', of: 'node', becomes: false, breaks: /without a look at etcd/, plan: single },
+  { guard: 'hasPeers', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
+]
+
+for (const { guard, of, becomes, breaks, plan } of WITHOUT) {
+  test(`breaks a promise without the guard ${guard} of ${of}.ts`, () => {
+    const guards = { [guard]: () => becomes } as never
+    const root = of === 'cluster' ? clusterMachine.provide({ guards }) : clusterMachine
+    const node = of === 'node' ? nodeMachine.provide({ guards }) : nodeMachine
+    let sentences: string[]
+    try {
+      sentences = [...visit(plan, root, node, true).broken.keys()]
+    } catch (error) {
+      sentences = [String(error)]
+    }
+    assert.ok(sentences.length > 0, 'no promise was broken')
+    assert.match(sentences.join('; '), breaks)
+  })
+}
+
+test('has a row here for every guard', () => {
+  const named = (machine: AnyStateMachine, of: string) =>
+    Object.keys(machine.implementations.guards).filter((g) => !WITHOUT.some((row) => row.of === of && row.guard === g))
+  assert.equal([...named(clusterMachine, 'cluster'), ...named(nodeMachine, 'node')], [])
+})
+
+test.run()

@@ -1,0 +1,126 @@
+import * as fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
+import { etcdObjections, isHealthyVoter, quorum } from '../../../workflows/plan/etcd.ts'
+
+const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
+  node,
+  id: `id-${node}`,
+  started: true,
+  learner: false,
+  leader: false,
+  answers: true,
+  appliedIndex: 1000,
+  raftIndex: 1000,
+  errors: [],
+  ...more,
+})
+
+const etcd = (members: EtcdMember[], more: Partial<EtcdObservation> = {}): EtcdObservation => ({
+  members,
+  undeclared: [],
+  disagreements: [],
+  alarms: [],
+  ...more,
+})
+
+const policy = { lagBound: 100, acceptOutage: false }
+const accepted = { ...policy, acceptOutage: true }
+const trio = (of: Partial<EtcdMember> = {}) => [member('a'), member('b', of), member('c')]
+const reasons = (node: string, seen: EtcdObservation, by = policy) =>
+  etcdObjections(node, seen, by).map((f) => f.reason)
+
+const row = (sentence: string, seen: EtcdObservation, expected: string[], by = policy) =>
+  test(sentence, () => assert.equal(reasons('a', seen, by), expected))
+
+row('lets one of three healthy members go', etcd(trio()), [])
+row('refuses while another member does not answer', etcd(trio({ answers: false })), [
+  'etcd-member-unhealthy',
+  'etcd-quorum',
+])
+row(
+  'refuses while another control plane is no member',
+  etcd([member('a'), { ...member('b'), id: undefined } as never, member('c')]),
+  ['etcd-member-missing', 'etcd-quorum'],
+)
+row('refuses while another member was added and never started', etcd(trio({ started: false })), [
+  'etcd-member-unhealthy',
+  'etcd-quorum',
+])
+row('refuses while another member is a learner', etcd(trio({ learner: true })), ['etcd-learner', 'etcd-quorum'])
+row('refuses while another member reports an error', etcd(trio({ errors: ['etcdserver: no leader'] })), [
+  'etcd-member-unhealthy',
+  'etcd-quorum',
+])
+row('lets go at the bound of the lag', etcd(trio({ appliedIndex: 900 })), [])
+row('refuses one entry beyond it', etcd(trio({ appliedIndex: 899 })), ['etcd-member-behind', 'etcd-quorum'])
+row('refuses while the members disagree', etcd(trio(), { disagreements: [{ node: 'b', detail: 'lists 2' }] }), [
+  'etcd-members-disagree',
+])
+row('refuses at an alarm, even of the target', etcd(trio(), { alarms: [{ node: 'a', kind: 'NOSPACE' }] }), [
+  'etcd-alarm',
+])
+row('refuses an undeclared learner', etcd(trio(), { undeclared: [{ id: '1', hostname: '', learner: true }] }), [
+  'etcd-learner',
+])
+row('refuses an undeclared member', etcd(trio(), { undeclared: [{ id: '1', hostname: 'x', learner: false }] }), [
+  'etcd-member-unknown',
+])
+row(
+  'lets a broken target go when all others are well',
+  etcd([member('a', { answers: false }), member('b'), member('c')]),
+  [],
+)
+row(
+  'does not mind what the broken target says of the others',
+  etcd(trio(), { disagreements: [{ node: 'a', detail: 'none' }] }),
+  [],
+)
+row('refuses a single member', etcd([member('a')]), ['etcd-outage'])
+row('refuses two members', etcd([member('a'), member('b')]), ['etcd-outage'])
+row('lets a single member go when the outage is accepted', etcd([member('a')]), [], accepted)
+row('lets one of two go when the outage is accepted', etcd([member('a'), member('b')]), [], accepted)
+row(
+  'refuses one of two when the other is broken, accepted or not',
+  etcd([member('a'), member('b', { answers: false })]),
+  ['etcd-member-unhealthy'],
+  accepted,
+)
+row('accepts no outage among three', etcd(trio({ answers: false })), ['etcd-member-unhealthy', 'etcd-quorum'], accepted)
+
+const anyMember = (node: string) =>
+  fc
+    .record({
+      started: fc.boolean(),
+      learner: fc.boolean(),
+      answers: fc.boolean(),
+      applied: fc.integer({ min: 0, max: 1000 }),
+      error: fc.boolean(),
+    })
+    .map((m) =>
+      member(node, {
+        started: m.started,
+        learner: m.learner,
+        answers: m.answers,
+        appliedIndex: m.applied,
+        errors: m.error ? ['broken'] : [],
+      }),
+    )
+
+test('never lets a member go when fewer healthy voters than a quorum would remain', () => {
+  const clusters = fc
+    .integer({ min: 3, max: 7 })
+    .chain((n) => fc.tuple(...Array.from({ length: n }, (_, i) => anyMember(`n${i}`))))
+  fc.assert(
+    fc.property(clusters, fc.boolean(), (members, acceptOutage) => {
+      const seen = etcd(members)
+      if (etcdObjections('n0', seen, { lagBound: 100, acceptOutage }).length > 0) return
+      const left = members.filter((m) => m.node !== 'n0' && isHealthyVoter(m, seen, 100)).length
+      assert.ok(left >= quorum(members.length))
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+test.run()

@@ -1,0 +1,266 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Cluster, NodeDeclaration } from '../../../workflows/model/cluster.ts'
+import { failure } from '../../../workflows/model/failure.ts'
+import type {
+  EtcdMember,
+  NodeFacts,
+  NodeObservation,
+  Observation,
+  OtherSlot,
+} from '../../../workflows/model/observation.ts'
+import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
+import { planUpgrade, type UpgradeHistory, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
+
+const SCHEMATIC = 'a'.repeat(64)
+const image = (version = 'v1.13.9', schematic = SCHEMATIC) =>
+  `factory.talos.dev/metal-installer/${schematic}:${version}`
+
+type Wanted = {
+  facts?: Record<string, Partial<NodeFacts> | 'silent'>
+  etcd?: Record<string, Partial<EtcdMember>>
+  declared?: Record<string, Partial<NodeDeclaration>>
+  controlPlanes?: string[]
+  workers?: string[]
+  wish?: Partial<UpgradeWish>
+  history?: Partial<UpgradeHistory>
+  kubernetesVersion?: string
+}
+
+const facts = (role: NodeFacts['role'], node: string, more: Partial<NodeFacts> = {}): NodeObservation => ({
+  reachable: true,
+  version: 'v1.13.5',
+  stage: 'running',
+  ready: true,
+  unmet: [],
+  bootId: `${node}-boot`,
+  schematic: SCHEMATIC,
+  extensions: ['iscsi-tools'],
+  platform: 'metal',
+  secureBoot: false,
+  role,
+  kubeletVersion: 'v1.36.1',
+  otherSlot: { state: 'quiet' },
+  ...more,
+})
+
+function plan(wanted: Wanted = {}) {
+  const names = wanted.controlPlanes ?? ['a', 'b', 'c']
+  const all = [
+    ...names.map((n) => [n, 'controlplane'] as const),
+    ...(wanted.workers ?? []).map((n) => [n, 'worker'] as const),
+  ]
+  const cluster: Cluster = {
+    id: '7',
+    name: 'cluster-7',
+    talosVersion: 'v1.13.9',
+    kubernetesVersion: wanted.kubernetesVersion ?? 'v1.36.1',
+    endpointHost: '10.0.0.1',
+    nodes: all.map(([name, role], i) => ({ name, role, address: `10.0.0.${i + 2}`, ...wanted.declared?.[name] })),
+    operations: {
+      upgrade: { parallelism: 1, pullParallelism: 4 },
+      etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
+      deadlines: { observeMs: 1, pullMs: 1, installMs: 1, rebootMs: 1, readyMs: 1, etcdMs: 1, snapshotMs: 1 },
+    },
+  }
+  const observed: Observation = {
+    at: '2026-01-01T00:00:00.000Z',
+    nodes: Object.fromEntries(
+      all.map(([name, role]) => {
+        const seen = wanted.facts?.[name]
+        return [
+          name,
+          seen === 'silent'
+            ? { reachable: false, failure: failure('node-unreachable', { node: name }) }
+            : facts(role, name, seen),
+        ]
+      }),
+    ),
+    etcd: {
+      members: names.map((node) => ({
+        node,
+        id: node,
+        started: true,
+        learner: false,
+        leader: node === 'c',
+        answers: true,
+        appliedIndex: 9,
+        raftIndex: 9,
+        errors: [],
+        ...wanted.etcd?.[node],
+      })),
+      undeclared: [],
+      disagreements: [],
+      alarms: [],
+    },
+  }
+  const wish: UpgradeWish = {
+    to: 'v1.13.9',
+    allowExtensionLoss: false,
+    acceptEtcdOutage: false,
+    retry: false,
+    ...wanted.wish,
+  }
+  return planUpgrade(cluster, observed, wish, { rolledBack: {}, openInstalls: {}, ...wanted.history })
+}
+
+const planned = (wanted?: Wanted) => {
+  const result = plan(wanted)
+  assert.ok(result.ok, JSON.stringify(result))
+  return (result as Extract<typeof result, { ok: true }>).plan
+}
+
+const refused = (sentence: string, wanted: Wanted, expected: string[]) =>
+  test(sentence, () => {
+    const result = plan(wanted)
+    assert.equal(result.ok ? [] : result.failures.map((f) => [f.node, f.reason].filter(Boolean).join(' ')), expected)
+  })
+
+test('sends the last control plane that does not lead first, and the leader last', () => {
+  const { canary, order } = planned()
+  assert.equal([canary, ...order], ['b', 'a', 'c'])
+})
+
+test('sends a worker first, then control planes, then the other workers', () => {
+  const { canary, order } = planned({ workers: ['v', 'w'] })
+  assert.equal([canary, ...order], ['v', 'a', 'b', 'c', 'w'])
+})
+
+test('sends a broken control plane before everything', () => {
+  const { canary, order, snapshotFrom } = planned({ workers: ['v'], etcd: { a: { answers: false } } })
+  assert.equal([canary, ...order], ['a', 'b', 'c', 'v'])
+  assert.is(snapshotFrom, 'b')
+})
+
+test('keeps the schematic that runs, its platform and its secure boot in the image', () => {
+  const { nodes } = planned({ facts: { a: { platform: 'hcloud', secureBoot: true } } })
+  assert.is(nodes[0]?.image, `factory.talos.dev/hcloud-installer-secureboot/${SCHEMATIC}:v1.13.9`)
+})
+
+test('upgrades at the same version when another schematic is declared whose extensions lack nothing', () => {
+  const b = 'b'.repeat(64)
+  const declared = { a: { schematic: b, extensions: ['siderolabs/iscsi-tools', 'siderolabs/lldpd'] } }
+  const { nodes, canary } = planned({
+    declared,
+    facts: { a: { version: 'v1.13.9' }, b: { version: 'v1.13.9' }, c: { version: 'v1.13.9' } },
+  })
+  assert.is(canary, 'a')
+  assert.is(nodes[0]?.image, image('v1.13.9', b))
+})
+
+test('leaves nodes alone that run the target', () => {
+  const { nodes, canary } = planned({
+    facts: { a: { version: 'v1.13.9' }, b: { version: 'v1.13.9' }, c: { version: 'v1.13.9' } },
+  })
+  assert.is(canary, undefined)
+  assert.equal(
+    nodes.map((n) => n.work),
+    ['none', 'none', 'none'],
+  )
+})
+
+test('only reboots a node that has the target in its other slot', () => {
+  const { nodes } = planned({ facts: { a: { otherSlot: { state: 'installed', image: image() } } } })
+  assert.equal(
+    nodes.map((n) => n.work),
+    ['finish', 'upgrade', 'upgrade'],
+  )
+})
+
+test('uses the one call that does both below 1.13, and two calls from there on', () => {
+  const { nodes } = planned({ facts: { a: { version: 'v1.12.9' } } })
+  assert.equal(
+    nodes.map((n) => n.path),
+    ['legacy', 'lifecycle', 'lifecycle'],
+  )
+})
+
+test('installs the vanilla schematic where no schematic and no extension runs', () => {
+  const bare = { extensions: [] as string[] }
+  const result = planned({ facts: { a: { ...bare, schematic: undefined as never }, b: bare, c: bare } })
+  assert.is(result.nodes[0]?.image, image('v1.13.9', VANILLA_SCHEMATIC))
+  assert.match(result.notes.join(), /vanilla/)
+})
+
+test('looks at every control plane even when only one node may be changed', () => {
+  const result = plan({ wish: { nodes: ['a'] }, etcd: { b: { answers: false } } })
+  assert.equal(result.ok ? [] : result.failures.map((f) => f.reason), ['etcd-member-unhealthy', 'etcd-quorum'])
+})
+
+test('does not ask etcd when only workers are changed', () => {
+  assert.is(planned({ workers: ['w'], wish: { nodes: ['w'] }, etcd: { b: { answers: false } } }).canary, 'w')
+})
+
+const slot = (otherSlot: OtherSlot) => ({ facts: { a: { otherSlot } } })
+refused('refuses to install over another image that waits', slot({ state: 'installed', image: image('v1.13.8') }), [
+  'a other-version-waiting',
+])
+refused('refuses after an installation that was cut off', slot({ state: 'cut-off', image: image() }), [
+  'a install-unknown',
+])
+refused('refuses while an installation runs', slot({ state: 'installing', image: image() }), ['a install-unknown'])
+refused(
+  'refuses what our own earlier run began when the log no longer tells',
+  { ...slot({ state: 'unknown' }), history: { openInstalls: { a: 'a-boot' } } },
+  ['a install-unknown'],
+)
+
+test('installs where the log no longer tells, and nobody of ours began anything since that boot', () => {
+  assert.is(
+    planned({ ...slot({ state: 'unknown' }), history: { openInstalls: { a: 'an older boot' } } }).nodes[0]?.work,
+    'upgrade',
+  )
+})
+
+test('installs again after an installer that failed', () => {
+  assert.is(planned(slot({ state: 'install-failed', image: image() })).nodes[0]?.work, 'upgrade')
+})
+
+refused('refuses a node that fell back from this very image', { history: { rolledBack: { b: image() } } }, [
+  'b rolled-back-before',
+])
+test('tries it again with --retry, or when the target changed', () => {
+  planned({ history: { rolledBack: { b: image() } }, wish: { retry: true } })
+  planned({ history: { rolledBack: { b: image('v1.13.8') } } })
+})
+
+refused('refuses a downgrade', { facts: { a: { version: 'v1.13.10' } } }, ['a downgrade'])
+refused(
+  'refuses two minors at once, for each node',
+  { facts: { a: { version: 'v1.11.0' }, b: { version: 'v1.11.0' } } },
+  ['a hop-too-long', 'b hop-too-long'],
+)
+refused('refuses a kubelet that the target does not support', { facts: { a: { kubeletVersion: 'v1.30.0' } } }, [
+  'a kubernetes-out-of-range',
+])
+refused('refuses a declared Kubernetes that the target does not support', { kubernetesVersion: 'v1.37.0' }, [
+  'kubernetes-out-of-range',
+])
+refused(
+  'refuses to lose an extension by an image without a schematic',
+  { facts: { a: { schematic: undefined as never } } },
+  ['a extension-loss'],
+)
+refused(
+  'refuses to lose an extension by a declared schematic',
+  { declared: { a: { schematic: 'b'.repeat(64), extensions: ['siderolabs/lldpd'] } } },
+  ['a extension-loss'],
+)
+test('loses an extension only when told to', () => {
+  planned({ facts: { a: { schematic: undefined as never } }, wish: { allowExtensionLoss: true } })
+})
+refused('names every node that does not answer', { facts: { a: 'silent', b: 'silent' } }, [
+  'a node-unreachable',
+  'b node-unreachable',
+])
+refused('refuses a node in maintenance', { facts: { a: { stage: 'maintenance' } } }, [
+  'a node-not-ready',
+  'a control-plane-unreachable',
+])
+refused('refuses one control plane without --accept-etcd-outage', { controlPlanes: ['c'] }, ['c etcd-outage'])
+test('upgrades one or two control planes when the outage is accepted', () => {
+  planned({ controlPlanes: ['c'], wish: { acceptEtcdOutage: true } })
+  assert.is(planned({ controlPlanes: ['b', 'c'], wish: { acceptEtcdOutage: true } }).canary, 'b')
+})
+
+test.run()
