@@ -1,0 +1,145 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { MemberRow, StatusRow } from '../../../../scripts/tools/talosctl/etcd-tables.ts'
+import { layOut } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
+import { failure } from '../../../../workflows/model/failure.ts'
+
+const test = suite("the control planes' views of etcd, side by side")
+
+const controlPlanes = [1, 2, 3].map((n) => ({
+  name: `k8s-${n}`,
+  address: `10.0.0.1${n}`,
+  role: 'controlplane' as const,
+}))
+const id = (n: number) => `000000000000000${n}`
+const row = (n: number, more: Partial<MemberRow> = {}): MemberRow => ({
+  id: id(n),
+  hostname: `k8s-${n}`,
+  peerUrls: [`https://10.0.0.1${n}:2380`],
+  learner: false,
+  ...more,
+})
+const status = (n: number, more: Partial<StatusRow> = {}): StatusRow => ({
+  id: id(n),
+  dbSize: '4.1 MB',
+  leader: id(2),
+  raftIndex: 100,
+  raftTerm: 3,
+  appliedIndex: 99,
+  learner: false,
+  errors: [],
+  ...more,
+})
+const all = [row(1), row(2), row(3)]
+const view = (n: number, members = all) => ({ members, status: status(n), alarms: [] })
+type Views = Parameters<typeof layOut>[1] extends ReadonlyMap<string, infer V> ? Record<string, V> : never
+const lay = (views: Views) => layOut(controlPlanes, new Map(Object.entries(views)))
+
+test('a healthy cluster has three voters, one of them the leader', () => {
+  const etcd = lay({ 'k8s-1': view(1), 'k8s-2': view(2), 'k8s-3': view(3) })
+  assert.equal(etcd.members[0], {
+    node: 'k8s-1',
+    id: id(1),
+    started: true,
+    learner: false,
+    leader: false,
+    answers: true,
+    appliedIndex: 99,
+    raftIndex: 100,
+    dbSize: '4.1 MB',
+    errors: [],
+  })
+  assert.equal(
+    etcd.members.map(({ leader }) => leader),
+    [false, true, false],
+  )
+  assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms], [[], [], []])
+})
+
+test('a node that does not answer is known by its peer address, whatever its member is called', () => {
+  const members = [row(1), row(2), row(3, { hostname: 'renamed' })]
+  const failed = failure('node-unreachable', { detail: 'no answer' })
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': { failure: failed } })
+  assert.equal(etcd.members[2], {
+    node: 'k8s-3',
+    id: id(3),
+    started: true,
+    learner: false,
+    leader: false,
+    answers: false,
+    errors: [],
+    failure: { ...failed, node: 'k8s-3' },
+  })
+  assert.equal(etcd.undeclared, [])
+})
+
+test('a node that does not answer is known by its host name where the addresses differ', () => {
+  const members = [row(1), row(2), row(3, { hostname: 'k8s-3.home.arpa', peerUrls: ['https://[fd00::13]:2380'] })]
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': {} })
+  assert.is(etcd.members[2]?.id, id(3))
+})
+
+test('the member that a node says it is counts more than names and addresses', () => {
+  const members = [row(1, { hostname: 'x', peerUrls: ['https://192.168.0.1:2380'] }), row(2), row(3)]
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': view(3, members) })
+  assert.equal(
+    etcd.members.map((member) => member.id),
+    [id(1), id(2), id(3)],
+  )
+})
+
+test('a member that never started is not started, and a learner is a learner', () => {
+  const members = [row(1), row(2), row(3, { hostname: '', learner: true })]
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': {} })
+  assert.equal([etcd.members[2]?.started, etcd.members[2]?.learner], [false, true])
+})
+
+test('a declared control plane that no list names has no member', () => {
+  const etcd = lay({ 'k8s-1': view(1, [row(1), row(2)]), 'k8s-2': view(2, [row(1), row(2)]), 'k8s-3': {} })
+  assert.equal([etcd.members[2]?.id, etcd.members[2]?.started], [undefined, false])
+})
+
+test('a member that nobody declared is named', () => {
+  const members = [...all, row(4, { hostname: '', peerUrls: ['https://10.0.0.99:2380'], learner: true })]
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': view(3, members) })
+  assert.equal(etcd.undeclared, [{ id: id(4), hostname: '', learner: true }])
+})
+
+test('lists that differ are told, with how', () => {
+  const etcd = lay({ 'k8s-1': view(1), 'k8s-2': view(2, [row(1), row(2)]), 'k8s-3': view(3, [...all, row(4)]) })
+  assert.equal(etcd.disagreements, [
+    { node: 'k8s-2', detail: 'does not list k8s-3, unlike k8s-1' },
+    { node: 'k8s-3', detail: 'lists k8s-4, unlike k8s-1' },
+  ])
+})
+
+test('a member that one list calls a learner and the other does not is a difference', () => {
+  const etcd = lay({ 'k8s-1': view(1), 'k8s-2': view(2, [row(1), row(2), row(3, { learner: true })]), 'k8s-3': {} })
+  assert.equal(etcd.disagreements, [
+    { node: 'k8s-2', detail: 'lists k8s-3 (a learner) and does not list k8s-3, unlike k8s-1' },
+  ])
+})
+
+test('one alarm that everyone knows of is one alarm, at its node', () => {
+  const alarms = [
+    { id: id(2), kind: 'NOSPACE' },
+    { id: id(9), kind: 'CORRUPT' },
+  ]
+  const etcd = lay({ 'k8s-1': { ...view(1), alarms }, 'k8s-2': { ...view(2), alarms }, 'k8s-3': view(3) })
+  assert.equal(etcd.alarms, [{ node: 'k8s-2', kind: 'NOSPACE' }, { kind: 'CORRUPT' }])
+})
+
+test('a member in an older term does not say who leads', () => {
+  const old = { members: all, status: status(3, { raftTerm: 2, leader: id(3) }) }
+  assert.equal(
+    lay({ 'k8s-3': old, 'k8s-1': view(1), 'k8s-2': view(2) }).members.map(({ leader }) => leader),
+    [false, true, false],
+  )
+})
+
+test('when nobody answers there are no members, and nothing is made up', () => {
+  const etcd = lay({ 'k8s-1': {}, 'k8s-2': {}, 'k8s-3': {} })
+  assert.ok(etcd.members.every(({ id: own, answers, leader }) => own === undefined && !answers && !leader))
+})
+
+test.run()
