@@ -1,0 +1,157 @@
+/**
+ * A Talos cluster inside the test's own process, for questions about the engine: it keeps its promises about slots and
+ * boots, counts what is done to it, and outlives any number of "processes" that drive it.
+ */
+
+import type { Talos } from '../../scripts/talos.ts'
+import type { Cluster } from '../../workflows/model/cluster.ts'
+import { failure } from '../../workflows/model/failure.ts'
+import type { NodeFacts } from '../../workflows/model/observation.ts'
+import { nodePlan, upgradePlan } from './upgrade-plan.ts'
+
+type FakeNode = {
+  version: string
+  boots: number
+  waiting?: string
+  installing?: string
+  installs: number
+  reboots: number
+  leader: boolean
+}
+
+const ok = <T>(value: T) => ({ ok: true as const, value })
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+export function fakeCluster(names: readonly string[]) {
+  const nodes = new Map<string, FakeNode>(
+    names.map((name, i) => [
+      name,
+      { version: 'v1.13.5', boots: 0, installs: 0, reboots: 0, leader: i === names.length - 1 },
+    ]),
+  )
+  const at = (name: string): FakeNode => {
+    const node = nodes.get(name)
+    if (!node) throw new Error(`no node ${name}`)
+    return node
+  }
+  const bootId = (name: string) => `${name}-boot-${at(name).boots}`
+  const snapshots: string[] = []
+  const trouble: string[] = []
+
+  const factsOf = (name: string): NodeFacts => {
+    const { version, waiting, installing } = at(name)
+    const otherSlot = installing
+      ? ({ state: 'installing', image: installing } as const)
+      : waiting
+        ? ({ state: 'installed', image: waiting } as const)
+        : ({ state: 'quiet' } as const)
+    return {
+      version,
+      stage: 'running',
+      ready: true,
+      unmet: [],
+      bootId: bootId(name),
+      schematic: 's',
+      extensions: [],
+      platform: 'metal',
+      secureBoot: false,
+      role: 'controlplane',
+      otherSlot,
+    }
+  }
+
+  /** What one process may ask; once that process is dead its calls never come back, and what it began goes on. */
+  function connect(isDead: () => boolean): Talos {
+    const answer = async <T>(value: () => T): Promise<T> => {
+      await turn()
+      return isDead() ? new Promise<T>(() => {}) : value()
+    }
+    return {
+      observeNodes: (asked) =>
+        answer(() => Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(n.name) }]))),
+      observeEtcd: (asked) =>
+        answer(() => ({
+          members: asked.map((n) => ({
+            node: n.name,
+            id: n.name,
+            started: true,
+            learner: false,
+            leader: at(n.name).leader,
+            answers: true,
+            appliedIndex: 1,
+            raftIndex: 1,
+            errors: [],
+          })),
+          undeclared: [],
+          disagreements: [],
+          alarms: [],
+        })),
+      glance: (n) =>
+        answer(() =>
+          ok({ version: at(n.name).version, bootId: bootId(n.name), stage: 'running', ready: true, unmet: [] }),
+        ),
+      watchStage: (_, seen) => answer(() => seen({ stage: 'running', ready: true, unmet: [] })),
+      pull: () => answer(() => ok(undefined)),
+      async install({ name }, image) {
+        await turn()
+        if (isDead()) return new Promise(() => {})
+        const node = at(name)
+        if (node.waiting || node.installing) trouble.push(`${name} was installed twice between two boots`)
+        node.installing = image
+        node.installs++
+        for (let i = 0; i < 5; i++) await turn()
+        delete node.installing
+        node.waiting = image
+        return answer(() => ok(undefined))
+      },
+      upgradeLegacy: () => answer(() => ({ ok: false as const, failure: failure('command-failed') })),
+      async reboot({ name }) {
+        await turn()
+        if (isDead()) return new Promise(() => {})
+        const node = at(name)
+        if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
+        node.reboots++
+        node.boots++
+        if (node.waiting) node.version = node.waiting.slice(node.waiting.lastIndexOf(':') + 1)
+        delete node.waiting
+        return answer(() => ok(undefined))
+      },
+      forfeitLeadership: ({ name }) =>
+        answer(() => {
+          at(name).leader = false
+          const heir = names.find((n) => n !== name)
+          if (heir) at(heir).leader = true
+          return ok(undefined)
+        }),
+      snapshot: (_, path) =>
+        answer(() => {
+          snapshots.push(path)
+          return ok({ info: 'hash 1' })
+        }),
+    }
+  }
+
+  const cluster: Cluster = {
+    id: '7',
+    name: 'cluster-7',
+    talosVersion: 'v1.13.9',
+    kubernetesVersion: 'v1.36.1',
+    endpointHost: '127.0.0.1',
+    nodes: names.map((name) => ({ name, address: '127.0.0.1', role: 'controlplane' })),
+    operations: {
+      upgrade: { parallelism: 1, pullParallelism: 4 },
+      etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
+      deadlines: {
+        observeMs: 5000,
+        pullMs: 5000,
+        installMs: 5000,
+        rebootMs: 5000,
+        readyMs: 5000,
+        etcdMs: 5000,
+        snapshotMs: 5000,
+      },
+    },
+  }
+  const plan = upgradePlan(names.map((n) => nodePlan(n, 'controlplane', { bootId: `${n}-boot-0` })))
+  return { cluster, plan, nodes, snapshots, trouble, connect }
+}
