@@ -98,14 +98,14 @@ export const machineService: Readonly<Record<string, Method>> = {
       const lines = id === 'machined' ? call.node.log('machined') : serviceLog(call.node, id)
       const wanted = tail_lines < 0 ? lines : tail_lines === 0 ? [] : lines.slice(-tail_lines)
       for (const line of wanted) yield { bytes: Buffer.from(`${line}\n`) }
-      if (follow) yield* followLines(call, id === 'machined' ? 'machined-log' : undefined, '\n')
+      if (follow) yield* followLines(call, id === 'machined' ? 'machined-log' : undefined)
     },
   ),
   '/machine.MachineService/Dmesg': streaming<{ follow: boolean; tail: boolean }>(
     { request: 'machine.DmesgRequest', response: data },
     async function* (call, { follow, tail }) {
-      if (!tail) for (const line of call.node.log('dmesg')) yield { bytes: Buffer.from(line) }
-      if (follow) yield* followLines(call, 'dmesg', '')
+      if (!tail) for (const line of call.node.log('dmesg')) yield { bytes: Buffer.from(`${line}\n`) }
+      if (follow) yield* followLines(call, 'dmesg')
     },
   ),
   '/machine.MachineService/Events': streaming<EventsRequest>(
@@ -172,14 +172,13 @@ function queue<Item>(signal: AbortSignal): { push(item: Item): void; items: Asyn
 async function* followLines(
   { node, signal }: Call,
   type: 'machined-log' | 'dmesg' | undefined,
-  ending: string,
 ): AsyncGenerator<object> {
   const incoming = queue<string>(signal)
   const stop = node.on((event) => {
     if (event.type === type) incoming.push((event as { line: string }).line)
   })
   try {
-    for await (const line of incoming.items) yield { bytes: Buffer.from(line + ending) }
+    for await (const line of incoming.items) yield { bytes: Buffer.from(`${line}\n`) }
   } finally {
     stop()
   }

@@ -75,6 +75,7 @@ export class Machined {
 
   close(): void {
     this.#events.close()
+    this.#resources.close()
   }
 
   #lookUp(path: string, roles: readonly string[]): Method {

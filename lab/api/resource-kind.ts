@@ -22,6 +22,8 @@ export type ResourceKind = {
   columns: readonly (readonly [name: string, jsonPath: string])[]
   /** for os:admin only */
   sensitive?: boolean
+  /** changes while the node runs: its versions count every change, seen or not; `items` must not be async then */
+  live?: boolean
   /** message of lab/proto that `proto` is */
   spec?: string
   items(node: LabNode, cluster: readonly LabNode[]): readonly ResourceItem[] | Promise<readonly ResourceItem[]>

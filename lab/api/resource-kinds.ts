@@ -17,6 +17,7 @@ export const resourceKinds: readonly ResourceKind[] = [
       ['Stage', '{.stage}'],
       ['Ready', '{.status.ready}'],
     ],
+    live: true,
     spec: 'MachineStatusSpec',
     items(node) {
       const { stage, ready, unmetConditions } = node.state()
@@ -198,6 +199,7 @@ export const resourceKinds: readonly ResourceKind[] = [
       ['Healthy', '{.healthy}'],
       ['Health Unknown', '{.unknown}'],
     ],
+    live: true,
     spec: 'ServiceSpec',
     // a service that does not run has no resource
     items: (node) =>

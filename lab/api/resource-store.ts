@@ -4,10 +4,10 @@ import { message } from './message.ts'
 import type { ResourceItem, ResourceKind } from './resource-kind.ts'
 import { resourceKinds } from './resource-kinds.ts'
 
-/** A resource with its bookkeeping; `encoded` is cosi.resource.Resource. */
-export type StoredResource = { id: string; version: number; encoded: object }
+/** A resource with its bookkeeping; `incarnation` differs when it was away in between; `encoded` is cosi.resource.Resource. */
+export type StoredResource = { id: string; incarnation: number; version: number; encoded: object }
 
-type Remembered = { yaml: string; version: number; created: Date; updated: Date }
+type Remembered = { yaml: string; incarnation: number; version: number; created: Date; updated: Date }
 
 const definitions: ResourceKind = {
   type: 'ResourceDefinitions.meta.cosi.dev',
@@ -18,6 +18,8 @@ const definitions: ResourceKind = {
 }
 
 const kinds = new Map([definitions, ...resourceKinds].map((kind) => [kind.type, kind]))
+const liveKinds = resourceKinds.filter(({ live }) => live === true)
+const keyOf = ({ type }: ResourceKind, id: string): string => `${type}/${id}`
 const namespaces = new Set(
   [...kinds.values()].map(({ namespace }) => namespace).concat('secrets', 'controlplane', 'files'),
 )
@@ -29,12 +31,20 @@ const namespaces = new Set(
 export class ResourceStore {
   readonly #node: LabNode
   readonly #cluster: readonly LabNode[]
+  readonly #stop: () => void
+  #incarnations = 0
   #bootId = ''
   #memory = new Map<string, Remembered>()
 
   constructor(node: LabNode, cluster: readonly LabNode[]) {
     this.#node = node
     this.#cluster = cluster
+    this.#stop = node.on((event) => event.type === 'state' && this.#followLive())
+    this.#followLive()
+  }
+
+  close(): void {
+    this.#stop()
   }
 
   /**
@@ -53,19 +63,36 @@ export class ResourceStore {
       throw new ApiError('PERMISSION_DENIED', `namespace ${JSON.stringify(namespace)} is not supported`)
     }
     if (namespace !== kind.namespace) return []
-    const items = await kind.items(this.#node, this.#cluster)
+    return this.#storeAll(kind, await kind.items(this.#node, this.#cluster))
+  }
+
+  #followLive(): void {
+    for (const kind of liveKinds) {
+      const items = kind.items(this.#node, this.#cluster)
+      if (!(items instanceof Promise)) this.#storeAll(kind, items)
+    }
+  }
+
+  #storeAll(kind: ResourceKind, items: readonly ResourceItem[]): StoredResource[] {
+    this.#forgetOldBoot()
+    const present = new Set(items.map(({ id }) => keyOf(kind, id)))
+    for (const key of this.#memory.keys()) {
+      if (key.startsWith(keyOf(kind, '')) && !present.has(key)) this.#memory.delete(key)
+    }
     return [...items].sort((a, b) => (a.id < b.id ? -1 : 1)).map((item) => this.#store(kind, item))
   }
 
+  #forgetOldBoot(): void {
+    const { bootId } = this.#node.state()
+    if (bootId === this.#bootId) return
+    this.#bootId = bootId
+    this.#memory.clear()
+  }
+
   #store(kind: ResourceKind, item: ResourceItem): StoredResource {
-    const { bootId, bootedAt } = this.#node.state()
-    if (bootId !== this.#bootId) {
-      this.#bootId = bootId
-      this.#memory.clear()
-    }
     const garbage = this.#node.answersGarbage() && kind !== definitions
     const yaml = garbage ? 'garbage\n' : yamlOf(item.yaml)
-    const key = `${kind.type}/${item.id}`
+    const key = keyOf(kind, item.id)
     const known = this.#memory.get(key)
     const now = new Date()
     const remembered =
@@ -73,15 +100,17 @@ export class ResourceStore {
         ? known
         : {
             yaml,
+            incarnation: known?.incarnation ?? ++this.#incarnations,
             version: (known?.version ?? 0) + 1,
-            created: known?.created ?? bootedAt,
-            updated: known === undefined ? bootedAt : now,
+            created: known?.created ?? now,
+            updated: now,
           }
     this.#memory.set(key, remembered)
     const spec = kind === definitions ? 'cosi.resource.ResourceDefinitionSpec' : `talos.resource.${kind.spec}`
     const isDecodable = item.proto !== undefined && !garbage
     return {
       id: item.id,
+      incarnation: remembered.incarnation,
       version: remembered.version,
       encoded: {
         metadata: {

@@ -49,12 +49,13 @@ async function* watch({ node, resources, roles, signal }: Call, request: Watch):
   const onState = (wake: () => void) => node.on((event) => event.type === 'state' && wake())
   for await (const _ of signalled(onState, signal)) {
     const now = new Map((await wanted()).map((resource) => [resource.id, resource]))
+    const isSame = (a: StoredResource, b: StoredResource | undefined): boolean => a.incarnation === b?.incarnation
+    for (const [key, before] of seen) if (!isSame(before, now.get(key))) yield one('DESTROYED', before.encoded)
     for (const [key, resource] of now) {
       const before = seen.get(key)
-      if (before === undefined) yield one('CREATED', resource.encoded)
-      else if (before.version !== resource.version) yield { event: [{ ...update(resource, before) }] }
+      if (before === undefined || !isSame(resource, before)) yield one('CREATED', resource.encoded)
+      else if (before.version !== resource.version) yield { event: [update(resource, before)] }
     }
-    for (const [key, { encoded }] of seen) if (!now.has(key)) yield one('DESTROYED', encoded)
     seen = now
   }
 }

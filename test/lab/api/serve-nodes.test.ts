@@ -87,6 +87,18 @@ test('resources come with their spec, a version that grows when they change, and
   })
 })
 
+test('a change that nobody saw counts as well, and a reboot starts over', async ({ cluster, first }) => {
+  const version = async (): Promise<number> =>
+    JSON.parse((await cluster.talosctl('get', 'machinestatus', '-n', first.address, '-o', 'json')).stdout).metadata
+      .version
+  const before = await version()
+  first.set({ ready: false })
+  first.set({ ready: true })
+  assert.is(await version(), before + 2)
+  first.set({ bootId: randomUUID() })
+  assert.is(await version(), 1)
+})
+
 test('every alias that the tool uses finds its resource', async ({ cluster, first }) => {
   const kinds =
     'ms members extensions etcdmembers hostname disks systemdisk securitystate platformmetadata mc services nodename kubeletspec versions machinetypes discoveredvolumes volumestatus'
@@ -142,6 +154,10 @@ test('a watch of one resource, and of services, sees them go and come', async ({
   await all.says(/"event": "destroyed".*"id": "kubelet"/s)
   first.set({ services })
   await one.says(/"event": "destroyed".*"event": "created"/s)
+  // gone and back before anyone could look is still both
+  first.set({ services: [] })
+  first.set({ services })
+  await one.says(/("event": "destroyed".*"event": "created".*){2}/s)
 })
 
 test('events stream with their actor and forget what was before a reboot', async ({ cluster, first }) => {
@@ -179,7 +195,7 @@ test('services, logs and dmesg say what the node says', async ({ cluster, first 
   const log = await cluster.talosctl('logs', 'machined', '-n', first.address)
   assert.is(log.stdout, `${first.address}: machined: hello\n`)
   const dmesg = await cluster.talosctl('dmesg', '-n', first.address)
-  assert.match(dmesg.stdout, /hello/)
+  assert.is(dmesg.stdout, `${first.address}: ${first.logs.dmesg[0]}\n`)
   const unknown = await cluster.talosctl('logs', 'nope', '-n', first.address)
   assert.is(unknown.code, 1)
   assert.match(unknown.stderr, /log "nope" was not registered/)
