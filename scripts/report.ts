@@ -83,7 +83,12 @@ export function collectReport(now: () => Date): ReportCollector {
   }
 
   return {
-    value: () => report,
+    value: () => {
+      const first = ['v', 'run', 'command', 'cluster', 'startedAt', 'endedAt', 'tookMs', 'exitCode', 'next'] as const
+      // how it ended comes first, since that is what a person opens the file for
+      const head = first.filter((key) => report[key] !== undefined).map((key) => [key, report[key]])
+      return { ...Object.fromEntries(head), ...report }
+    },
     handle(event) {
       const at = now().toISOString()
       report.startedAt ??= at

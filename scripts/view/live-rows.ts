@@ -29,6 +29,7 @@ export function createLiveRows(): LiveRows {
   let cluster: string | undefined
   const rows = new Map<string, Row>()
   const open = new Map<string, Steps>()
+  const lastSteps = new Map<string, string>()
   // the row of the cluster always works while the run does, and says how far it is
   let run: { text: string; since: number; notice?: string } | undefined
 
@@ -87,8 +88,10 @@ export function createLiveRows(): LiveRows {
           cluster = event.cluster
           rowOf(undefined)
           run = { text: `${event.command} to ${event.plan.target}${event.resumed ? ', resumed' : ''}`, since: at }
-          for (const { node, work } of event.plan.nodes) {
+          for (const { node, work, steps } of event.plan.nodes) {
             const row = rowOf(node)
+            const final = steps.at(-1)
+            if (final !== undefined) lastSteps.set(node, final)
             if (row.state === 'waiting' && row.text === '')
               row.text = work === 'none' ? 'nothing to do' : 'waits for its turn'
           }
@@ -118,6 +121,9 @@ export function createLiveRows(): LiveRows {
         case 'step.failed': {
           const row = rowOf(event.node)
           open.get(row.name)?.delete(event.step)
+          // the verdict comes when the whole run ends, and until then the node has no more turns to wait for
+          if (event.type === 'step.finished' && lastSteps.get(row.name) === event.step)
+            return end(row, 'done', `${event.title}: done`)
           const how = event.type === 'step.failed' ? 'failed' : `done ${durationText(event.tookMs)}`
           return showStep(row, `${event.title}: ${how}`)
         }

@@ -50,7 +50,7 @@ function wording(name: string, issue: BaseIssue<unknown>): [message: string, hin
   if (issue.kind === 'validation') return [`${name} ${show(issue.input)} ${issue.message}`]
   const wants = EXPECTED[issue.type] ?? issue.expected ?? 'something else'
   if (issue.received === 'undefined') return [name ? `${name} is missing` : 'the file is empty']
-  if (issue.received === 'null') return [name ? `${name} is empty` : 'the file is empty', `expected ${wants}`]
+  if (issue.received === 'null') return name ? [`${name} is empty`, `expected ${wants}`] : ['the file is empty']
   const message = `${name || 'the file'} should be ${wants}, not ${show(issue.input)}`
   if (issue.type === 'boolean' && /^(y|n|yes|no|on|off|true|false)$/i.test(String(issue.input)))
     return [message, 'write true or false without quotes; only YAML 1.1 took yes and on for booleans']
@@ -63,6 +63,7 @@ const EXPECTED: Record<string, string> = {
   string: 'text',
   boolean: 'true or false',
   number: 'a number',
+  custom: 'a map',
   object: 'a map',
   array: 'a list',
   union: 'text or a number',

@@ -1,23 +1,11 @@
-import {
-  array,
-  boolean,
-  check,
-  minLength,
-  number,
-  object,
-  optional,
-  pipe,
-  regex,
-  string,
-  transform,
-  union,
-} from 'valibot'
+import { array, boolean, check, minLength, number, optional, pipe, regex, string, transform, union } from 'valibot'
 import { checkShape } from './check-shape.ts'
 import type { Cluster } from './cluster.ts'
 import { parseAddress } from './parse-address.ts'
 import { parseOperations } from './parse-operations.ts'
 import { parseVersion } from './parse-version.ts'
 import type { Problem } from './problem.ts'
+import { yamlMap } from './yaml-map.ts'
 import { readYaml, type SourceText, type YamlSource } from './yaml-source.ts'
 
 const version = pipe(
@@ -46,25 +34,25 @@ const hostname = pipe(
   ),
 )
 
-const cluster = object({
+const cluster = {
   name: string(),
   id: pipe(union([string(), number()]), transform(String)),
   endpoint,
   vip: optional(address),
   talosVersion: version,
   kubernetesVersion: version,
-})
+}
 
-const node = object({
+const node = {
   hostname,
   ipAddress: address,
   controlPlane: optional(boolean(), false),
   schematic: optional(
     pipe(string(), regex(/^[0-9a-f]{64}$/, 'is not a schematic id, which is 64 hexadecimal digits in lower case')),
   ),
-})
+}
 
-const talenv = object({ cluster, nodes: pipe(array(node), minLength(1, 'names no node')) })
+const talenv = { cluster: yamlMap(cluster), nodes: pipe(array(yamlMap(node)), minLength(1, 'names no node')) }
 
 /**
  * A cluster from the text of its talenv.yaml (structured form, as Terraform's output `talenv_yaml` writes it) and of its
@@ -82,10 +70,10 @@ export function parseDeclaration(files: {
   const nodes = asNodes(source.value)
   const tolerated = (at: readonly (string | number)[], keys: object) =>
     ({ at, keys: Object.keys(keys), others: 'tolerated' }) as const
-  const shape = checkShape(source, talenv, [
-    tolerated([], talenv.entries),
-    tolerated(['cluster'], cluster.entries),
-    ...nodes.map((_, index) => tolerated(['nodes', index], node.entries)),
+  const shape = checkShape(source, yamlMap(talenv), [
+    tolerated([], talenv),
+    tolerated(['cluster'], cluster),
+    ...nodes.map((_, index) => tolerated(['nodes', index], node)),
   ])
   const problems = [
     ...source.problems,

@@ -1,8 +1,9 @@
-import { boolean, check, integer, minValue, number, object, optional, pipe, string, transform } from 'valibot'
+import { boolean, check, integer, minValue, number, optional, pipe, string, transform } from 'valibot'
 import { checkShape } from './check-shape.ts'
 import type { Operations } from './cluster.ts'
 import { parseDuration } from './parse-duration.ts'
 import type { Problem } from './problem.ts'
+import { yamlMap } from './yaml-map.ts'
 import { readYaml, type SourceText } from './yaml-source.ts'
 
 const count = (least: number) =>
@@ -14,13 +15,13 @@ const duration = pipe(
   transform((text) => parseDuration(text) ?? 0),
 )
 
-const upgrade = object({ parallelism: optional(count(1), 1), pullParallelism: optional(count(1), 4) })
-const etcd = object({
+const upgrade = { parallelism: optional(count(1), 1), pullParallelism: optional(count(1), 4) }
+const etcd = {
   acceptOutage: optional(boolean(), false),
   lagBound: optional(count(0), 1000),
   keepSnapshots: optional(count(1), 10),
-})
-const deadlines = object({
+}
+const deadlines = {
   observe: optional(duration, '20s'),
   pull: optional(duration, '10m'),
   install: optional(duration, '10m'),
@@ -28,12 +29,12 @@ const deadlines = object({
   ready: optional(duration, '10m'),
   etcd: optional(duration, '10m'),
   snapshot: optional(duration, '5m'),
-})
-const operations = object({
-  upgrade: optional(upgrade, {}),
-  etcd: optional(etcd, {}),
-  deadlines: optional(deadlines, {}),
-})
+}
+const operations = {
+  upgrade: optional(yamlMap(upgrade), {}),
+  etcd: optional(yamlMap(etcd), {}),
+  deadlines: optional(yamlMap(deadlines), {}),
+}
 
 /**
  * The policy of operations.yaml with its defaults; all of it is optional, the file too. Unlike in talenv.yaml a key that
@@ -46,11 +47,11 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
   const filled = { ...source, value: source.value ?? {} }
   const mistakes = (at: readonly string[], keys: object) =>
     ({ at, keys: Object.keys(keys), others: 'mistakes' }) as const
-  const { value, problems } = checkShape(filled, operations, [
-    mistakes([], operations.entries),
-    mistakes(['upgrade'], upgrade.entries),
-    mistakes(['etcd'], etcd.entries),
-    mistakes(['deadlines'], deadlines.entries),
+  const { value, problems } = checkShape(filled, yamlMap(operations), [
+    mistakes([], operations),
+    mistakes(['upgrade'], upgrade),
+    mistakes(['etcd'], etcd),
+    mistakes(['deadlines'], deadlines),
   ])
   const all = [...source.problems, ...problems]
   if (value === undefined || all.length > 0) return { problems: all }

@@ -1,5 +1,5 @@
 /** A YAML file as its author sees it: values, and the line and column that each of them came from. */
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml'
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit, type YAMLParseError } from 'yaml'
 import type { Problem } from './problem.ts'
 
 export type SourceText = { path: string; text: string }
@@ -31,7 +31,7 @@ export function readYaml({ path: file, text }: SourceText): YamlSource {
     return { file, line: Math.max(line, 1), col: Math.max(col, 1), message, ...(hint && { hint }) }
   }
 
-  const problems = doc.errors.map((error) =>
+  const problems = tellingErrors(doc.errors, (error) => lines.linePos(error.pos[0]).line).map((error) =>
     problemAt(
       error.pos[0],
       error.code === 'DUPLICATE_KEY' ? duplicateMessage(text, error.pos[0]) : error.message,
@@ -39,20 +39,32 @@ export function readYaml({ path: file, text }: SourceText): YamlSource {
     ),
   )
   // an alias without an anchor only throws in toJS(), without a position
+  let dangling = false
   visit(doc, {
     Alias(_key, alias) {
-      if (alias.resolve(doc) === undefined)
-        problems.push(problemAt(alias.range?.[0] ?? 0, `no anchor is called &${alias.source}`))
+      if (alias.resolve(doc) !== undefined) return
+      dangling = true
+      problems.push(problemAt(alias.range?.[0] ?? 0, `no anchor is called &${alias.source}`))
     },
   })
 
-  const readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY') && problems.length === doc.errors.length
+  const readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY') && !dangling
   return {
     value: readable ? doc.toJS() : undefined,
     problems,
     problem: (path, message, hint) => problemAt(offsetOf(doc, path), message, hint),
     keyProblem: (path, message, hint) => problemAt(keyOffsetOf(doc, path) ?? offsetOf(doc, path), message, hint),
   }
+}
+
+/** One mistake makes the parser stumble several times: a tab until the end of the file, others within their line. */
+function tellingErrors(errors: readonly YAMLParseError[], lineOf: (error: YAMLParseError) => number): YAMLParseError[] {
+  const tabs = errors.filter(({ code }) => code === 'TAB_AS_INDENT')
+  const told = new Set<number>()
+  return (tabs.length > 0 ? tabs : errors).filter((error) => {
+    const line = lineOf(error)
+    return !told.has(line) && told.add(line)
+  })
 }
 
 const duplicateMessage = (text: string, offset: number): string =>

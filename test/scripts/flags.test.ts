@@ -1,0 +1,88 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { parseFlags } from '../../scripts/flags.ts'
+import { EXIT_CODES } from '../../workflows/model/exit-code.ts'
+
+const line = {
+  name: 'upgrade',
+  summary: 'Upgrade Talos on the nodes of a cluster',
+  flags: {
+    to: { type: 'version', help: 'release to upgrade to' },
+    retry: { type: 'boolean', help: 'try a node again' },
+    kind: { type: 'choice', choices: ['talos', 'kubernetes'], help: 'what to upgrade' },
+  },
+} as const
+
+const parse = (...argv: string[]) => parseFlags(line, argv)
+
+const mistakesOf = (...argv: string[]) => {
+  const parsed = parse(...argv)
+  return parsed.kind === 'wrong'
+    ? parsed.failures.map(({ reason, detail, hint }) => `${reason}: ${detail}${hint ? ` (${hint})` : ''}`)
+    : []
+}
+
+test('reads common flags and those of the command', () => {
+  const parsed = parse('--cluster', '101', '--dry-run', '--nodes=k8s-1,k8s-2', '--nodes', '10.0.0.3', '--to', '1.13.9')
+  assert.equal(parsed, {
+    kind: 'run',
+    common: { cluster: '101', nodes: ['k8s-1', 'k8s-2', '10.0.0.3'], dryRun: true, yes: false, output: 'auto' },
+    flags: { to: 'v1.13.9', retry: false, kind: undefined },
+  })
+})
+
+const table: [behaviour: string, argv: string[], mistakes: string[]][] = [
+  ['no cluster', [], ['usage: --cluster is missing (--cluster <id>)']],
+  [
+    'an unknown flag',
+    ['--cluster', '101', '--dryrun'],
+    ['usage: --dryrun is not a flag of upgrade (did you mean --dry-run?)'],
+  ],
+  ['an unknown short flag', ['--cluster=101', '-y'], ['usage: -y is not a flag of upgrade']],
+  [
+    'the value of an unknown flag only once',
+    ['--clustr', '101'],
+    ['usage: --clustr is not a flag of upgrade (did you mean --cluster?)'],
+  ],
+  ['a flag of Object', ['--cluster=101', '--toString'], ['usage: --toString is not a flag of upgrade']],
+  ['a value that is not there', ['--cluster'], ['usage: --cluster needs a value (--cluster <id>)']],
+  ['a flag in the place of a value', ['--cluster', '--yes'], ['usage: --cluster needs a value (--cluster <id>)']],
+  ['a value where none belongs', ['--cluster=101', '--yes=no'], ['usage: --yes takes no value']],
+  ['a word that belongs to nothing', ['--cluster=101', 'k8s-1'], ['usage: k8s-1 stands without a flag']],
+  ['a cluster without its flag', ['101'], ['usage: 101 stands without a flag (--cluster 101)']],
+  ['two clusters', ['--cluster=101', '--cluster=102'], ['usage: --cluster is there twice']],
+  [
+    'a view that does not exist',
+    ['--cluster=101', '--output=jsno'],
+    ['usage: --output is one of auto, plain, json, quiet, not jsno (did you mean json?)'],
+  ],
+  ['half a version', ['--cluster=101', '--to', 'v1.13'], ['usage: --to takes a version such as v1.13.9, not v1.13']],
+  [
+    'a choice of the command',
+    ['--cluster=101', '--kind=etcd'],
+    ['usage: --kind is one of talos, kubernetes, not etcd'],
+  ],
+  [
+    'everything at once',
+    ['--cluster=101', '--dryrun', '--to=x', 'now'],
+    [
+      'usage: --dryrun is not a flag of upgrade (did you mean --dry-run?)',
+      'usage: --to takes a version such as v1.13.9, not x',
+      'usage: now stands without a flag',
+    ],
+  ],
+]
+
+for (const [behaviour, argv, mistakes] of table)
+  test(`refuses ${behaviour}`, () => assert.equal(mistakesOf(...argv), mistakes))
+
+test('explains every flag and every exit code, even beside a mistake', () => {
+  const parsed = parse('--help', '--nonsense')
+  assert.is(parsed.kind, 'help')
+  const text = parsed.kind === 'help' ? parsed.text : ''
+  for (const flag of ['--to <version>', '--retry', '--kind talos|kubernetes', '--cluster <id>', '--dry-run', '--help'])
+    assert.match(text, new RegExp(`^ {2}${flag.replace('|', '\\|')} `, 'm'))
+  for (const code of Object.values(EXIT_CODES)) assert.match(text, new RegExp(`^ {2}${code} `, 'm'))
+})
+
+test.run()
