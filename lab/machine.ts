@@ -489,8 +489,9 @@ export class Machine implements LabNode {
       this.#kernelLine('upgrade failed: exit_code=1')
       say({ exitCode: 1 })
     }
-    this.#installing = true
     log.append({ type: 'install.started', ...about })
+    this.#installing = true
+    this.#emit({ type: 'state' })
     this.#kernelLine(`starting upgrade: installer_image=${image}, disk=${disk}`)
     try {
       const parsed = parseInstallerImage(image)
@@ -526,7 +527,6 @@ export class Machine implements LabNode {
       progress(`installation of ${version} complete`)
       this.#kernelLine('upgrade completed successfully: exit_code=0')
       say({ exitCode: 0 })
-      this.#emit({ type: 'state' })
     } catch (error) {
       if (!signal.aborted) throw error
       const reason = this.#life.signal.aborted ? 'the machine went down' : 'the caller went away'
@@ -534,6 +534,7 @@ export class Machine implements LabNode {
       throw this.#life.signal.aborted ? connectionLost() : new ApiError('UNKNOWN', 'context canceled')
     } finally {
       this.#installing = false
+      this.#emit({ type: 'state' })
     }
   }
 

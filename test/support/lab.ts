@@ -55,8 +55,8 @@ export type TestLab = {
   tools: { talosctl: string; etcd: string }
   /** the lab's log so far */
   log(): LoggedEvent[]
-  /** resolves to the first logged event that fits, now or later; rejects after the deadline */
-  logged(fits: (event: LoggedEvent) => boolean, deadlineMs?: number): Promise<LoggedEvent>
+  /** resolves to the first event that fits, now or later, from line `from` of the log on; rejects after the deadline */
+  logged(fits: (event: LoggedEvent) => boolean, options?: { from?: number; deadlineMs?: number }): Promise<LoggedEvent>
   fault(request: FaultRequest): Promise<void>
   cure(match?: { name?: string; node?: string }): Promise<void>
   status(): Promise<ControlReply>
@@ -153,9 +153,9 @@ function running(dir: string, declared: Declared, tools: { talosctl: string; etc
     addresses: Object.fromEntries(declared.nodes.map(({ name, address }) => [name, address])),
     tools,
     log,
-    async logged(fits, deadlineMs = 30_000) {
+    async logged(fits, { from = 0, deadlineMs = 30_000 } = {}) {
       for (const end = performance.now() + deadlineMs; ; await setTimeout(15)) {
-        const found = log().find(fits)
+        const found = log().slice(from).find(fits)
         if (found !== undefined) return found
         if (performance.now() > end) throw new Error('the lab did not log that in time')
       }
