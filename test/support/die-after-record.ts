@@ -1,0 +1,18 @@
+/**
+ * Loaded before a workflow (`--import`), it kills the process right after the n-th record of its journal is on disk:
+ * DIE_AFTER_RECORD counts the records that the file then holds, those of earlier processes included.
+ */
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+
+const last = Number(process.env.DIE_AFTER_RECORD)
+const fsyncSync = fs.fsyncSync
+
+fs.fsyncSync = (fd) => {
+  fsyncSync(fd)
+  const file = fs.readlinkSync(`/proc/self/fd/${fd}`)
+  if (!file.endsWith('/journal.ndjson')) return
+  const records = fs.readFileSync(file, 'utf8').split('\n').length - 1
+  if (records >= last) process.kill(process.pid, 'SIGKILL')
+}
+syncBuiltinESMExports()
