@@ -1,7 +1,7 @@
 /** `0.4s`, `41s`, `1m02s`, `1h05m`: as exact as a person watching cares to know. */
 export function durationText(ms: number): string {
-  if (ms < 10_000) return `${(Math.max(ms, 0) / 1000).toFixed(1)}s`
-  const seconds = Math.round(ms / 1000)
+  const seconds = Math.round(Math.max(ms, 0) / 1000)
+  if (ms < 9_950) return `${(Math.max(ms, 0) / 1000).toFixed(1)}s`
   if (seconds < 60) return `${seconds}s`
   const minutes = Math.floor(seconds / 60)
   const two = (n: number) => String(n).padStart(2, '0')
