@@ -121,6 +121,10 @@ function judge(
 function follow(event: LoggedEvent, node: Seen): void {
   switch (event.type) {
     case 'reboot.requested':
+      // its member is as good as gone: the process ends within the next moments
+      node.etcd = 'stopped'
+      node.ready = false
+      return
     case 'machine.not-ready':
       node.ready = false
       return

@@ -4,7 +4,7 @@ import type { EtcdMember } from './etcd-member.ts'
 import type { LabLog } from './log.ts'
 
 const periodMs = 100
-/** shorter pauses are the machine that the lab runs on, not etcd */
+/** shorter pauses are the machine that the lab runs on, not etcd; while one lasts it is logged each time it doubled */
 const noticedMs = 1500
 
 /**
@@ -25,24 +25,24 @@ export function writeThroughAll(members: readonly EtcdMember[], log: LabLog): { 
 async function writeThrough(member: EtcdMember, log: LabLog, signal: AbortSignal): Promise<void> {
   const key = Buffer.from(`lab/${member.name}`).toString('base64')
   let lastMs = performance.now()
-  let noticed = false
+  let nextMs = noticedMs
   let reason = ''
   while (!signal.aborted) {
     if (!member.healthy) {
       lastMs = performance.now()
-      noticed = false
+      nextMs = noticedMs
     } else {
       const failure = await put(member, key)
       const ms = Math.round(performance.now() - lastMs)
       reason = failure ?? reason
       if (!member.healthy) continue
-      if (failure !== undefined && ms > noticedMs && !noticed) {
-        noticed = true
+      if (failure !== undefined && ms > nextMs) {
+        nextMs = ms * 2
         log.append({ type: 'etcd.gap', node: member.name, ms, ended: false, reason })
       }
       if (failure === undefined) {
         if (ms > noticedMs) log.append({ type: 'etcd.gap', node: member.name, ms, ended: true, reason })
-        noticed = false
+        nextMs = noticedMs
         reason = ''
         lastMs = performance.now()
       }

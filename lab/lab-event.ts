@@ -47,7 +47,7 @@ export type LabEvent =
   /** `by`: the machine going down, a fault, the lab's end, or the process itself */
   | { type: 'etcd.stopped'; node: string; by: 'machine' | 'fault' | 'lab' | 'itself' }
   | { type: 'etcd.lagging' | 'etcd.caught-up'; node: string }
-  /** no write went through this healthy member for so long; once when it is noticed, once when it ended */
+  /** no write went through this healthy member for so long: told while it lasts, and with its length when it ended */
   | { type: 'etcd.gap'; node: string; ms: number; ended: boolean; reason: string }
   | { type: 'fault.injected' | 'fault.fired'; node: string; fault: string; when?: string }
   | { type: 'fault.cured'; node: string; fault: string; by: 'hand' | 'itself' | 'reboot' }

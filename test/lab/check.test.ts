@@ -67,6 +67,10 @@ test('A reboot while another control plane is not ready breaks others-ready', ()
   ])
 })
 
+test('Two reboots asked for in the same moment break etcd-quorum', () => {
+  assert.equal(broken([up(3), asked('k8s-1'), asked('k8s-2')]), ['others-ready', 'etcd-quorum'])
+})
+
 test('A reboot while the etcd of another of three is dead breaks etcd-quorum', () => {
   assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), ['etcd-quorum'])
 })
