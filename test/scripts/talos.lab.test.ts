@@ -1,0 +1,321 @@
+// limit: 400 s
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type Command, createRun, type Run } from '../../scripts/run.ts'
+import { createTalos, type Talos } from '../../scripts/talos.ts'
+import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
+import type { NodeObservation } from '../../workflows/model/observation.ts'
+import { labImage, labSchematic, startLab, type TestLab } from '../support/lab.ts'
+
+const test = suite('Talos by talosctl, in the lab')
+
+let lab: TestLab
+let nodes: NodeDeclaration[]
+let talosconfig: string
+let talos: Talos
+let ran: Command[] = []
+const folder = mkdtempSync(join(tmpdir(), 'talos-test-'))
+const time = { timeoutMs: 20_000 }
+
+const node = (name: string): NodeDeclaration => {
+  const found = nodes.find((n) => n.name === name)
+  if (!found) throw new Error(name)
+  return found
+}
+const controlPlanes = () => nodes.filter(({ role }) => role === 'controlplane')
+const talosWith = (config: string) => {
+  const real = createRun({ paths: { talosctl: lab.tools.talosctl }, env: process.env })
+  const run: Run = (command, options) => {
+    ran.push(command)
+    return real(command, options)
+  }
+  return createTalos(run, { talosconfig: config, endpoints: controlPlanes().map(({ address }) => address) })
+}
+const facts = (observation: NodeObservation | undefined) => {
+  if (!observation?.reachable) throw new Error(JSON.stringify(observation))
+  return observation
+}
+const reasonOf = (observation: NodeObservation | undefined) =>
+  observation?.reachable === false ? observation.failure.reason : 'reachable'
+
+/** Resolves when a node that went down is ready again. */
+const readyAgain = async (name: string) => {
+  const down = await lab.logged((e) => e.type === 'machine.down' && e.node === name)
+  await lab.logged((e) => e.type === 'machine.ready' && e.node === name && e.at > down.at)
+}
+
+test.before(async () => {
+  lab = await startLab({ controlPlanes: 3, workers: 1, versions: { 'k8s-3': 'v1.12.7' } })
+  nodes = Object.entries(lab.addresses).map(([name, address]) => ({
+    name,
+    address,
+    role: name.startsWith('worker') ? 'worker' : 'controlplane',
+  }))
+  talosconfig = join(lab.clusterDir, 'talosconfig')
+  talos = talosWith(talosconfig)
+})
+test.before.each(() => {
+  ran = []
+})
+test.after(async () => {
+  rmSync(folder, { recursive: true, force: true })
+  await lab?.down()
+})
+
+test('observes every node, of both generations, in one process a kind of resource', async () => {
+  const seen = await talos.observeNodes(nodes, time)
+  assert.equal(Object.keys(seen), ['k8s-1', 'k8s-2', 'k8s-3', 'worker-1'])
+  const { bootId, ...first } = facts(seen['k8s-1'])
+  assert.match(bootId, /^[0-9a-f-]{36}$/)
+  assert.equal(first, {
+    reachable: true,
+    version: 'v1.13.5',
+    stage: 'running',
+    ready: true,
+    unmet: [],
+    schematic: labSchematic,
+    extensions: ['iscsi-tools', 'intel-ucode'],
+    platform: 'metal',
+    secureBoot: false,
+    role: 'controlplane',
+    kubeletVersion: 'v1.36.1',
+    otherSlot: { state: 'quiet' },
+  })
+  assert.is(facts(seen['k8s-3']).version, 'v1.12.7')
+  assert.is(facts(seen['worker-1']).role, 'worker')
+  // version, six kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
+  assert.is(ran.length, 1 + 6 + 1 + nodes.length)
+})
+
+test("lays the control planes' views of etcd side by side, in three processes", async () => {
+  const etcd = await talos.observeEtcd(controlPlanes(), time)
+  assert.equal(
+    etcd.members.map(({ node: name, started, learner, answers, errors }) => ({
+      name,
+      started,
+      learner,
+      answers,
+      errors,
+    })),
+    ['k8s-1', 'k8s-2', 'k8s-3'].map((name) => ({ name, started: true, learner: false, answers: true, errors: [] })),
+  )
+  assert.is(etcd.members.filter(({ leader }) => leader).length, 1)
+  assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms], [[], [], []])
+  assert.is(ran.length, 3)
+})
+
+test('glances at a node through itself', async () => {
+  const glance = await talos.glance(node('worker-1'), time)
+  assert.ok(glance.ok)
+  const { bootId, ...rest } = glance.value
+  assert.match(bootId, /^[0-9a-f-]{36}$/)
+  assert.equal(rest, { version: 'v1.13.5', stage: 'running', ready: true, unmet: [] })
+  for (const { argv } of ran) assert.is(argv[argv.indexOf('-e') + 1], node('worker-1').address)
+})
+
+for (const [fault, reason] of [
+  ['wrong-ca', 'wrong-ca'],
+  ['answers-garbage', 'garbage-answer'],
+] as const)
+  test(`${fault} on one node is told of that node, and the others are read`, async () => {
+    await lab.fault({ name: fault, node: 'k8s-2' })
+    try {
+      const seen = await talos.observeNodes(nodes, time)
+      assert.equal(
+        nodes.map(({ name }) => reasonOf(seen[name])),
+        ['reachable', reason, 'reachable', 'reachable'],
+      )
+      const glance = await talos.glance(node('k8s-2'), time)
+      assert.is(glance.ok ? 'ok' : glance.failure.reason, reason)
+    } finally {
+      await lab.cure()
+    }
+  })
+
+const silence = { timeoutMs: 14_000 }
+
+test('a silent first endpoint keeps nobody else from being read', async () => {
+  await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 100_000 } as never)
+  try {
+    const seen = await talos.observeNodes(nodes, silence)
+    assert.equal(
+      nodes.map(({ name }) => reasonOf(seen[name])),
+      ['node-unreachable', 'reachable', 'reachable', 'reachable'],
+    )
+    const etcd = await talos.observeEtcd(controlPlanes(), silence)
+    assert.equal(
+      etcd.members.map(({ answers, failure }) => (answers ? 'answers' : failure?.reason)),
+      ['node-unreachable', 'answers', 'answers'],
+    )
+    assert.ok(etcd.members[0]?.id, 'the others know its member')
+  } finally {
+    await lab.cure()
+  }
+})
+
+test('a dead etcd member, an alarm and a learner are seen for what they are', async () => {
+  const etcd = () => talos.observeEtcd(controlPlanes(), time)
+  await lab.fault({ name: 'etcd-member-down', node: 'k8s-2' })
+  const dead = await etcd()
+  assert.is(dead.members[1]?.answers, false)
+  assert.is(dead.members[1]?.failure?.reason, 'etcd-member-unhealthy')
+  assert.ok(dead.members[1]?.id)
+  await lab.cure()
+  await lab.logged(({ type }) => type === 'etcd.started')
+
+  await lab.fault({ name: 'etcd-learner', node: 'k8s-1' })
+  const learning = await etcd()
+  assert.equal(
+    learning.undeclared.map(({ hostname, learner }) => ({ hostname, learner })),
+    [{ hostname: '', learner: true }],
+  )
+  await lab.cure()
+
+  await lab.fault({ name: 'etcd-alarm-nospace', node: 'k8s-3' })
+  assert.equal((await etcd()).alarms, [{ node: 'k8s-3', kind: 'NOSPACE' }])
+  await lab.cure()
+})
+
+test('a snapshot is verified, private, and leaves nothing behind when it fails', async () => {
+  const path = join(folder, 'etcd.db')
+  const taken = await talos.snapshot(node('k8s-1'), path, time)
+  assert.ok(taken.ok, JSON.stringify(taken))
+  assert.match(taken.value.info, /^hash [0-9a-f]{8}, revision \d+, /)
+  assert.is(statSync(path).mode & 0o777, 0o600)
+  const failed = await talos.snapshot(node('worker-1'), join(folder, 'none.db'), time)
+  assert.is(failed.ok ? 'ok' : failed.failure.reason, 'snapshot-failed')
+  assert.not.ok(existsSync(join(folder, 'none.db')) || existsSync(join(folder, 'none.db.part')))
+})
+
+test('hands over leadership', async () => {
+  const leader = (await talos.observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node ?? ''
+  const handed = await talos.forfeitLeadership(node(leader), time)
+  assert.ok(handed.ok, JSON.stringify(handed))
+  const now = (await talos.observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node
+  assert.is.not(now, leader)
+})
+
+for (const name of ['k8s-1', 'k8s-3'])
+  test(`pulls onto ${name}, and says why when it can not`, async () => {
+    assert.equal(await talos.pull(node(name), labImage('v1.13.9'), time), { ok: true, value: undefined })
+    await lab.fault({ name: 'image-pull-fails', node: name })
+    const failed = await talos.pull(node(name), labImage('v1.13.8'), time)
+    assert.is(failed.ok ? 'ok' : failed.failure.reason, 'image-pull-failed')
+    await lab.cure()
+    await lab.fault({ name: 'image-pull-hangs', node: name })
+    const hung = await talos.pull(node(name), labImage('v1.13.7'), { timeoutMs: 3000 })
+    assert.is(hung.ok ? 'ok' : hung.failure.reason, 'image-pull-timed-out')
+    await lab.cure()
+  })
+
+test('an installation that fails is told, and seen in the log', async () => {
+  await lab.fault({ name: 'install-fails', node: 'worker-1' })
+  const failed = await talos.install(node('worker-1'), labImage('v1.13.9'), time)
+  assert.is(failed.ok ? 'ok' : failed.failure.reason, 'install-failed')
+  await lab.cure()
+  const seen = facts((await talos.observeNodes([node('worker-1')], time))['worker-1'])
+  assert.equal(seen.otherSlot, { state: 'install-failed', image: labImage('v1.13.9'), exitCode: 1 })
+})
+
+test('installs without a reboot through another endpoint, whatever happens to the signal, and the log tells', async () => {
+  const abort = new AbortController()
+  const processFile = join(folder, 'install.pid')
+  const installing = talos.install(node('k8s-2'), labImage('v1.13.9'), { ...time, signal: abort.signal, processFile })
+  await lab.logged((e) => e.type === 'install.started' && e.node === 'k8s-2')
+  assert.match(readFileSync(processFile, 'utf8'), /^\d+\n$/)
+  const during = facts((await talos.observeNodes([node('k8s-2')], time))['k8s-2'])
+  assert.ok(['installing', 'installed'].includes(during.otherSlot.state), during.otherSlot.state)
+  abort.abort()
+  assert.equal(await installing, { ok: true, value: undefined })
+  const install = ran.find(({ argv }) => argv.includes('upgrade'))
+  assert.is.not(install?.argv[install.argv.indexOf('-e') + 1], node('k8s-2').address)
+  const seen = facts((await talos.observeNodes(nodes, time))['k8s-2'])
+  assert.is(seen.version, 'v1.13.5')
+  assert.ok(seen.otherSlot.state === 'installed' && seen.otherSlot.image === labImage('v1.13.9'))
+  assert.match(seen.otherSlot.at ?? '', /^\d{4}-\d\d-\d\dT/)
+})
+
+test('an installation that somebody cut off is told from one that runs', async () => {
+  const cut = createRun({ paths: { talosctl: lab.tools.talosctl }, env: process.env, graceMs: 100 })
+  const abort = new AbortController()
+  const argv = ['--talosconfig', talosconfig, '-e', node('k8s-1').address, '-n', node('k8s-1').address]
+  const upgrade = ['upgrade', '--no-reboot', `--image=${labImage('v1.13.9')}`]
+  const running = cut(
+    { tool: 'talosctl', argv: [...argv, ...upgrade], timeoutMs: 60_000, mutates: true },
+    { signal: abort.signal },
+  )
+  await lab.logged((e) => e.type === 'install.started' && e.node === 'k8s-1')
+  abort.abort()
+  await running
+  const seen = facts((await talos.observeNodes([node('k8s-1')], time))['k8s-1'])
+  assert.equal(seen.otherSlot, { state: 'cut-off', image: labImage('v1.13.9') })
+})
+
+test('reboots, follows the stage from the node itself, and sees the new boot', async () => {
+  const before = await talos.glance(node('k8s-2'), time)
+  assert.ok(before.ok)
+  const stages: string[] = []
+  const watching = talos.watchStage(node('k8s-2'), ({ stage }) => stages.push(stage), time)
+  while (stages.length === 0) await new Promise(setImmediate)
+  assert.is(stages[0], 'running')
+  assert.equal(await talos.reboot(node('k8s-2'), time), { ok: true, value: undefined })
+  await watching
+  assert.ok(stages.includes('rebooting'), stages.join())
+  await readyAgain('k8s-2')
+  const after = await talos.glance(node('k8s-2'), time)
+  assert.ok(after.ok, JSON.stringify(after))
+  assert.is.not(after.value.bootId, before.value.bootId)
+  assert.is(after.value.version, 'v1.13.9')
+  // Others may still believe that it is down; it is asked itself before that is believed.
+  const seen = await talos.observeNodes(nodes, time)
+  assert.equal(facts(seen['k8s-2']).otherSlot, { state: 'quiet' })
+})
+
+test('a reboot whose request is lost is no success', async () => {
+  await lab.fault({ name: 'reboot-request-lost', node: 'k8s-2' })
+  const lost = await talos.reboot(node('k8s-2'), time)
+  assert.is(lost.ok ? 'ok' : lost.failure.reason, 'reboot-failed')
+  await lab.cure()
+})
+
+test('upgrades a node below 1.13 the old way, and returns before it reboots', async () => {
+  const upgraded = await talos.upgradeLegacy(node('k8s-3'), labImage('v1.13.9'), { ...time, force: false })
+  assert.equal(upgraded, { ok: true, value: undefined })
+  await readyAgain('k8s-3')
+  assert.is(facts((await talos.observeNodes([node('k8s-3')], time))['k8s-3']).version, 'v1.13.9')
+})
+test('a talosconfig that is missing or none is told of every node, and is not created', async () => {
+  const missing = join(folder, 'no-talosconfig')
+  const none = join(folder, 'bad-talosconfig')
+  writeFileSync(none, 'context: a\ncontexts: {}\n')
+  for (const [path, reason] of [
+    [missing, 'talosconfig-missing'],
+    [none, 'talosconfig-invalid'],
+  ] as const) {
+    const seen = await talosWith(path).observeNodes(nodes, time)
+    assert.equal(
+      nodes.map(({ name }) => reasonOf(seen[name])),
+      nodes.map(() => reason),
+    )
+  }
+  assert.not.ok(existsSync(missing))
+})
+
+test('nothing rejects when the signal is aborted already', async () => {
+  const options = { ...time, signal: AbortSignal.abort() }
+  assert.is(reasonOf((await talos.observeNodes(nodes, options))['k8s-1']), 'command-failed')
+  assert.not.ok((await talos.observeEtcd(controlPlanes(), options)).members.some(({ answers }) => answers))
+  assert.not.ok((await talos.glance(node('k8s-1'), options)).ok)
+  assert.not.ok((await talos.reboot(node('k8s-1'), options)).ok)
+})
+
+test('the lab saw one installation cut off, on purpose, and none by us', () => {
+  const cut = lab.check().filter(({ invariant }) => invariant === 'install-not-cut-off')
+  assert.is(cut.length, 1)
+  assert.match(cut[0]?.sentence ?? '', 'k8s-1')
+})
+
+test.run()
