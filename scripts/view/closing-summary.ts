@@ -60,7 +60,7 @@ function evidenceText(evidence: Report['verdicts'][string]['evidence']): string 
       : (version ?? (versionBefore === undefined ? 'version not seen' : `was ${versionBefore}`))
   const state =
     stage === undefined ? [] : [ready === true ? `${stage} and ready` : ready === false ? `${stage}, not ready` : stage]
-  return [versions, ...state, ...(evidence.etcd === undefined ? [] : [`etcd ${evidence.etcd}`])].join(', ')
+  return [versions, ...state].join(', ')
 }
 
 /** Only what takes long enough to be worth knowing. */

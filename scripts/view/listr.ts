@@ -1,5 +1,5 @@
 /** The live view: one row a node. listr2 only draws here; what a row says and when it ends comes from the events. */
-import { Listr, ListrLogger, ListrTaskState, type ListrTaskWrapper, ProcessOutput } from 'listr2'
+import { DefaultRenderer, Listr, ListrLogger, ListrTaskState, type ListrTaskWrapper, ProcessOutput } from 'listr2'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import { redact } from '../redact.ts'
 import { durationText } from './duration-text.ts'
@@ -14,6 +14,11 @@ type Drawn = { task: Task; finish: (failed: boolean) => void; output?: string | 
 /** Seconds are shown from here on: a step that ends sooner would only flicker. */
 const SHOW_SECONDS_FROM_MS = 5_000
 
+/** listr2 asks stdout whether it is a terminal, and draws nothing when it is not; we draw on stderr. */
+class OnStderr extends DefaultRenderer {
+  static override nonTTY = true
+}
+
 /** `clearAtEnd`: the summary that follows on the same terminal says it all again. */
 export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEnd: boolean; now: () => Date }): View {
   const { stderr, clearAtEnd, now } = options
@@ -25,24 +30,23 @@ export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEn
   let closed = false
 
   function begin(): void {
-    const list = new Listr<unknown, 'default', 'silent'>(
+    const list = new Listr<unknown, typeof OnStderr, 'silent'>(
       live.rows().map(({ name }) => ({
         // blank rows are not drawn: which ones fit is decided when they start
         title: ' ',
         task: (_context: unknown, task: Task) =>
           new Promise<void>((resolve, reject) => {
-            if (closed) return resolve()
             drawn.set(name, { task, finish: (failed) => (failed ? reject(new Error(name)) : resolve()) })
             draw()
+            if (closed) finish(name)
           }),
       })),
       {
         concurrent: true,
         exitOnError: false,
         registerSignalListeners: false,
-        renderer: 'default',
+        renderer: OnStderr,
         fallbackRenderer: 'silent',
-        fallbackRendererCondition: false,
         rendererOptions: {
           logger: new ListrLogger({ processOutput: new ProcessOutput(stderr, stderr) }),
           formatOutput: 'truncate',
@@ -91,6 +95,15 @@ export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEn
     return text.length > width ? `${text.slice(0, width - 1)}…` : text
   }
 
+  /** Ends the row as it stands; listr2 only takes a row as ended that it knows as started. */
+  function finish(name: string): void {
+    const here = drawn.get(name)
+    const row = live.rows().find((other) => other.name === name)
+    if (here === undefined) return
+    here.task.task.state = ListrTaskState.STARTED
+    here.finish(row?.state !== 'done')
+  }
+
   return {
     handle(event: RunEvent) {
       live.handle(event, now().getTime())
@@ -102,12 +115,7 @@ export function createListrView(options: { stderr: NodeJS.WriteStream; clearAtEn
       closed = true
       if (running === undefined) return
       draw()
-      for (const row of live.rows()) {
-        const here = drawn.get(row.name)
-        if (here === undefined) continue
-        here.task.task.state = ListrTaskState.STARTED
-        here.finish(row.state !== 'done')
-      }
+      for (const name of drawn.keys()) finish(name)
       await running
     },
   }

@@ -31,7 +31,8 @@ export function createLiveRows(): LiveRows {
   const open = new Map<string, Steps>()
   const lastSteps = new Map<string, string>()
   // the row of the cluster always works while the run does, and says how far it is
-  let run: { text: string; since: number; notice?: string } | undefined
+  let run: { text: string; since: number } | undefined
+  let notice: string | undefined
 
   const rowOf = (node: string | undefined): Row => {
     const name = node ?? cluster ?? 'cluster'
@@ -78,7 +79,7 @@ export function createLiveRows(): LiveRows {
         `${run.text}, ${ended} of ${nodes.length} nodes done`,
         ...(own.state === 'working' ? [own.text] : []),
       ]
-      const waits = own.waits ?? run.notice
+      const waits = own.waits ?? notice
       const shown: Row = { name: own.name, state: 'working', text: text.join(': '), since: run.since }
       return [waits === undefined ? shown : { ...shown, waits }, ...nodes]
     },
@@ -97,9 +98,10 @@ export function createLiveRows(): LiveRows {
           }
           return
         case 'notice': {
-          if (event.node === undefined && run !== undefined) run.notice = event.text
-          const row = rowOf(event.node)
-          if (row.state === 'waiting') row.text = event.text
+          // many come before the run has rows, like that of a lock that was taken over
+          if (event.node === undefined) notice = event.text
+          const row = event.node === undefined ? undefined : rowOf(event.node)
+          if (row?.state === 'waiting') row.text = event.text
           return
         }
         case 'step.started': {

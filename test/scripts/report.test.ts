@@ -97,7 +97,7 @@ test('keeps secrets out, wherever an event or a command carries one', ({ dir }) 
     type: 'verdict',
     node: 'cp-3',
     verdict: 'refused',
-    evidence: { etcd: secret },
+    evidence: { stage: secret },
     failure: failure('bug', { detail: secret, hint: `talosctl --token=canary` }),
   })
   const path = join(dir, 'report.json')
