@@ -42,7 +42,7 @@ export type EtcdMemberOptions = {
 }
 
 /** Where an etcd on that address serves its clients. */
-export function etcdClientUrl(address: string): string {
+function etcdClientUrl(address: string): string {
   return `http://${address}:2379`
 }
 

@@ -6,11 +6,11 @@ import { Machine, type MachineEtcd, type MachineOptions } from '../../lab/machin
 import { defaultTimings } from '../../lab/timings.ts'
 import { type FakeClock, fakeClock } from './fake-clock.ts'
 
-export const schematic = 'a'.repeat(64)
+const schematic = 'a'.repeat(64)
 export const image = (version: string, name = 'metal-installer') => `factory.talos.dev/${name}/${schematic}:${version}`
 
 /** An etcd member without a process: what the machine told it. */
-export class FakeEtcd {
+class FakeEtcd {
   pid: number | undefined
   healthy = false
   lagging = false
