@@ -12,7 +12,7 @@ import type { World } from './world.ts'
 
 export const diagnose =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
+  async ({ plan, flipped }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
     const seen = await observeOne(world, plan.node, context)
     if (!seen.ok)
       return {
@@ -21,18 +21,14 @@ export const diagnose =
       }
     return {
       ok: true,
-      value: { verdict: verdictAfterFailure(plan, seen.value), evidence: evidenceOf(plan, seen.value) },
+      value: { verdict: verdictAfterFailure(plan, seen.value, flipped), evidence: evidenceOf(plan, seen.value) },
     }
   }
 
-/** What a node that answers is, given that something on its way failed. */
-export function verdictAfterFailure(plan: NodePlan, facts: NodeFacts): Verdict {
-  const rebooted = facts.bootId !== plan.bootId
-  if (!rebooted) {
-    return facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image
-      ? 'installed-not-rebooted'
-      : 'unchanged'
-  }
+/** What a node that answers is, given that something on its way failed before or after it was to go down. */
+export function verdictAfterFailure(plan: NodePlan, facts: NodeFacts, flipped: boolean): Verdict {
+  if (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image) return 'installed-not-rebooted'
+  if (!flipped || facts.bootId === plan.bootId) return 'unchanged'
   const before = semver.eq(facts.version, plan.from) && facts.schematic === plan.schematicBefore
   return before ? 'rolled-back' : 'stuck'
 }

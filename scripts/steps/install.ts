@@ -3,7 +3,7 @@
  * from the node, and what can not be known is not repeated. A running install is never cut off.
  */
 import semver from 'semver'
-import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
@@ -14,7 +14,7 @@ import { declaredNode, type World } from './world.ts'
 
 export const install =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
     const before = await settled(world, plan, context)
     if (!before.ok) return before
     const known = whetherInstalled(plan, before.value, context.again)
@@ -32,7 +32,7 @@ export const install =
     // the exit code says how talosctl fared; the node's own log says whether the slot was written
     const after = await settled(world, plan, context)
     if (!after.ok) return after
-    if (holdsTarget(plan, after.value)) return { ok: true, value: undefined }
+    if (holdsTarget(plan, after.value)) return { ok: true, value: waiting(plan, after.value) }
     const said = call.ok ? 'talosctl ended well, and the node tells of no installation' : (call.failure.detail ?? '')
     return {
       ok: false,
@@ -63,10 +63,15 @@ const holdsTarget = (plan: NodePlan, facts: NodeFacts): boolean =>
   (semver.eq(facts.version, plan.to) && facts.schematic === plan.schematic) ||
   (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image)
 
+const waiting = ({ image }: NodePlan, { otherSlot }: NodeFacts): InstallOutput => ({
+  image,
+  ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
+})
+
 /** A result where nothing may or need be installed; undefined where the installation is to be started. */
-function whetherInstalled(plan: NodePlan, facts: NodeFacts, again: boolean): Result<void> | undefined {
-  if (holdsTarget(plan, facts)) return { ok: true, value: undefined }
-  const refuse = (failed: Failure): Result<void> => ({ ok: false, failure: failed })
+function whetherInstalled(plan: NodePlan, facts: NodeFacts, again: boolean): Result<InstallOutput> | undefined {
+  if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
+  const refuse = (failed: Failure): Result<InstallOutput> => ({ ok: false, failure: failed })
   const reboot = `talosctl -n ${plan.node} reboot`
   if (semver.lt(facts.version, '1.13.0')) {
     // below 1.13 talosctl would silently fall back to the call that reboots as well

@@ -4,7 +4,9 @@ import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
+import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
+import { observeOne } from './observe-one.ts'
 import { watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -16,59 +18,78 @@ export const reboot =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const node = declaredNode(world, plan.node)
+    const deadline = Date.now() + world.cluster.operations.deadlines.rebootMs
     const first = await world.talos.glance(node, reading(world, context))
-    if (first.ok && first.value.bootId !== plan.bootId) {
-      // `again`: our own request was heard, though nobody saw it
-      return { ok: true, value: { flippedEarly: !context.again && semver.eq(first.value.version, plan.to) } }
+    let bootId = plan.bootId
+    if (first.ok && first.value.bootId !== bootId) {
+      const since = await sinceThePlan(world, plan, context)
+      if (!since.ok) return since
+      if (since.value.rebooted) return { ok: true, value: { flippedEarly: !context.again && since.value.runsTarget } }
+      bootId = first.value.bootId
     }
-    const goingDown = first.ok ? first.value.stage !== 'running' && first.value.stage !== 'booting' : context.again
-    if (!goingDown) {
-      const refused = await request(world, plan, context)
-      if (refused) return { ok: false, failure: refused }
+    let seen: Glance | undefined = first.ok ? first.value : undefined
+    let refusal: Failure | undefined
+    for (let requests = 0; requests < REQUESTS; ) {
+      // our own earlier request may be what makes it silent; whoever is silent is not asked
+      if (seen && isUp(seen)) {
+        requests++
+        refusal = await request(world, plan, bootId, context)
+        if (refusal?.reason === 'permission-denied') return { ok: false, failure: refusal }
+      }
+      const { met, glance } = await watchReturn(world, plan.node, context, {
+        what: `${plan.node} to answer with a new boot id`,
+        until: (now) => now.bootId !== bootId || isUp(now),
+        deadlineMs: Math.max(0, deadline - Date.now()),
+      })
+      if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
+      if (!met && !glance) {
+        const hint = `look at its console; then talosctl -n ${plan.node} version`
+        return { ok: false, failure: failure('never-returned', { hint }) }
+      }
+      if (!met) break
+      seen = glance
     }
-    const { met, glance } = await watchReturn(world, plan.node, context, {
-      what: `${plan.node} to answer with a new boot id`,
-      until: (seen) => seen.bootId !== plan.bootId,
-      deadlineMs: world.cluster.operations.deadlines.rebootMs,
-    })
-    if (met) return { ok: true, value: { flippedEarly: false } }
-    return {
-      ok: false,
-      failure: glance
-        ? failure('reboot-failed', { detail: `still runs with the boot id that it had, stage ${glance.stage}` })
-        : failure('never-returned', { hint: `look at its console; then talosctl -n ${plan.node} version` }),
-    }
+    const why = refusal?.detail ? `: ${refusal.detail}` : ''
+    const detail = `asked, and the node runs on with the boot id that it had${why}`
+    return { ok: false, failure: failure('reboot-failed', { detail, hint: `talosctl -n ${plan.node} reboot` }) }
   }
 
-/** Asks until the node acts on it: a lost call gives the same error whether the reboot happens or not. */
-async function request(world: World, plan: NodePlan, context: StepContext): Promise<Failure | undefined> {
+const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
+
+/** Somebody booted the node since it was planned: into the target, or before the target was installed. */
+async function sinceThePlan(
+  world: World,
+  plan: NodePlan,
+  context: StepContext,
+): Promise<Result<{ rebooted: boolean; runsTarget: boolean }>> {
+  const seen = await observeOne(world, plan.node, context)
+  if (!seen.ok) return seen
+  const { version, schematic, otherSlot } = seen.value
+  const runsTarget = semver.eq(version, plan.to) && (schematic === plan.schematic || schematic === undefined)
+  const waits = otherSlot.state === 'installed' && otherSlot.image === plan.image
+  return { ok: true, value: { rebooted: runsTarget || !waits, runsTarget } }
+}
+
+/** Asks once and watches whether the node acts: a lost call gives the same error whether the reboot happens or not. */
+async function request(
+  world: World,
+  plan: NodePlan,
+  bootId: string,
+  context: StepContext,
+): Promise<Failure | undefined> {
   const node = declaredNode(world, plan.node)
   const { signal, processFile } = context
-  let refusal: Failure | undefined
-  for (let asked = 0; asked < REQUESTS; asked++) {
-    const call = await world.talos.reboot(node, {
-      signal,
-      processFile,
-      timeoutMs: world.cluster.operations.deadlines.observeMs,
-    })
-    refusal = call.ok ? undefined : call.failure
-    if (refusal?.reason === 'permission-denied') return refusal
-    const { met } = await watch({
-      what: `${plan.node} to act on the request to reboot`,
-      look: () => world.talos.glance(node, reading(world, context)),
-      until: (glance) =>
-        !glance.ok ||
-        glance.value.bootId !== plan.bootId ||
-        (glance.value.stage !== 'running' && glance.value.stage !== 'booting'),
-      deadlineMs: ACTS_WITHIN_MS,
-      everyMs: 200,
-      signal,
-      waiting: (what, last) => context.waiting(what, last),
-    })
-    if (met) return undefined
-  }
-  return failure('reboot-failed', {
-    detail: `asked ${REQUESTS} times, and the node runs on as before${refusal?.detail ? `: ${refusal.detail}` : ''}`,
-    hint: `talosctl -n ${plan.node} reboot`,
+  const timeoutMs = world.cluster.operations.deadlines.observeMs
+  const call = await world.talos.reboot(node, { signal, processFile, timeoutMs })
+  if (!call.ok && call.failure.reason === 'permission-denied') return call.failure
+  await watch({
+    what: `${plan.node} to act on the request to reboot`,
+    look: () => world.talos.glance(node, reading(world, context)),
+    until: (glance) => !glance.ok || glance.value.bootId !== bootId || !isUp(glance.value),
+    deadlineMs: ACTS_WITHIN_MS,
+    everyMs: 200,
+    signal,
+    waiting: (what, last) => context.waiting(what, last),
   })
+  return call.ok ? undefined : call.failure
 }

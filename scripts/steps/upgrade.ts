@@ -18,11 +18,15 @@ export const upgrade =
     const { deadlines } = world.cluster.operations
     const { signal, processFile } = context
     const first = await world.talos.glance(node, reading(world, context))
-    if (first.ok && first.value.bootId !== plan.bootId) {
-      return { ok: true, value: { flippedEarly: !context.again && semver.eq(first.value.version, plan.to) } }
+    // a change of the schematic alone shows in the boot id only
+    const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
+    if (runsTarget || (first.ok && first.value.bootId !== plan.bootId && context.again)) {
+      return { ok: true, value: { flippedEarly: !context.again } }
     }
+    // somebody booted the old version since the plan was made: that boot is the one to leave
+    const bootId = first.ok ? first.value.bootId : plan.bootId
     const underWay = (glance: Glance) =>
-      glance.bootId !== plan.bootId || (glance.stage !== 'running' && glance.stage !== 'booting')
+      glance.bootId !== bootId || (glance.stage !== 'running' && glance.stage !== 'booting')
     const begun = first.ok ? underWay(first.value) : context.again
     if (!begun) {
       // the node itself refuses two members unless forced; the person accepted that outage
@@ -57,7 +61,7 @@ export const upgrade =
     const { met, glance } = await watchReturn(world, plan.node, context, {
       what: `${plan.node} to install and answer with a new boot id`,
       // back to running with the old boot id: the node gave the upgrade up
-      until: (seen) => seen.bootId !== plan.bootId || seen.stage === 'running',
+      until: (seen) => seen.bootId !== bootId || seen.stage === 'running',
       deadlineMs: deadlines.installMs + deadlines.rebootMs,
     })
     if (!met)
@@ -65,7 +69,7 @@ export const upgrade =
         ok: false,
         failure: failure('never-returned', { hint: `look at its console; then talosctl -n ${plan.node} version` }),
       }
-    if (glance?.bootId !== plan.bootId) return { ok: true, value: { flippedEarly: false } }
+    if (glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
     return {
       ok: false,
       failure: failure('install-failed', {

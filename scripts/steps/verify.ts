@@ -57,4 +57,12 @@ export const evidenceOf = (plan: NodePlan, facts: NodeFacts): Evidence => ({
   bootIdBefore: plan.bootId,
   stage: facts.stage,
   ready: facts.ready,
+  ...(facts.otherSlot.state === 'installed'
+    ? {
+        waiting: {
+          image: facts.otherSlot.image,
+          ...(facts.otherSlot.at === undefined ? {} : { since: facts.otherSlot.at }),
+        },
+      }
+    : {}),
 })

@@ -53,14 +53,20 @@ function endText({ command, cluster, exitCode, tookMs }: Report): string | undef
 }
 
 function evidenceText(evidence: Report['verdicts'][string]['evidence']): string {
-  const { version, versionBefore, stage, ready } = evidence
+  const { version, versionBefore, stage, ready, waiting } = evidence
   const versions =
     version !== undefined && versionBefore !== undefined && version !== versionBefore
       ? `${versionBefore} → ${version}`
       : (version ?? (versionBefore === undefined ? 'version not seen' : `was ${versionBefore}`))
   const state =
     stage === undefined ? [] : [ready === true ? `${stage} and ready` : ready === false ? `${stage}, not ready` : stage]
-  return [versions, ...state].join(', ')
+  const slot =
+    waiting === undefined
+      ? []
+      : [
+          `${waiting.image.slice(waiting.image.lastIndexOf(':') + 1)} waits for the next reboot${waiting.since ? ` since ${waiting.since}` : ''}`,
+        ]
+  return [versions, ...state, ...slot].join(', ')
 }
 
 /** Only what takes long enough to be worth knowing. */

@@ -11,7 +11,7 @@ import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
 import type { NodePlan, UpgradePlan } from '../plan/upgrade-plan.ts'
-import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
+import { evidenceBefore, type NodeGoal, type NodeInput, type NodeOutput } from './node.ts'
 import { step } from './step.ts'
 
 export type NodeVerdict = { node: NodeName; verdict: Verdict; evidence: Evidence; failure?: Failure }
@@ -159,7 +159,7 @@ export function verdicts(context: ClusterContext): NodeVerdict[] {
       verdict: context.running.includes(plan.node)
         ? 'interrupted'
         : (result?.verdict ?? (waits ? 'installed-not-rebooted' : 'unchanged')),
-      evidence: result?.evidence ?? { version: plan.from, bootId: plan.bootId },
+      evidence: result?.evidence ?? evidenceBefore(plan),
       ...(result?.failure ? { failure: result.failure } : {}),
     }
   })

@@ -16,7 +16,11 @@ import type { NodePlan } from '../plan/upgrade-plan.ts'
 import { step } from './step.ts'
 
 /** What a node's steps are given. */
-export type NodeStepInput = { plan: NodePlan }
+export type NodeStepInput = {
+  plan: NodePlan
+  /** the node was taken down, or was about to be */
+  flipped: boolean
+}
 
 export type NodeGoal = 'pull' | 'install' | 'flip' | 'upgrade'
 
@@ -28,28 +32,47 @@ export type NodeOutput = {
   goal: NodeGoal
   installed: boolean
   verdict?: Verdict
-  evidence?: Evidence
+  evidence: Evidence
   failure?: Failure
 }
 
 type NodeContext = NodeInput & {
   installed: boolean
+  flipped: boolean
   flippedEarly: boolean
   verdict?: Verdict
-  evidence?: Evidence
+  evidence: Evidence
   failure?: Failure
 }
 
 /** What `diagnose` reads after a failure, and `verify` after a success. */
 export type Diagnosis = { verdict: Verdict; evidence: Evidence }
 
+/** What waits in the other slot now. */
+export type InstallOutput = { image: string; since?: string }
+
 /** `reboot` tells when the node had booted the new version before it was asked to. */
 export type RebootOutput = { flippedEarly: boolean }
+
+/** What the plan saw of a node, for one that was left as it was. */
+export function evidenceBefore({ from, bootId, schematicBefore, otherSlot }: NodePlan): Evidence {
+  return {
+    version: from,
+    bootId,
+    ...(schematicBefore === undefined ? {} : { schematic: schematicBefore }),
+    ...(otherSlot.state === 'installed'
+      ? { waiting: { image: otherSlot.image, ...(otherSlot.at === undefined ? {} : { since: otherSlot.at }) } }
+      : {}),
+  }
+}
 
 const unbound = <Output, Input = NodeStepInput>() =>
   fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
 
-const input = ({ context }: { context: { plan: NodePlan } }): NodeStepInput => ({ plan: context.plan })
+const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
+  plan: context.plan,
+  flipped: context.flipped,
+})
 
 /** Failures arrive as plain data; anything else is a bug and said to be one. */
 const failureOf = (event: unknown): Failure => {
@@ -61,7 +84,7 @@ export const nodeMachine = setup({
   types: { context: {} as NodeContext, input: {} as NodeInput, output: {} as NodeOutput },
   actors: {
     'pull-image': unbound<void>(),
-    install: unbound<void>(),
+    install: unbound<InstallOutput>(),
     'check-etcd': unbound<void>(),
     'hand-over-leadership': unbound<void>(),
     reboot: unbound<RebootOutput>(),
@@ -81,7 +104,11 @@ export const nodeMachine = setup({
   },
   actions: {
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
-    noteInstalled: assign({ installed: true }),
+    noteInstalled: assign(({ event, context }) => ({
+      installed: true,
+      evidence: { ...context.evidence, waiting: (event as unknown as { output: InstallOutput }).output },
+    })),
+    noteGoingDown: assign({ flipped: true }),
     noteFlip: assign({
       flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
     }),
@@ -105,14 +132,16 @@ export const nodeMachine = setup({
   context: ({ input: given }) => ({
     ...given,
     installed: given.plan.work === 'finish' || (given.goal === 'flip' && given.plan.path === 'lifecycle'),
+    flipped: false,
     flippedEarly: false,
+    evidence: evidenceBefore(given.plan),
   }),
   output: ({ context }) => ({
     node: context.plan.node,
     goal: context.goal,
     installed: context.installed,
     ...(context.verdict ? { verdict: context.verdict } : {}),
-    ...(context.evidence ? { evidence: context.evidence } : {}),
+    evidence: context.evidence,
     ...(context.failure ? { failure: context.failure } : {}),
   }),
   initial: 'ready',
@@ -153,7 +182,10 @@ export const nodeMachine = setup({
           onDone: 'leaving',
           onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
         }),
-        leaving: { always: [{ guard: 'rebootsByItself', target: 'flipping' }, { target: 'replacing' }] },
+        leaving: {
+          entry: 'noteGoingDown',
+          always: [{ guard: 'rebootsByItself', target: 'flipping' }, { target: 'replacing' }],
+        },
         flipping: step('reboot', {
           input,
           onDone: { target: 'rejoining', actions: 'noteFlip' },

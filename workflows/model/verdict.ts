@@ -23,4 +23,6 @@ export type Evidence = {
   stage?: string
   ready?: boolean
   etcd?: string
+  /** the image that boots next, and since when it waits (ISO time) */
+  waiting?: { image: string; since?: string }
 }

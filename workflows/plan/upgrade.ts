@@ -81,7 +81,10 @@ export function planUpgrade(
       pullParallelism: cluster.operations.upgrade.pullParallelism,
       ...(snapshotFrom ? { snapshotFrom } : {}),
       acceptEtcdOutage: policy.acceptOutage,
-      notes: notes(nodes, observed),
+      notes: [
+        ...notes(nodes, observed),
+        ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
+      ],
     },
   }
 }
