@@ -1,9 +1,10 @@
 import type { ChalkInstance } from 'chalk'
-import type { Verdict } from '../../workflows/model/verdict.ts'
+import type { Evidence, Verdict } from '../../workflows/model/verdict.ts'
 import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
+import { waitingText } from './waiting-text.ts'
 
 const GOOD: readonly Verdict[] = ['unchanged', 'upgraded']
 
@@ -17,7 +18,7 @@ export function closingSummary(report: Report, paint: ChalkInstance): string {
         good ? paint.green('✔') : paint.red('✖'),
         paint.bold(node),
         good ? verdict : paint.red(verdict),
-        evidenceText(evidence),
+        evidenceText(evidence, report.endedAt ?? ''),
       ]
     }),
   )
@@ -52,7 +53,7 @@ function endText({ command, cluster, exitCode, tookMs }: Report): string | undef
   return `${cluster ?? ''} ${command} ${how}`.trim()
 }
 
-function evidenceText(evidence: Report['verdicts'][string]['evidence']): string {
+function evidenceText(evidence: Evidence, endedAt: string): string {
   const { version, versionBefore, stage, ready, waiting } = evidence
   const versions =
     version !== undefined && versionBefore !== undefined && version !== versionBefore

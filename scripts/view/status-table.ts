@@ -11,6 +11,7 @@ import type {
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
+import { imageTag, waitingText } from './waiting-text.ts'
 
 /**
  * What was seen of a cluster as a table, one row for every node that was asked, and below it what a table can not say:
@@ -74,25 +75,14 @@ function slotText(slot: OtherSlot, observedAt: string): string {
     case 'unknown':
       return 'not known'
     case 'installing':
-      return `${tagOf(slot.image)} is being installed`
+      return `${imageTag(slot.image)} is being installed`
     case 'installed':
-      return `${tagOf(slot.image)} waits${slot.at === undefined ? '' : ` since ${timeText(slot.at, observedAt)}`}`
+      return waitingText(slot.image, slot.at, observedAt)
     case 'install-failed':
-      return `${tagOf(slot.image)} failed to install`
+      return `${imageTag(slot.image)} failed to install`
     case 'cut-off':
-      return `${tagOf(slot.image)} was cut off`
+      return `${imageTag(slot.image)} was cut off`
   }
-}
-
-/** `factory.talos.dev/metal-installer/376567…:v1.13.9` is told by its tag, also when a digest follows it. */
-const tagOf = (image: string): string => /:([^:/@]+)(?:@.*)?$/.exec(image)?.[1] ?? image
-
-/** Local time; with the day when it is another one than that of the observation. */
-function timeText(iso: string, observedAt: string): string {
-  const at = new Date(iso)
-  if (Number.isNaN(at.getTime())) return iso
-  const time = at.toTimeString().slice(0, 5)
-  return at.toDateString() === new Date(observedAt).toDateString() ? time : `${iso.slice(0, 10)} ${time}`
 }
 
 function etcdText(

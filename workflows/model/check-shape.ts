@@ -25,7 +25,7 @@ export function checkShape<T extends Schema>(
 }
 
 /** `nodes[0].ipAddress` */
-export const pathText = (path: YamlPath): string =>
+const pathText = (path: YamlPath): string =>
   path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${key}` : key), '')
 
 function unknownKeys(source: YamlSource, { at, keys, others }: KnownKeys): Problem[] {

@@ -162,6 +162,17 @@ test('closes a run that never got to a plan with its failures', () => {
   assert.is(closingSummary(report.value(), noPaint), '   run-0 on laptop holds cluster-7\n')
 })
 
+test('tells of a version that waits in the other slot', () => {
+  const report = collectReport(noon)
+  const waiting = { image: 'factory.talos.dev/metal-installer/abc:v1.13.9', since: '2026-11-21T11:58:00' }
+  const evidence = { version: 'v1.13.5', versionBefore: 'v1.13.5', stage: 'running', ready: true, waiting }
+  report.handle({ type: 'verdict', node: 'cp-1', verdict: 'installed-not-rebooted', evidence })
+  assert.is(
+    closingSummary(report.value(), noPaint),
+    '✖  cp-1  installed-not-rebooted  v1.13.5, running and ready, v1.13.9 waits since 11:58\n',
+  )
+})
+
 test('prints the plan in its order, with the steps and the notes', () => {
   const started = aRun.find((event) => event.type === 'run.started')
   if (started?.type !== 'run.started') return assert.unreachable()
