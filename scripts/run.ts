@@ -3,6 +3,7 @@
  * tool failed. Why not zx alone: its abort leaves the tool running under pid 1, its kill needs `ps`, its timeout never
  * escalates.
  */
+import { setMaxListeners } from 'node:events'
 import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,6 +49,12 @@ export type RunOptions = {
 
 export type Run = (command: Command, options?: RunOptions) => Promise<CommandResult>
 
+/** Process groups that end with us; uninterruptible ones are never among them. */
+const groups = new Set<number>()
+process.on('exit', () => {
+  for (const group of groups) kill(group, 'SIGTERM')
+})
+
 /** What the tools may see of our environment: no ZX_*, BASH_ENV or token that happens to be exported. */
 const PASSED_ON =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|SSL_CERT_(FILE|DIR)|(HTTPS?|NO)_PROXY|https?_proxy|no_proxy)$/
@@ -87,12 +94,6 @@ export function createRun({
     log: () => {},
   })
 
-  const groups = new Set<number>()
-  process.on('exit', () => {
-    // Nobody is left to read what they say. Uninterruptible ones are not in the set.
-    for (const group of groups) kill(group, 'SIGTERM')
-  })
-
   return async (command, { signal, onLine, processFile, uninterruptible = false } = {}) => {
     if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
     const path = paths[command.tool] ?? command.tool
@@ -124,7 +125,11 @@ export function createRun({
       grace = setTimeout(() => kill(pid, 'SIGKILL'), graceMs)
     }
     const onAbort = () => stop('aborted')
-    if (!uninterruptible) signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal && !uninterruptible) {
+      // A step's commands share its signal: more than ten of them are no leak.
+      setMaxListeners(0, signal)
+      signal.addEventListener('abort', onAbort, { once: true })
+    }
     let deadline: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
       const pass = () => (uninterruptible ? resolve('late') : stop('timedOut'))

@@ -176,6 +176,42 @@ test('exit 0 after an abort is still an abort', async () => {
   assert.ok(result.aborted)
 })
 
+test('many commands may share a signal without a warning, and one abort ends them all', async () => {
+  const warnings: string[] = []
+  const listen = (warning: Error) => warnings.push(warning.message)
+  process.on('warning', listen)
+  const abort = new AbortController()
+  const running = Array.from({ length: 15 }, (_, n) =>
+    run(bash(`echo $$ > ${folder}/pid${n}; exec sleep 1000`), { signal: abort.signal }),
+  )
+  await until('all of them', () => running.every((_, n) => written(`pid${n}`) !== undefined))
+  abort.abort()
+  for (const result of await Promise.all(running)) assert.ok(result.aborted)
+  process.off('warning', listen)
+  assert.equal(warnings, [])
+})
+
+test('a run that exits takes its commands with it, but not the uninterruptible ones', async () => {
+  const script = `
+    import { createRun } from ${JSON.stringify(join(import.meta.dirname, '../../scripts/run.ts'))}
+    const run = createRun({ paths: { talosctl: '/bin/bash' }, env: process.env })
+    const start = (name, options) => void run({ tool: 'talosctl', argv: ['-c', 'echo $$ > ${folder}/' + name + '; exec sleep 1000'], timeoutMs: 60000, mutates: true }, options)
+    start('one', {})
+    start('two', { uninterruptible: true })
+    process.stdin.once('data', () => process.exit(0))`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+    cwd: join(import.meta.dirname, '../..'),
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  await until('both', () => written('one') !== undefined && written('two') !== undefined)
+  const gone = new Promise((resolve) => child.on('exit', resolve))
+  child.stdin.write('go')
+  await gone
+  await until('the first to be gone', () => !alive(Number(written('one'))))
+  assert.ok(alive(Number(written('two'))))
+  process.kill(Number(written('two')), 'SIGKILL')
+})
+
 test('nothing starts when the signal is aborted already, uninterruptible or not', async () => {
   for (const uninterruptible of [false, true]) {
     const result = await run(bash(`touch ${folder}/started`), { signal: AbortSignal.abort(), uninterruptible })
