@@ -54,11 +54,11 @@ export const machineService: Readonly<Record<string, Method>> = {
   ),
   '/machine.MachineService/Upgrade': unary<{ image: string; force: boolean; preserve: boolean; stage: boolean }>(
     { request: 'machine.UpgradeRequest', response: 'machine.UpgradeResponse' },
-    async ({ node }, { image, force, preserve, stage }) => ({
+    async ({ node, signal }, { image, force, preserve, stage }) => ({
       messages: [
         {
           ack: 'Upgrade request received',
-          actor_id: await node.upgradeLegacy({ image, force, preserve, stage }),
+          actor_id: await node.upgradeLegacy({ image, force, preserve, stage }, signal),
         },
       ],
     }),
