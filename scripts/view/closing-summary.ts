@@ -62,11 +62,7 @@ function evidenceText(evidence: Evidence, endedAt: string): string {
   const state =
     stage === undefined ? [] : [ready === true ? `${stage} and ready` : ready === false ? `${stage}, not ready` : stage]
   const slot =
-    waiting === undefined
-      ? []
-      : [
-          `${waiting.image.slice(waiting.image.lastIndexOf(':') + 1)} waits for the next reboot${waiting.since ? ` since ${waiting.since}` : ''}`,
-        ]
+    waiting === undefined ? [] : [`${waitingText(waiting.image, waiting.since, endedAt)} for the next reboot`]
   return [versions, ...state, ...slot].join(', ')
 }
 

@@ -169,7 +169,7 @@ test('tells of a version that waits in the other slot', () => {
   report.handle({ type: 'verdict', node: 'cp-1', verdict: 'installed-not-rebooted', evidence })
   assert.is(
     closingSummary(report.value(), noPaint),
-    '✖  cp-1  installed-not-rebooted  v1.13.5, running and ready, v1.13.9 waits since 11:58\n',
+    '✖  cp-1  installed-not-rebooted  v1.13.5, running and ready, v1.13.9 waits since 11:58 for the next reboot\n',
   )
 })
 
