@@ -53,13 +53,15 @@ function forPeople(path: string): string {
 function unknownCluster(clusters: string, name: string): Failure {
   const known = declaredIn(clusters)
   const folder = forPeople(clusters) || clusters
-  const meant = nearest(name, known)
+  // by what follows the prefix that all names share: cluster-999 is no slip of the finger for cluster-101
+  const idOf = (cluster: string) => cluster.replace('cluster-', '')
+  const meant = nearest(idOf(name), known.map(idOf))
   return failure('cluster-unknown', {
     detail:
       known.length === 0
         ? `${folder} declares no cluster, so not ${name}`
         : `${folder} does not declare ${name}; it declares ${known.join(', ')}`,
-    ...(meant !== undefined && { hint: `--cluster ${meant.replace('cluster-', '')}` }),
+    ...(meant !== undefined && { hint: `--cluster ${meant}` }),
   })
 }
 

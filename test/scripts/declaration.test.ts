@@ -59,6 +59,12 @@ test('names the clusters that do exist', ({ dir }) => {
   assert.match(loaded.failure[0]?.hint ?? '', /^--cluster 7/)
 })
 
+test('does not propose a cluster that has nothing in common with the one that was asked for', () => {
+  const loaded = loadCluster(undefined, '999')
+  if (loaded.ok) return assert.unreachable('it should not load')
+  assert.is(loaded.failure[0]?.hint, undefined)
+})
+
 test('does not look outside of the clusters folder', ({ dir }) => {
   writeFileSync(join(dir, 'talenv.yaml'), talenv)
   mkdirSync(join(dir, 'clusters', 'cluster-x'), { recursive: true })
