@@ -20,6 +20,8 @@ export type Outlet = {
  */
 export async function openView(kind: ViewKind, outlet: Outlet): Promise<View> {
   const { stdout, stderr, now } = outlet
+  // a reader that went away (`| head`, a closed terminal) must not end a run: without a listener, Node does
+  for (const stream of [stdout, stderr]) stream.on('error', () => {})
   const toStdout = (text: string) => void stdout.write(text)
   const toStderr = (text: string) => void stderr.write(text)
   switch (kind) {
