@@ -3,12 +3,16 @@
  * happens, the lab is taken down at the end; exits with the code of the first command that failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { resolveTool } from './toolchain/resolve-tool.ts'
 import { createToolProgress } from './toolchain/tool-progress.ts'
 
 const cluster = '101'
 const root = join(import.meta.dirname, '..')
+const stopDeadlineMs = 120_000
+const lookAgainMs = 100
 const startedAt = Date.now()
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
@@ -36,12 +40,27 @@ async function type(script: string, argv: string[], { quiet = false } = {}): Pro
   const child = spawn('npx', words, { cwd: root, detached: true, stdio: ['ignore', output, output] })
   running = child
   try {
-    return await new Promise((resolve, reject) => {
+    const exitCode = await new Promise<number>((resolve, reject) => {
       child.on('error', reject)
       child.on('close', (code) => resolve(code ?? 1))
     })
+    await groupEnded(child.pid)
+    return exitCode
   } finally {
     running = undefined
+  }
+}
+
+/** A signal ends npx at once and the workflow at its next safe point: taking the lab down before would spoil that. */
+async function groupEnded(group: number | undefined): Promise<void> {
+  const deadline = Date.now() + stopDeadlineMs
+  while (group !== undefined && Date.now() < deadline) {
+    try {
+      process.kill(-group, 0)
+    } catch {
+      return
+    }
+    await pause(lookAgainMs)
   }
 }
 
@@ -54,6 +73,15 @@ async function tools(): Promise<boolean> {
   }
   return true
 }
+
+/** A new lab is a new world: a run that was interrupted in the last one must not be carried on in it. */
+function forgetEarlierRuns(): void {
+  const runs = join(root, 'clusters', `cluster-${cluster}`, '.run')
+  if (!existsSync(runs)) return
+  for (const name of readdirSync(runs)) if (isRun(name)) rmSync(join(runs, name), { recursive: true })
+}
+
+const isRun = (name: string): boolean => /^\d{4}-\d{2}-\d{2}T/.test(name)
 
 /** Shows the upgrade; resolves to the first exit code that is not 0. */
 async function show(): Promise<number> {
@@ -77,6 +105,7 @@ async function demo(): Promise<number> {
     return 75
   }
   if (interrupted.signal.aborted) return 1
+  forgetEarlierRuns()
   const up = await type('lab', ['up'])
   const shown = up === 0 && !interrupted.signal.aborted ? await show() : up
   const down = await type('lab', ['down'])
