@@ -3,6 +3,7 @@
  * `lock.<n+1>`, which only one process can; nothing is ever unlinked and created again under the same number
  * (that gave two holders in one of six rounds of forty racers).
  */
+import { randomUUID } from 'node:crypto'
 import {
   linkSync,
   mkdirSync,
@@ -17,13 +18,13 @@ import {
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
-import { processStartedAt } from './process-identity.ts'
+import { processIdentity } from './process-identity.ts'
 
 export type Holder = {
   pid: number
   host: string
-  /** when the process started, in milliseconds since 1970: tells it from a later one with the same pid */
-  startedAt: number
+  /** tells the process from a later one with the same pid */
+  identity: string
   command: string
   since: string
   released?: boolean
@@ -50,11 +51,11 @@ export function acquireLock(
   const mine: Holder = {
     pid: process.pid,
     host: hostname(),
-    startedAt: processStartedAt(process.pid) ?? 0,
+    identity: processIdentity(process.pid) ?? '',
     command,
     since: new Date().toISOString(),
   }
-  const draft = join(folder, `draft.${process.pid}.${mine.startedAt}`)
+  const draft = draftIn(folder)
   writeFileSync(draft, JSON.stringify(mine), { mode: 0o600 })
   try {
     for (;;) {
@@ -100,12 +101,14 @@ function held(folder: string, number: number, mine: Holder, takenOverFrom: Holde
     release() {
       clearInterval(heartbeat)
       if (highest(folder) !== number) return
-      const draft = join(folder, `draft.${mine.pid}.${mine.startedAt}`)
+      const draft = draftIn(folder)
       writeFileSync(draft, JSON.stringify({ ...mine, released: true }), { mode: 0o600 })
       renameSync(draft, file)
     },
   }
 }
+
+const draftIn = (folder: string): string => join(folder, `draft.${randomUUID()}`)
 
 const fileOf = (folder: string, number: number): string => join(folder, `lock.${number}`)
 
@@ -144,8 +147,7 @@ function isGone(folder: string, number: number, holder: Holder): boolean {
       return false
     }
   }
-  const startedAt = processStartedAt(holder.pid)
-  return startedAt === undefined || Math.abs(startedAt - holder.startedAt) > 2_000
+  return processIdentity(holder.pid) !== holder.identity
 }
 
 const describe = (holder: Holder): string =>
