@@ -39,16 +39,16 @@ function testFiles(filters: string[]): string[] {
     .sort((a, b) => Number(b.endsWith('.lab.test.ts')) - Number(a.endsWith('.lab.test.ts')) || a.localeCompare(b))
 }
 
-/** The environment of the tests: the tools by name, and none of the clusters that the person at this machine has. */
+/** The environment of the tests: the tools by name, and nothing of the clusters that the person at this machine has. */
 async function testEnvironment(signal: AbortSignal): Promise<NodeJS.ProcessEnv | undefined> {
-  const { TALOSCONFIG: _, KUBECONFIG: __, ...env } = process.env
+  const { TALOSCONFIG: _, KUBECONFIG: __, FORCE_COLOR: ___, ...env } = process.env
   const progress = createToolProgress(process.stderr)
   for (const name of Object.keys(toolTable) as ToolName[]) {
     const tool = await progress.follow(name, (report) => resolveTool(name, { signal, report }))
     if (!tool.found) return undefined
     env[toolTable[name].override] = tool.path
   }
-  return { ...env, FORCE_COLOR: '0' }
+  return env
 }
 
 function describe(result: TestFileResult): void {

@@ -14,7 +14,7 @@ function task(argv: string[], env: NodeJS.ProcessEnv = {}) {
   return spawnSync(tool.found ? tool.path : '', argv, {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, ...env },
+    env: { ...process.env, FORCE_COLOR: undefined, ...env },
     timeout: 120_000,
   })
 }
