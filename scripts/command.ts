@@ -4,6 +4,7 @@ import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { FAILURES, type Failure } from '../workflows/model/failure.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
+import { redact } from './redact.ts'
 import { failureText } from './view/failure-text.ts'
 
 /** What a workflow is called with, once its command line and its declaration are known to be good. */
@@ -43,7 +44,7 @@ async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>,
   const { cluster, folder } = loaded.value
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
-  const again = `node --import tsx workflows/${spec.name}.ts ${argv.join(' ')}`
+  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(quoted).join(' ')}`
   return spec.run({
     command: spec.name,
     cluster,
@@ -54,6 +55,9 @@ async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>,
     ...(nodes ? { nodes: nodes.value } : {}),
   })
 }
+
+/** As a shell reads it back. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** Says why nothing was started: as people read it, or as the one event that a script waits for. */
 export function reject(
@@ -68,7 +72,7 @@ export function reject(
     )
     return exitCode
   }
-  for (const failure of failures) process.stderr.write(`${failureText(failure)}\n`)
+  for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))
   if (hint) process.stderr.write(`See ${hint}\n`)
   return exitCode
 }

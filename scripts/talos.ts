@@ -3,12 +3,13 @@ import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import type { NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../workflows/model/failure.ts'
-import type { EtcdObservation, NodeObservation } from '../workflows/model/observation.ts'
+import type { EtcdObservation, NodeFacts, NodeObservation } from '../workflows/model/observation.ts'
 import type { Command, Run, RunOptions } from './run.ts'
 import { createAsk } from './tools/talosctl/ask.ts'
 import { failureOf } from './tools/talosctl/failure-of.ts'
+import { inspect } from './tools/talosctl/inspect.ts'
 import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
-import { observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
+import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
 import { readStage } from './tools/talosctl/specs.ts'
 import { readVersions } from './tools/talosctl/versions.ts'
@@ -23,7 +24,15 @@ export type CallOptions = {
 }
 
 /** The few things that tell whether a node came back, read in one go. */
-export type Glance = { version: string; bootId: string; stage: string; ready: boolean; unmet: string[] }
+export type Glance = Status & { version: string; bootId: string }
+
+/** What a node runs, and what waits in its other slot: the part of an observation that an upgrade changes. */
+export type Inspection = Pick<
+  NodeFacts,
+  'version' | 'bootId' | 'stage' | 'ready' | 'unmet' | 'schematic' | 'extensions' | 'otherSlot'
+>
+
+export type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 
 export interface Talos {
   /** Everything about the nodes that can be read; a node that does not answer carries why. Never rejects. */
@@ -36,6 +45,12 @@ export interface Talos {
     controlPlanes: readonly NodeDeclaration[],
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<EtcdObservation>
+  /** The stage of each node, asked for together. Never rejects. */
+  stages(
+    nodes: readonly NodeDeclaration[],
+    options: Omit<CallOptions, 'processFile'>,
+  ): Promise<Record<NodeName, Result<Status>>>
+  inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
   /**
    * Streams the machine's stage from the node itself until the stream breaks or the signal aborts.
@@ -43,7 +58,7 @@ export interface Talos {
    */
   watchStage(
     node: NodeDeclaration,
-    seen: (status: { stage: string; ready: boolean; unmet: string[] }) => void,
+    seen: (status: Status) => void,
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<void>
   /** Pulls the installer image into the node's system namespace. */
@@ -113,6 +128,22 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
     observeNodes: (nodes, options) => observeNodes(ask, nodes, until(options)),
 
     observeEtcd: (controlPlanes, options) => observeEtcd(ask, controlPlanes, until(options)),
+
+    async stages(nodes, options) {
+      const [via = ''] = ask.endpoints().othersFirst
+      const found = await getOfEach(ask, via, nodes, 'machinestatus', 'one', until(options))
+      return Object.fromEntries(
+        nodes.map(({ name, address }): [NodeName, Result<Status>] => {
+          const answer = found.get(address)
+          const status = readStage(answer?.resources[0])
+          if (status) return [name, { ok: true, value: status }]
+          const failed = answer?.failure ?? failure('garbage-answer', { detail: 'its stage can not be read' })
+          return [name, { ok: false, failure: { ...failed, node: name } }]
+        }),
+      )
+    },
+
+    inspect: (node, options) => inspect(ask, node, until(options)),
 
     async glance({ address, name }, options) {
       const limits = until(options)

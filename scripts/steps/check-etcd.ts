@@ -45,17 +45,14 @@ async function objections(world: World, node: string, context: StepContext): Pro
   const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
   const others = controlPlanes.filter((n) => n.name !== node)
   const [stages, etcd] = await Promise.all([
-    Promise.all(others.map(async (n) => ({ node: n.name, glance: await talos.glance(n, reading(world, context)) }))),
+    talos.stages(others, reading(world, context)),
     talos.observeEtcd(controlPlanes, reading(world, context)),
   ])
-  const down = stages.flatMap(({ node: name, glance }) => {
-    if (!glance.ok)
-      return [
-        failure('control-plane-unreachable', { node: name, detail: glance.failure.detail ?? glance.failure.reason }),
-      ]
-    return glance.value.stage === 'running'
-      ? []
-      : [failure('control-plane-unreachable', { node: name, detail: `its stage is ${glance.value.stage}` })]
+  const down = Object.entries(stages).flatMap(([name, status]) => {
+    const stage = status.ok ? status.value.stage : undefined
+    if (stage === 'running') return []
+    const detail = status.ok ? `its stage is ${stage}` : (status.failure.detail ?? status.failure.reason)
+    return [failure('control-plane-unreachable', { node: name, detail })]
   })
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return [...down, ...etcdObjections(node, etcd, policy)]

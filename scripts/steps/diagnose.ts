@@ -2,18 +2,17 @@
 import semver from 'semver'
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
-import type { NodeFacts } from '../../workflows/model/observation.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { observeOne } from './observe-one.ts'
+import type { Inspection } from '../talos.ts'
 import { evidenceOf } from './verify.ts'
-import type { World } from './world.ts'
+import { declaredNode, reading, type World } from './world.ts'
 
 export const diagnose =
   (world: World) =>
   async ({ plan, flipped }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
-    const seen = await observeOne(world, plan.node, context)
+    const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     if (!seen.ok)
       return {
         ok: true,
@@ -26,7 +25,7 @@ export const diagnose =
   }
 
 /** What a node that answers is, given that something on its way failed before or after it was to go down. */
-export function verdictAfterFailure(plan: NodePlan, facts: NodeFacts, flipped: boolean): Verdict {
+export function verdictAfterFailure(plan: NodePlan, facts: Inspection, flipped: boolean): Verdict {
   if (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image) return 'installed-not-rebooted'
   if (!flipped || facts.bootId === plan.bootId) return 'unchanged'
   const before = semver.eq(facts.version, plan.from) && facts.schematic === plan.schematicBefore

@@ -5,12 +5,11 @@
 import semver from 'semver'
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import type { NodeFacts } from '../../workflows/model/observation.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
+import type { Inspection } from '../talos.ts'
 import { watch } from '../watch.ts'
-import { observeOne } from './observe-one.ts'
-import { declaredNode, type World } from './world.ts'
+import { declaredNode, reading, type World } from './world.ts'
 
 export const install =
   (world: World) =>
@@ -44,10 +43,10 @@ export const install =
   }
 
 /** The node's facts once no installation runs on it. */
-async function settled(world: World, plan: NodePlan, context: StepContext): Promise<Result<NodeFacts>> {
+async function settled(world: World, plan: NodePlan, context: StepContext): Promise<Result<Inspection>> {
   const { met, seen } = await watch({
     what: `the installation that runs on ${plan.node} to end`,
-    look: () => observeOne(world, plan.node, context),
+    look: () => world.talos.inspect(declaredNode(world, plan.node), reading(world, context)),
     until: (facts) => !facts.ok || facts.value.otherSlot.state !== 'installing',
     deadlineMs: world.cluster.operations.deadlines.installMs,
     everyMs: 500,
@@ -59,17 +58,17 @@ async function settled(world: World, plan: NodePlan, context: StepContext): Prom
     : { ok: false, failure: failure('install-timed-out', { hint: `talosctl -n ${plan.node} logs machined` }) }
 }
 
-const holdsTarget = (plan: NodePlan, facts: NodeFacts): boolean =>
+const holdsTarget = (plan: NodePlan, facts: Inspection): boolean =>
   (semver.eq(facts.version, plan.to) && facts.schematic === plan.schematic) ||
   (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image)
 
-const waiting = ({ image }: NodePlan, { otherSlot }: NodeFacts): InstallOutput => ({
+const waiting = ({ image }: NodePlan, { otherSlot }: Inspection): InstallOutput => ({
   image,
   ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
 })
 
 /** A result where nothing may or need be installed; undefined where the installation is to be started. */
-function whetherInstalled(plan: NodePlan, facts: NodeFacts, again: boolean): Result<InstallOutput> | undefined {
+function whetherInstalled(plan: NodePlan, facts: Inspection, again: boolean): Result<InstallOutput> | undefined {
   if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
   const refuse = (failed: Failure): Result<InstallOutput> => ({ ok: false, failure: failed })
   const reboot = `talosctl -n ${plan.node} reboot`
@@ -107,7 +106,7 @@ function whetherInstalled(plan: NodePlan, facts: NodeFacts, again: boolean): Res
   }
 }
 
-function whyNot(facts: NodeFacts, said: string): string {
+function whyNot(facts: Inspection, said: string): string {
   const { otherSlot } = facts
   const ended =
     otherSlot.state === 'install-failed'

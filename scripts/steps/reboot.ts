@@ -6,7 +6,6 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
-import { observeOne } from './observe-one.ts'
 import { watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -62,7 +61,7 @@ async function sinceThePlan(
   plan: NodePlan,
   context: StepContext,
 ): Promise<Result<{ rebooted: boolean; runsTarget: boolean }>> {
-  const seen = await observeOne(world, plan.node, context)
+  const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
   if (!seen.ok) return seen
   const { version, schematic, otherSlot } = seen.value
   const runsTarget = semver.eq(version, plan.to) && (schematic === plan.schematic || schematic === undefined)

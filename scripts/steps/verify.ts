@@ -2,17 +2,16 @@
 import semver from 'semver'
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
-import type { NodeFacts } from '../../workflows/model/observation.ts'
 import type { Evidence } from '../../workflows/model/verdict.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { observeOne } from './observe-one.ts'
-import type { World } from './world.ts'
+import type { Inspection } from '../talos.ts'
+import { declaredNode, reading, type World } from './world.ts'
 
 export const verify =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
-    const seen = await observeOne(world, plan.node, context)
+    const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     if (!seen.ok) return seen
     const facts = seen.value
     const evidence = evidenceOf(plan, facts)
@@ -46,10 +45,10 @@ export const verify =
   }
 
 /** An image without extensions may carry no schematic entry at all. */
-const isVanilla = (plan: NodePlan, facts: NodeFacts): boolean =>
+const isVanilla = (plan: NodePlan, facts: Inspection): boolean =>
   facts.schematic === undefined && plan.schematicBefore === undefined
 
-export const evidenceOf = (plan: NodePlan, facts: NodeFacts): Evidence => ({
+export const evidenceOf = (plan: NodePlan, facts: Inspection): Evidence => ({
   version: facts.version,
   versionBefore: plan.from,
   ...(facts.schematic === undefined ? {} : { schematic: facts.schematic }),

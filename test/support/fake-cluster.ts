@@ -86,6 +86,9 @@ export function fakeCluster(names: readonly string[]) {
           disagreements: [],
           alarms: [],
         })),
+      stages: (asked) =>
+        answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),
+      inspect: (n) => answer(() => ok(factsOf(n.name))),
       glance: (n) =>
         answer(() =>
           ok({ version: at(n.name).version, bootId: bootId(n.name), stage: 'running', ready: true, unmet: [] }),

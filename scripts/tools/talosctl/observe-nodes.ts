@@ -75,7 +75,8 @@ async function readFacts(
   group: readonly Answering[],
   options: AskOptions,
 ): Promise<Map<NodeName, NodeObservation>> {
-  const get = (kind: string, expect: Expect) => getOfEach(ask, via, group, kind, expect, options)
+  const nodes = group.map(({ node }) => node)
+  const get = (kind: string, expect: Expect) => getOfEach(ask, via, nodes, kind, expect, options)
   const [stages, extensions, security, platforms, kubelets, types, bootIds, slots] = await Promise.all([
     get('machinestatus', 'one'),
     get('extensions', 'several'),
@@ -84,7 +85,7 @@ async function readFacts(
     get('kubeletspec', 'perhaps one'),
     get('machinetype', 'one'),
     bootIdsOf(ask, via, group, options),
-    otherSlots(ask, via, group, options),
+    otherSlots(ask, via, nodes, options),
   ])
   return new Map(
     group.map(({ node, version }): [NodeName, NodeObservation] => {
@@ -132,11 +133,11 @@ type Resources = Map<string, { resources: Resource[]; failure?: Failure }>
 /** How many resources of a kind a node has. Of several, some could be missing in an output that broke off. */
 type Expect = 'one' | 'perhaps one' | 'several'
 
-/** The resources of one kind. */
-async function getOfEach(
+/** The resources of one kind, by address; `via` is an endpoint that worked lately. */
+export async function getOfEach(
   ask: Ask,
   via: string,
-  group: readonly Answering[],
+  nodes: readonly NodeDeclaration[],
   kind: string,
   expect: Expect,
   options: AskOptions,
@@ -152,12 +153,12 @@ async function getOfEach(
         found.set(address, { resources: own })
     }
   }
-  if (group.length > 1) {
-    const addresses = group.map(({ node }) => node.address)
+  if (nodes.length > 1) {
+    const addresses = nodes.map(({ address }) => address)
     take(await ask.many(addresses, build, [via], options), addresses)
   }
   await Promise.all(
-    group.map(async ({ node: { address } }) => {
+    nodes.map(async ({ address }) => {
       if (found.has(address)) return
       const answer = await ask.one(address, build, through(ask, via, address), options)
       take(answer, [address])
@@ -197,15 +198,16 @@ export function readBootId(answer: Answer): BootId {
     : { ok: false, failure: failure('garbage-answer', { detail: 'its boot id is none' }) }
 }
 
-async function otherSlots(
+/** What waits in the other slot of each node, by address; `via` is an endpoint that worked lately. */
+export async function otherSlots(
   ask: Ask,
   via: string,
-  group: readonly Answering[],
+  nodes: readonly NodeDeclaration[],
   options: AskOptions,
 ): Promise<Map<string, OtherSlot>> {
-  const addresses = group.map(({ node }) => node.address)
+  const addresses = nodes.map(({ address }) => address)
   const logs =
-    group.length > 1
+    nodes.length > 1
       ? linesByNode(addresses, (await ask.many(addresses, talosctlCommands.machinedLog, [via], options)).stdout)
       : new Map<string, string[]>()
   return new Map(
