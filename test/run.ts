@@ -16,9 +16,11 @@ const parallelFiles = 2
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 /** Runs a check of the whole tree; false when it fails, after its output. */
-function checks(name: string, argv: string[]): boolean {
+function checks(name: string, [program, ...argv]: [string, ...string[]]): boolean {
   const startedAt = Date.now()
-  const { status, stdout, stderr } = spawnSync('npx', ['--no-install', ...argv], { cwd: root, encoding: 'utf8' })
+  const path = join(root, 'node_modules/.bin', program)
+  const { status, stdout, stderr, error } = spawnSync(path, argv, { cwd: root, encoding: 'utf8' })
+  if (error) throw error
   say(`${status === 0 ? 'ok  ' : 'FAIL'} ${seconds((Date.now() - startedAt) / 1000)}  ${name}`)
   if (status !== 0) say(`${stdout}${stderr}`.trimEnd())
   return status === 0
@@ -77,7 +79,7 @@ async function runFiles(files: string[], env: NodeJS.ProcessEnv, signal: AbortSi
 }
 
 async function run(filters: string[], signal: AbortSignal): Promise<{ passed: number; failed: number }> {
-  const kinds: [string, string[]][] = [
+  const kinds: [string, [string, ...string[]]][] = [
     ['types', ['tsc', '-p', '.']],
     ['lint', ['biome', 'check', '--error-on-warnings', '.']],
     ['unused code', ['knip', '--no-progress']],
