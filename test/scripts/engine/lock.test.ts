@@ -43,7 +43,7 @@ function taken(folder: string): Lock {
 
 function refused(folder: string): string {
   const locked = acquireLock(folder, 'upgrade of cluster-7')
-  if (locked.ok) return assert.unreachable('somebody holds it')
+  if (locked.ok) throw new Error('nobody holds it')
   assert.is(locked.failure.reason, 'locked')
   return locked.failure.detail ?? ''
 }
