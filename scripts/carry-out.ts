@@ -5,7 +5,6 @@
  */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
@@ -16,8 +15,9 @@ import { exitCodeOf } from '../workflows/plan/exit-code.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
+import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
-import { drive, unfinishedIntents } from './engine/driver.ts'
+import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { type Journal, openJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { waitForOrphan } from './engine/orphan.ts'
@@ -81,7 +81,12 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 
 /** Prints the plan, or every reason why there is none. */
 async function rehearse({ common, folder }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
-  const planned = planUpgrade(session.cluster, await observe(session, wish.nodes), wish, recall(openRunFolder(folder)))
+  const planned = planUpgrade(
+    session.cluster,
+    await observe(session, wish.nodes),
+    wish,
+    recall(openRunFolder(folder), session.identity),
+  )
   if (!planned.ok) return reject(planned.failures, common)
   const summary = summarize(planned.plan)
   const text =
@@ -112,20 +117,20 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
   } finally {
     deaf()
     lock.release()
-    prune(root)
+    prune(root, session.identity)
   }
 }
 
 type Held = { root: string; lock: Lock; stop: Stop }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
-  const inputs = hashOf([session.cluster, wish, clusterMachine.config, nodeMachine.config])
+  const inputs = hashOf([session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
   const unfinished = findUnfinishedRun(held.root)
   if (unfinished?.record.inputs === inputs) return resume(call, session, front, held, unfinished)
   if (unfinished) await abandon(unfinished, front, held)
 
   const observed = await observe(session, wish.nodes)
-  const planned = planUpgrade(session.cluster, observed, wish, recall(held.root))
+  const planned = planUpgrade(session.cluster, observed, wish, recall(held.root, session.identity))
   const paths = newRun(held.root, 'upgrade', new Date())
   front.reportTo(paths.report)
   if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run)
@@ -143,6 +148,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
     inputs,
     plan,
     again: call.again,
+    identity: session.identity,
   })
   return run(call, session, front, held, { paths, journal, plan, resumed: false })
 }
@@ -220,12 +226,12 @@ async function run(
   })
   const context = driven.state.snapshot.context as ClusterContext
   const failures = [...context.failures, ...(driven.ended === 'broken' ? [driven.failure] : [])]
-  const exitCode = driven.ended === 'stopped' ? stoppedBy(held.stop) : exitCodeOf(failures)
+  const found = verdicts(context)
+  const exitCode = exitOf(driven, failures, found, held.stop)
   if (driven.ended === 'done') {
     journal.append({ type: 'end', at: new Date().toISOString(), how: 'finished', exitCode })
   }
   journal.close()
-  const found = verdicts(context)
   for (const { node, verdict, evidence, failure: why } of found) {
     front.emit({ type: 'verdict', node, verdict, evidence, ...(why ? { failure: why } : {}) })
   }
@@ -260,21 +266,6 @@ function refuse({ cluster }: Session, wish: UpgradeWish, front: Front, failures:
   return exitCode
 }
 
-/** A person at a terminal approves the plan; where there is none, or with `--yes`, nothing ever asks. */
-async function approved({ common, cluster }: Call, plan: UpgradePlan, stop: Stop): Promise<boolean> {
-  if (common.yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
-  process.stderr.write(planText(summarize(plan), cluster.name, paintFor(process.stderr, process.env)))
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(es)?$/i.test((await terminal.question('Go ahead? [y/N] ', { signal: stop.requested })).trim())
-  } catch (error) {
-    if (stop.requested.aborted) return false
-    throw error
-  } finally {
-    terminal.close()
-  }
-}
-
 const outlet = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: () => new Date() }
 
 const viewKind = (output: Call['common']['output']) =>
@@ -288,6 +279,18 @@ const viewKind = (output: Call['common']['output']) =>
 const nextCommand = (found: NodeVerdict[], failures: Failure[]): string | undefined =>
   found.find((v) => v.failure?.hint)?.failure?.hint ?? failures.find((f) => f.hint)?.hint
 
-const stoppedBy = (stop: Stop): ExitCode => (stop.by() === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted)
+function exitOf(driven: Driven, failures: Failure[], found: NodeVerdict[], stop: Stop): ExitCode {
+  switch (driven.ended) {
+    case 'stopped':
+      return stop.by() === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+    case 'broken':
+      return exitCodeOf([driven.failure])
+    case 'done':
+      return exitCodeOf(
+        failures,
+        found.some(({ verdict }) => verdict !== 'unchanged' && verdict !== 'refused'),
+      )
+  }
+}
 
 const hashOf = (values: unknown[]): string => createHash('sha256').update(JSON.stringify(values)).digest('hex')

@@ -6,7 +6,7 @@ import { type Failure, failure, type Result } from '../workflows/model/failure.t
 import type { Observation } from '../workflows/model/observation.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
-import { resolveTool } from './toolchain/resolve-tool.ts'
+import { findTool } from './toolchain/find-tool.ts'
 import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
 
 export type Session = {
@@ -14,6 +14,8 @@ export type Session = {
   /** `clusters/cluster-101` */
   folder: string
   talos: Talos
+  /** which cluster this is, whatever its name: a hash of its CA */
+  identity: string
   /** version of the talosctl that is used */
   talosctl: string
   /** argv of every command that changed something, in the order in which they were started */
@@ -28,7 +30,7 @@ export async function openSession({
   cluster: Cluster
   folder: string
 }): Promise<Result<Session, Failure[]>> {
-  const talosctl = await resolveTool('talosctl')
+  const talosctl = await findTool('talosctl')
   const talosconfig = join(folder, 'talosconfig')
   const failures: Failure[] = []
   if (!talosctl.found) failures.push(failure('tool-missing', { detail: talosctl.detail, hint: talosctl.hint }))
@@ -50,10 +52,11 @@ export async function openSession({
     return start(command, options)
   }
   const config = readTalosconfig(talosconfig)
+  if (!config.ok) return { ok: false, failure: [config.failure] }
+  const { endpoints, identity } = config.value
   const declared = cluster.nodes.filter((n) => n.role === 'controlplane').map((n) => n.address)
-  const endpoints = config.ok && config.value.endpoints.length > 0 ? config.value.endpoints : declared
-  const talos = createTalos(run, { talosconfig, endpoints })
-  return { ok: true, value: { cluster, folder, talos, talosctl: talosctl.version, changes } }
+  const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
+  return { ok: true, value: { cluster, folder, talos, identity, talosctl: talosctl.version, changes } }
 }
 
 /** Looks at the wished nodes and at every control plane, completely. */

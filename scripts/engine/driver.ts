@@ -98,7 +98,7 @@ export async function drive(run: Drive): Promise<Driven> {
 }
 
 /** Rebuilds the state from the recorded outcomes, in their recorded order. */
-export function replay(run: Pick<Drive, 'machines' | 'root' | 'input' | 'journal'>): RunState {
+function replay(run: Pick<Drive, 'machines' | 'root' | 'input' | 'journal'>): RunState {
   let state = begin(run.machines, run.root, run.input)
   for (const record of run.journal.records) {
     if (record.type !== 'outcome') continue

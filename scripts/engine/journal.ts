@@ -17,6 +17,8 @@ export type JournalRecord =
       inputs: string
       plan: unknown
       again: string
+      /** which cluster it was, whatever its name */
+      identity: string
     }
   /** a later process took the run up again */
   | { type: 'resumed'; at: string; pid: number }

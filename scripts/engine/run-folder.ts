@@ -58,14 +58,14 @@ export function findUnfinishedRun(folder: string): UnfinishedRun | undefined {
   return undefined
 }
 
-/** What the kept journals remember that no node tells, and the runs that it comes from. */
-export function recall(folder: string): UpgradeHistory & { sources: Set<string> } {
+/** What the kept journals of this very cluster remember that no node tells, and the runs that it comes from. */
+export function recall(folder: string, identity: string): UpgradeHistory & { sources: Set<string> } {
   const rolledBack = new Map<string, { image: string; run: string }>()
   const openInstalls = new Map<string, { bootId: string; run: string }>()
   for (const run of runNames(folder)) {
     const { records } = readJournal(pathsOf(folder, run).journal)
     const [first] = records
-    if (first?.type !== 'run') continue
+    if (first?.type !== 'run' || first.identity !== identity) continue
     const { nodes } = first.plan as UpgradePlan
     for (const record of records) {
       if (record.type !== 'outcome' || !record.ok) continue
@@ -88,8 +88,8 @@ export function recall(folder: string): UpgradeHistory & { sources: Set<string> 
 }
 
 /** Lets go of old runs, but of none that something is still remembered from. */
-export function prune(folder: string): void {
-  const { sources } = recall(folder)
+export function prune(folder: string, identity: string): void {
+  const { sources } = recall(folder, identity)
   for (const name of runNames(folder).slice(0, -KEPT)) {
     if (!sources.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
   }

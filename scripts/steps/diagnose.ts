@@ -25,7 +25,7 @@ export const diagnose =
   }
 
 /** What a node that answers is, given that something on its way failed before or after it was to go down. */
-export function verdictAfterFailure(plan: NodePlan, facts: Inspection, flipped: boolean): Verdict {
+function verdictAfterFailure(plan: NodePlan, facts: Inspection, flipped: boolean): Verdict {
   if (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image) return 'installed-not-rebooted'
   if (!flipped || facts.bootId === plan.bootId) return 'unchanged'
   const before = semver.eq(facts.version, plan.from) && facts.schematic === plan.schematicBefore

@@ -1,7 +1,10 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
+import { redact } from '../redact.ts'
 import { collectReport } from '../report.ts'
 import type { ViewKind } from './choose.ts'
+import { closingSummary } from './closing-summary.ts'
 import { createJsonView } from './json.ts'
+import { paintFor } from './paint.ts'
 import { createPlainView } from './plain.ts'
 import { createQuietView } from './quiet.ts'
 import type { View } from './view.ts'
@@ -47,11 +50,6 @@ function withSummary(view: View, { stdout, env, now }: Outlet): View {
     },
     async close() {
       await view.close()
-      const [{ closingSummary }, { paintFor }, { redact }] = await Promise.all([
-        import('./closing-summary.ts'),
-        import('./paint.ts'),
-        import('../redact.ts'),
-      ])
       stdout.write(redact(closingSummary(report.value(), paintFor(stdout, env))))
     },
   }

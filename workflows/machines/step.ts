@@ -27,7 +27,7 @@ const STEPS = {
 export type StepName = keyof typeof STEPS
 
 /** The step's facts, as a state's meta. */
-export const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name] })
+const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name] })
 
 /** A state that invokes `name`; its input is what the machine's context says it needs. */
 export const step = <Name extends StepName, Input, Done, Failed>(

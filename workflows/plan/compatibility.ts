@@ -13,7 +13,7 @@ type Support = {
 }
 
 /** By the target's minor release. */
-export const COMPATIBILITY: Readonly<Record<string, Support>> = {
+const COMPATIBILITY: Readonly<Record<string, Support>> = {
   '1.10': { hostMin: '1.8.0', hostMax: '1.12.0', kubernetes: { min: 28, max: 33 } },
   '1.11': { hostMin: '1.9.0', hostMax: '1.13.0', kubernetes: { min: 29, max: 34 } },
   '1.12': { hostMin: '1.10.0', hostMax: '1.14.0', kubernetes: { min: 30, max: 35 } },

@@ -5,9 +5,13 @@ import { FAILURES, type Failure } from '../model/failure.ts'
 /** The gravest reason decides. */
 const GRAVITY: readonly ExitName[] = ['failed', 'refused', 'unavailable', 'declaration', 'usage', 'tryAgain']
 
-/** 0 when nothing failed. */
-export function exitCodeOf(failures: readonly Failure[]): ExitCode {
+/** Codes that say that nothing was changed. */
+const UNTOUCHED: readonly ExitName[] = ['unavailable', 'tryAgain']
+
+/** 0 when nothing failed. What the codes of a run that could not begin promise, a run that `changed` a node can not. */
+export function exitCodeOf(failures: readonly Failure[], changed = false): ExitCode {
   const ways = new Set<ExitName>(failures.map((f) => FAILURES[f.reason].exit))
   const gravest = GRAVITY.find((way) => ways.has(way))
-  return gravest ? EXIT_CODES[gravest] : EXIT_CODES.done
+  if (!gravest) return EXIT_CODES.done
+  return EXIT_CODES[changed && UNTOUCHED.includes(gravest) ? 'failed' : gravest]
 }

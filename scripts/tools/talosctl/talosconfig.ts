@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { parse } from 'yaml'
@@ -12,6 +12,8 @@ export type Talosconfig = {
   endpoints: string[]
   /** PEM */
   clientCertificate: string | undefined
+  /** hash of the CA that the nodes must be signed by: the same for one cluster, another after it was made anew */
+  identity: string
 }
 
 const File = v.object({
@@ -51,8 +53,14 @@ export function readTalosconfig(path: string): Result<Talosconfig> {
   if (!file.success) return invalid(`${path} is no talosconfig`)
   const context = file.output.contexts?.[file.output.context]
   if (!context) return invalid(`${path} has no context "${file.output.context}"`)
+  const identity = createHash('sha256')
+    .update(context.ca ?? '')
+    .digest('hex')
   const clientCertificate = context.crt ? Buffer.from(context.crt, 'base64').toString() : undefined
-  return { ok: true, value: { context: file.output.context, endpoints: context.endpoints ?? [], clientCertificate } }
+  return {
+    ok: true,
+    value: { context: file.output.context, endpoints: context.endpoints ?? [], clientCertificate, identity },
+  }
 }
 
 /**
