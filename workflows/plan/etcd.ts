@@ -34,11 +34,12 @@ function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: n
   if (!member.started)
     return [failure('etcd-member-unhealthy', { node, detail: 'its etcd member was added and never started' })]
   if (member.learner) return [failure('etcd-learner', { node, hint: `talosctl -n ${node} etcd members` })]
-  if (member.errors.length > 0) {
+  const errors = member.errors.filter((error) => !(etcd.alarms.length > 0 && isEcho(error)))
+  if (errors.length > 0) {
     return [
       failure('etcd-member-unhealthy', {
         node,
-        detail: member.errors.join('; '),
+        detail: errors.join('; '),
         hint: `talosctl -n ${node} etcd status`,
       }),
     ]
@@ -48,6 +49,9 @@ function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: n
     return [failure('etcd-member-behind', { node, detail: `${behind} entries behind, ${lagBound} are allowed` })]
   return []
 }
+
+/** Every member repeats every alarm among its errors (etcd: v3rpc/maintenance.go), as `memberID:1 alarm:NOSPACE`. */
+const isEcho = (error: string): boolean => /^memberID:\d+ alarm:\w+/.test(error)
 
 /**
  * Why `node` may not be taken down now; empty when it may. The target itself may be broken: taking it down may be the cure.

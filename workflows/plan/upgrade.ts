@@ -61,7 +61,8 @@ export function planUpgrade(
   const firstControlPlane = sequence.find((n) => n.role === 'controlplane')
   if (firstControlPlane) {
     failures.push(...otherControlPlanes(firstControlPlane.node, controlPlanes, observed, targets))
-    failures.push(...etcdObjections(firstControlPlane.node, observed.etcd, policy))
+    const unseen = targets.filter((n) => !observed.nodes[n.name]?.reachable).map((n) => n.name)
+    failures.push(...notJustUnseen(unseen, etcdObjections(firstControlPlane.node, observed.etcd, policy)))
   }
   if (failures.length > 0) return { ok: false, failures }
 
@@ -264,8 +265,16 @@ function otherControlPlanes(
     })
 }
 
+/** Without what only follows from targets that could not be looked at: `unusable` says why, and that is how the run ends. */
+function notJustUnseen(unseen: NodeName[], objections: Failure[]): Failure[] {
+  return objections.filter(
+    ({ node, reason }) =>
+      !(node !== undefined && unseen.includes(node)) && !(reason === 'etcd-quorum' && unseen.length > 0),
+  )
+}
+
 /** Why a control plane does not count as up while another one is taken down. */
-export function controlPlaneObjections(node: NodeName, seen: NodeFacts): Failure[] {
+function controlPlaneObjections(node: NodeName, seen: NodeFacts): Failure[] {
   if (seen.stage === 'running') return []
   return [failure('control-plane-unreachable', { node, detail: `its stage is ${seen.stage}` })]
 }
