@@ -31,6 +31,9 @@ export async function labDown(clusterDir: string): Promise<boolean> {
 
 /** Whether the cluster's talosconfig is the one that the lab wrote, or none: a real one must survive a lab. */
 export function isLabsOwn(talosconfig: string, labsCopy: string): boolean {
-  if (!existsSync(talosconfig) || !existsSync(labsCopy)) return false
+  if (!existsSync(talosconfig)) return false
+  // talosctl itself creates the file without a context when it is asked about one that is missing
+  if (/^contexts: \{\}$/m.test(readFileSync(talosconfig, 'utf8'))) return true
+  if (!existsSync(labsCopy)) return false
   return readFileSync(talosconfig, 'utf8') === readFileSync(labsCopy, 'utf8')
 }
