@@ -11,8 +11,12 @@ export async function approved({ common, cluster }: Call, plan: UpgradePlan, sto
   if (common.yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
   process.stderr.write(planText(summarize(plan), cluster.name, paintFor(process.stderr, process.env)))
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // readline keeps Ctrl-C from becoming a signal, and a question whose terminal was closed (Ctrl-D) never settles
+  terminal.on('SIGINT', () => stop.request('SIGINT'))
+  const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
   try {
-    return /^y(es)?$/i.test((await terminal.question('Go ahead? [y/N] ', { signal: stop.requested })).trim())
+    const answer = await Promise.race([terminal.question('Go ahead? [y/N] ', { signal: stop.requested }), closed])
+    return /^y(es)?$/i.test(answer.trim())
   } catch (error) {
     if (stop.requested.aborted) return false
     throw error

@@ -10,7 +10,8 @@ import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
 import type { RunEvent } from '../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
-import type { Failure } from '../workflows/model/failure.ts'
+import type { Failure, Result } from '../workflows/model/failure.ts'
+import { versionObjections } from '../workflows/plan/compatibility.ts'
 import { exitCodeOf } from '../workflows/plan/exit-code.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
@@ -20,6 +21,7 @@ import { type Call, reject } from './command.ts'
 import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { type Journal, openJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
+import { onDisk } from './engine/on-disk.ts'
 import { waitForOrphan } from './engine/orphan.ts'
 import {
   findUnfinishedRun,
@@ -28,6 +30,7 @@ import {
   prune,
   type RunPaths,
   recall,
+  runFolder,
   type UnfinishedRun,
 } from './engine/run-folder.ts'
 import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
@@ -55,8 +58,9 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   const opened = await openSession(call)
   if (!opened.ok) return reject(opened.failure, call.common)
   const session = opened.value
-  const tooOld = checkClient(session.talosctl, wish.to)
-  if (tooOld.length > 0) return reject(tooOld, call.common)
+  // no step leads to a release that the table does not know, whatever the nodes run
+  const unfit = [...versionObjections(wish.to, wish.to), ...checkClient(session.talosctl, wish.to)]
+  if (unfit.length > 0) return reject(unfit, call.common)
   if (call.common.dryRun) return rehearse(call, session, wish)
 
   const view = await openView(viewKind(call.common.output), outlet)
@@ -74,7 +78,9 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   try {
     return await hold(call, session, wish, front)
   } finally {
-    if (file) writeReport(file, report.value(), session.changes)
+    const path = file
+    const written = path === undefined ? undefined : onDisk(() => writeReport(path, report.value(), session.changes))
+    if (written?.ok === false) front.emit({ type: 'notice', text: `there is no report: ${written.failure.detail}` })
     await view.close()
   }
 }
@@ -85,7 +91,7 @@ async function rehearse({ common, folder }: Call, session: Session, wish: Upgrad
     session.cluster,
     await observe(session, wish.nodes),
     wish,
-    recall(openRunFolder(folder), session.identity),
+    recall(runFolder(folder), session.identity),
   )
   if (!planned.ok) return reject(planned.failures, common)
   const summary = summarize(planned.plan)
@@ -99,8 +105,11 @@ async function rehearse({ common, folder }: Call, session: Session, wish: Upgrad
 
 /** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
 async function hold(call: Call, session: Session, wish: UpgradeWish, front: Front): Promise<ExitCode> {
-  const root = openRunFolder(session.folder)
-  const locked = acquireLock(root, `upgrade of ${session.cluster.name}`)
+  const root = runFolder(session.folder)
+  const opened = onDisk(() => openRunFolder(root))
+  if (!opened.ok) return refuse(session, wish, front, [opened.failure])
+  const asked = onDisk(() => acquireLock(root, `upgrade of ${session.cluster.name}`))
+  const locked = asked.ok ? asked.value : asked
   if (!locked.ok) return refuse(session, wish, front, [locked.failure])
   const { lock } = locked
   const stop = createStop()
@@ -116,72 +125,103 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
     return await proceed(call, session, wish, front, { root, lock, stop })
   } finally {
     deaf()
-    lock.release()
-    prune(root, session.identity)
+    // where the disk is full the lock is not given back, and stale when this process has ended
+    onDisk(() => lock.release())
+    onDisk(() => prune(root, session.identity))
   }
 }
 
 type Held = { root: string; lock: Lock; stop: Stop }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
+  const { root, stop } = held
   const inputs = hashOf([session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
-  const unfinished = findUnfinishedRun(held.root)
-  if (unfinished?.record.inputs === inputs) return resume(call, session, front, held, unfinished)
-  if (unfinished) await abandon(unfinished, front, held)
+  const unfinished = findUnfinishedRun(root)
+  if (unfinished?.record.inputs === inputs) return resume(call, session, wish, front, held, unfinished)
+  if (unfinished) {
+    const closed = await abandon(unfinished, front, held)
+    if (!closed.ok) return refuse(session, wish, front, [closed.failure])
+  }
 
-  const observed = await observe(session, wish.nodes)
-  const planned = planUpgrade(session.cluster, observed, wish, recall(held.root, session.identity))
-  const paths = newRun(held.root, 'upgrade', new Date())
+  const leave = (exitCode: ExitCode, run = '') =>
+    finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again })
+  const observed = await observe(session, wish.nodes, stop.requested)
+  if (stop.requested.aborted) return leave(stoppedBy(stop))
+  const planned = planUpgrade(session.cluster, observed, wish, recall(root, session.identity))
+  const made = onDisk(() => newRun(root, 'upgrade', new Date()))
+  if (!made.ok) return refuse(session, wish, front, [made.failure])
+  const paths = made.value
   front.reportTo(paths.report)
   if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run)
   const { plan } = planned
-  if (plan.canary !== undefined && !(await approved(call, plan, held.stop))) return EXIT_CODES.tryAgain
-  const journal = openJournal(paths.journal)
-  const at = new Date().toISOString()
-  journal.append({
-    type: 'run',
-    v: 1,
-    run: paths.run,
-    command: 'upgrade',
-    cluster: session.cluster.name,
-    at,
-    inputs,
-    plan,
-    again: call.again,
-    identity: session.identity,
+  if (plan.canary !== undefined && !(await approved(call, plan, stop))) {
+    front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
+    return leave(stop.requested.aborted ? stoppedBy(stop) : EXIT_CODES.tryAgain, paths.run)
+  }
+  const begun = onDisk(() => {
+    const journal = openJournal(paths.journal)
+    journal.append({
+      type: 'run',
+      v: 1,
+      run: paths.run,
+      command: 'upgrade',
+      cluster: session.cluster.name,
+      at: new Date().toISOString(),
+      inputs,
+      plan,
+      again: call.again,
+      identity: session.identity,
+    })
+    return journal
   })
-  return run(call, session, front, held, { paths, journal, plan, resumed: false })
+  if (!begun.ok) return refuse(session, wish, front, [begun.failure], paths.run)
+  return run(call, session, front, held, { paths, journal: begun.value, plan, resumed: false })
 }
 
 async function resume(
   call: Call,
   session: Session,
+  wish: UpgradeWish,
   front: Front,
   held: Held,
   { paths, record }: UnfinishedRun,
 ): Promise<ExitCode> {
   front.reportTo(paths.report)
-  const journal = openJournal(paths.journal)
-  journal.append({ type: 'resumed', at: new Date().toISOString(), pid: process.pid })
-  return run(call, session, front, held, { paths, journal, plan: record.plan as UpgradePlan, resumed: true })
+  const opened = onDisk(() => {
+    const journal = openJournal(paths.journal)
+    journal.append({ type: 'resumed', at: new Date().toISOString(), pid: process.pid })
+    return journal
+  })
+  if (!opened.ok) return refuse(session, wish, front, [opened.failure], paths.run)
+  const plan = record.plan as UpgradePlan
+  return run(call, session, front, held, { paths, journal: opened.value, plan, resumed: true })
 }
 
 /** Closes a run whose inputs are not today's, with its state in words; a command that it left behind is waited for. */
-async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }: Held): Promise<void> {
-  const journal = openJournal(paths.journal)
+async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }: Held): Promise<Result<void>> {
+  const opened = onDisk(() => openJournal(paths.journal))
+  if (!opened.ok) return opened
+  const journal = opened.value
   try {
     const waiting = (what: string, last?: string) =>
       front.emit({ type: 'waiting', step: 'abandon', for: what, ...(last === undefined ? {} : { last }) })
-    for (const intent of unfinishedIntents(journal.records).values()) {
-      await waitForOrphan(intent.processFile, { mayEnd: intent.step !== 'install', signal: stop.requested, waiting })
+    const open = [...unfinishedIntents(journal.records).values()]
+    for (const { processFile, step } of open) {
+      await waitForOrphan(processFile, { step, signal: stop.requested, waiting }).catch((error: unknown) => {
+        if (!stop.requested.aborted) throw error
+      })
     }
-    const open = [...unfinishedIntents(journal.records).values()].map((i) => [i.node, i.step].filter(Boolean).join(' '))
-    const state = open.length > 0 ? `begun and not seen to end: ${open.join(', ')}` : 'nothing was under way'
-    journal.append({ type: 'end', at: new Date().toISOString(), how: 'abandoned', state })
+    // the one who asked to stop does not want it closed either
+    if (stop.requested.aborted) return { ok: true, value: undefined }
+    const steps = open.map(({ node, step }) => [node, step].filter(Boolean).join(' '))
+    const state = steps.length > 0 ? `begun and not seen to end: ${steps.join(', ')}` : 'nothing was under way'
+    const closed = onDisk(() => journal.append({ type: 'end', at: new Date().toISOString(), how: 'abandoned', state }))
+    if (!closed.ok) return closed
     front.emit({
       type: 'notice',
       text: `abandoned ${record.run}, because the declaration or the flags changed since: ${state}`,
     })
+    return closed
   } finally {
     journal.close()
   }
@@ -229,7 +269,8 @@ async function run(
   const found = verdicts(context)
   const exitCode = exitOf(driven, failures, found, held.stop)
   if (driven.ended === 'done') {
-    journal.append({ type: 'end', at: new Date().toISOString(), how: 'finished', exitCode })
+    // all of it is done and recorded; without this line the next run finds that out once more
+    onDisk(() => journal.append({ type: 'end', at: new Date().toISOString(), how: 'finished', exitCode }))
   }
   journal.close()
   for (const { node, verdict, evidence, failure: why } of found) {
@@ -248,22 +289,28 @@ async function run(
   return exitCode
 }
 
-/** Nothing was changed: every wished node is as it was, and every reason is said. */
-function refuse({ cluster }: Session, wish: UpgradeWish, front: Front, failures: Failure[], run = ''): ExitCode {
-  const exitCode = exitCodeOf(failures)
-  const verdict = exitCode === EXIT_CODES.refused ? 'refused' : 'unchanged'
-  const nodes = cluster.nodes.map((n) => n.name).filter((n) => !wish.nodes || wish.nodes.includes(n))
+/** Nothing was changed, and every reason is said. */
+function refuse(session: Session, wish: UpgradeWish, front: Front, failures: Failure[], run = ''): ExitCode {
   const next = failures.find((f) => f.hint)?.hint
+  return finishUntouched(session, wish, front, { exitCode: exitCodeOf(failures), run, failures, ...(next && { next }) })
+}
+
+/** Ends a run that changed nothing: every wished node is as it was. */
+function finishUntouched(
+  { cluster }: Session,
+  wish: UpgradeWish,
+  front: Front,
+  end: { exitCode: ExitCode; run: string; failures: Failure[]; next?: string },
+): ExitCode {
+  const verdict = end.exitCode === EXIT_CODES.refused ? 'refused' : 'unchanged'
+  const nodes = cluster.nodes.map((n) => n.name).filter((n) => !wish.nodes || wish.nodes.includes(n))
   front.emit({
     type: 'run.finished',
-    run,
-    exitCode,
+    ...end,
     verdicts: Object.fromEntries(nodes.map((n) => [n, verdict])),
-    failures,
     tookMs: 0,
-    ...(next ? { next } : {}),
   })
-  return exitCode
+  return end.exitCode
 }
 
 const outlet = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: () => new Date() }
@@ -282,7 +329,7 @@ const nextCommand = (found: NodeVerdict[], failures: Failure[]): string | undefi
 function exitOf(driven: Driven, failures: Failure[], found: NodeVerdict[], stop: Stop): ExitCode {
   switch (driven.ended) {
     case 'stopped':
-      return stop.by() === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted
+      return stoppedBy(stop)
     case 'broken':
       return exitCodeOf([driven.failure])
     case 'done':
@@ -292,5 +339,7 @@ function exitOf(driven: Driven, failures: Failure[], found: NodeVerdict[], stop:
       )
   }
 }
+
+const stoppedBy = (stop: Stop): ExitCode => (stop.by() === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted)
 
 const hashOf = (values: unknown[]): string => createHash('sha256').update(JSON.stringify(values)).digest('hex')

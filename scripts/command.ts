@@ -26,7 +26,12 @@ export type CommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
 
 /** Runs a workflow with this process' command line, and sets its exit code. */
 export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>): Promise<void> {
-  process.exitCode = await carryOut(spec, process.argv.slice(2))
+  const exitCode = await carryOut(spec, process.argv.slice(2))
+  process.exitCode = exitCode
+  if (exitCode !== EXIT_CODES.interrupted && exitCode !== EXIT_CODES.terminated) return
+  // an installation that nobody waits for any more goes on, and must not keep this process
+  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
+  process.exit()
 }
 
 async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>, argv: string[]): Promise<ExitCode> {

@@ -60,13 +60,17 @@ export async function openSession({
 }
 
 /** Looks at the wished nodes and at every control plane, completely. */
-export async function observe({ cluster, talos }: Session, wished?: readonly NodeName[]): Promise<Observation> {
+export async function observe(
+  { cluster, talos }: Session,
+  wished?: readonly NodeName[],
+  signal?: AbortSignal,
+): Promise<Observation> {
   const at = new Date().toISOString()
   const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
   const asked = cluster.nodes.filter(
     (n: NodeDeclaration) => n.role === 'controlplane' || !wished || wished.includes(n.name),
   )
-  const options = { timeoutMs: cluster.operations.deadlines.observeMs }
+  const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
   const [nodes, etcd] = await Promise.all([
     talos.observeNodes(asked, options),
     talos.observeEtcd(controlPlanes, options),

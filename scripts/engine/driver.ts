@@ -64,9 +64,9 @@ export async function drive(run: Drive): Promise<Driven> {
   const startOpen = () => {
     for (const effect of openEffects(state)) {
       if (inFlight.has(effect.path) || run.stop.requested.aborted || broken) continue
-      broken = run.fence()
-      if (broken) return
       try {
+        broken = run.fence()
+        if (broken) return
         const intent = announce(run, effect)
         inFlight.set(effect.path, carryOut(run, effect, intent, begun.get(effect.path)))
       } catch (error) {
@@ -156,7 +156,7 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: Inte
   try {
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
-    if (before) await waitForOrphan(before.processFile, { mayEnd: step !== 'install', signal, waiting })
+    if (before) await waitForOrphan(before.processFile, { step, signal, waiting })
     const work = body(effect.input as never, {
       again: before !== undefined,
       signal,

@@ -46,7 +46,7 @@ const SILENCE_MS = 10 * 60_000
 export function acquireLock(
   folder: string,
   command: string,
-): { ok: true; lock: Lock } | { ok: false; failure: Failure } {
+): { ok: true; lock: Lock } | { ok: false; failure: Failure; holder: Holder } {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const mine: Holder = {
     pid: process.pid,
@@ -61,7 +61,7 @@ export function acquireLock(
     for (;;) {
       const top = highest(folder)
       const holder = top === 0 ? undefined : readHolder(folder, top)
-      if (holder && !isGone(folder, top, holder)) return { ok: false, failure: heldBy(holder) }
+      if (holder && !isGone(folder, top, holder)) return { ok: false, failure: heldBy(holder), holder }
       const number = top + 1
       // the link appears with its content, or not at all
       if (!linked(draft, fileOf(folder, number))) continue

@@ -4,20 +4,23 @@ import { watch } from '../watch.ts'
 import { processStartedAt } from './process-identity.ts'
 
 export type OrphanPolicy = {
-  /** false for an install: it is never cut off by us */
-  mayEnd: boolean
+  /** what the command was started for */
+  step: string
   signal: AbortSignal
   waiting(what: string, last?: string): void
 }
+
+/** These write a slot of the node, now or after they have looked at the image: never cut off by us. */
+const LEFT_ALONE: readonly string[] = ['install', 'upgrade']
 
 /** longest time for which a command of a dead run is waited for; it had a deadline of its own, which died with its run */
 const DEADLINE_MS = 30 * 60_000
 
 /** Returns when the process that the file names has ended. Ends its group where that is allowed. */
-export async function waitForOrphan(processFile: string, { mayEnd, signal, waiting }: OrphanPolicy): Promise<void> {
+export async function waitForOrphan(processFile: string, { step, signal, waiting }: OrphanPolicy): Promise<void> {
   const pid = orphanPid(processFile)
   if (pid === undefined) return
-  if (mayEnd) process.kill(-pid, 'SIGTERM')
+  if (!LEFT_ALONE.includes(step)) endGroup(pid)
   await watch({
     what: `the command of an earlier run (pid ${pid}) to end`,
     look: async () => orphanPid(processFile),
@@ -27,6 +30,14 @@ export async function waitForOrphan(processFile: string, { mayEnd, signal, waiti
     signal,
     waiting,
   })
+}
+
+function endGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGTERM')
+  } catch {
+    // it ended just now
+  }
 }
 
 /** The pid in the file, if that very process still runs. The shell writes the file right after it starts. */

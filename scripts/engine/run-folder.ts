@@ -17,13 +17,14 @@ export type UnfinishedRun = { paths: RunPaths; record: RunRecord }
 
 const KEPT = 20
 
-/** The folder that holds everything that must not reach git; it says so itself. */
-export function openRunFolder(clusterFolder: string): string {
-  const folder = join(clusterFolder, '.run')
+/** Where everything is that a cluster's runs leave behind. */
+export const runFolder = (clusterFolder: string): string => join(clusterFolder, '.run')
+
+/** Makes the folder that holds everything that must not reach git; it says so itself. */
+export function openRunFolder(folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ignore = join(folder, '.gitignore')
   if (!existsSync(ignore)) writeFileSync(ignore, '*\n')
-  return folder
 }
 
 const pathsOf = (folder: string, run: string): RunPaths => ({
@@ -43,9 +44,7 @@ export function newRun(folder: string, command: string, now: Date): RunPaths {
 }
 
 const runNames = (folder: string): string[] =>
-  readdirSync(folder)
-    .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
-    .sort()
+  (existsSync(folder) ? readdirSync(folder) : []).filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name)).sort()
 
 export function findUnfinishedRun(folder: string): UnfinishedRun | undefined {
   for (const name of runNames(folder).reverse()) {
