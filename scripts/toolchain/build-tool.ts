@@ -36,7 +36,7 @@ export async function buildTool(
     if (meanwhile.found) return meanwhile
     return await buildInto(tool, path, { env, signal, report })
   } finally {
-    await release()
+    release()
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { processIdentity } from '../../../scripts/engine/process-identity.ts'
 import type { BuildEvent } from '../../../scripts/toolchain/build-tool.ts'
 import { resolveTool } from '../../../scripts/toolchain/resolve-tool.ts'
 import { builtToolPath } from '../../../scripts/toolchain/tool-cache.ts'
@@ -27,6 +28,19 @@ async function until(what: string, seen: () => boolean): Promise<void> {
   }
 }
 
+/** What stands in a build's folder beside its lock, which stays and says that it was released. */
+const leftIn = (folder: string): string[] => readdirSync(folder).filter((name) => !/^lock\.\d+$/.test(name))
+
+/** A lock as a build holds it. */
+const lockOf = (pid: number, host = hostname()): string =>
+  JSON.stringify({
+    pid,
+    host,
+    identity: processIdentity(pid) ?? 'gone',
+    command: 'a build',
+    since: '2026-01-01T00:00:00Z',
+  })
+
 /** The id of a process that has ended. */
 const deadProcess = (): number => spawnSync('true').pid
 
@@ -36,7 +50,7 @@ test('builds a missing tool, and finds it the next time without Go', async ({ fa
   const built = await resolveTool('etcd', { env: fake.env, report: (event) => events.push(event) })
   assert.is(built.found && built.source, 'build')
   assert.equal(events[0], { tool: 'etcd', doing: 'building', detail: '3.6.14 from its pinned module' })
-  assert.equal(readdirSync(await buildFolder(fake.env)), ['etcd'])
+  assert.equal(leftIn(await buildFolder(fake.env)), ['etcd'])
   const found = await resolveTool('etcd', { env: { ...fake.env, PATH: '/usr/bin:/bin' } })
   assert.is(found.found && found.source, 'cache')
   assert.is(fake.calls(), 1)
@@ -65,14 +79,14 @@ test('passes on the last words of a build that fails, and leaves nothing of it',
   fake.go('3.6.14', 'echo half > "$2"; echo "missing go.sum entry" >&2; exit 1')
   const search = await resolveTool('etcd', { env: fake.env })
   assert.match(search.found ? '' : search.detail, /cannot be built: go build ended with 1\n.*missing go\.sum entry/)
-  assert.equal(readdirSync(await buildFolder(fake.env)), [])
+  assert.equal(leftIn(await buildFolder(fake.env)), [])
 })
 
 test('does not keep a build of another version', async ({ fake }) => {
   fake.go('3.7.0')
   const search = await resolveTool('etcd', { env: fake.env })
   assert.match(search.found ? '' : search.detail, /the build says that it is 3\.7\.0; >=3\.6 <3\.7 is needed/)
-  assert.equal(readdirSync(await buildFolder(fake.env)), [])
+  assert.equal(leftIn(await buildFolder(fake.env)), [])
 })
 
 test('several processes at once build once, and all get the tool', async ({ fake }) => {
@@ -88,17 +102,17 @@ test('several processes at once build once, and all get the tool', async ({ fake
   for (const { ended } of started) assert.is((await ended).code, 0)
   // One start of Go; the tool itself is not one of the scripts that count.
   assert.is(fake.calls(), 1)
-  assert.equal(readdirSync(await buildFolder(fake.env)), ['etcd'])
+  assert.equal(leftIn(await buildFolder(fake.env)), ['etcd'])
 })
 
 test('takes over from a process that died while it built', async ({ fake }) => {
   fake.go('3.6.14')
   const folder = await buildFolder(fake.env)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'lock.7'), `${deadProcess()}\n${hostname()}\n`)
+  writeFileSync(join(folder, 'lock.7'), lockOf(deadProcess()))
   writeFileSync(join(folder, 'unfinished.1'), 'half a program')
   assert.is((await resolveTool('etcd', { env: fake.env })).found, true)
-  assert.equal(readdirSync(folder), ['etcd'])
+  assert.equal(leftIn(folder), ['etcd'])
 })
 
 test('takes over from a holder on another machine that gives no sign of life', async ({ fake }) => {
@@ -106,7 +120,7 @@ test('takes over from a holder on another machine that gives no sign of life', a
   const folder = await buildFolder(fake.env)
   mkdirSync(folder, { recursive: true })
   const lock = join(folder, 'lock.1')
-  writeFileSync(lock, '1\nanother-machine\n')
+  writeFileSync(lock, lockOf(1, 'another-machine'))
   const longAgo = new Date(Date.now() - 3_600_000)
   utimesSync(lock, longAgo, longAgo)
   assert.is((await resolveTool('etcd', { env: fake.env })).found, true)
@@ -116,7 +130,7 @@ test('waits for a holder that is alive until it is told to stop', async ({ fake 
   fake.go('3.6.14')
   const folder = await buildFolder(fake.env)
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'lock.1'), `${process.pid}\n${hostname()}\n`)
+  writeFileSync(join(folder, 'lock.1'), lockOf(process.pid))
   const stop = new AbortController()
   let heard = ''
   const waiting = resolveTool('etcd', {
@@ -134,7 +148,7 @@ test('waits for a holder that is alive until it is told to stop', async ({ fake 
   assert.is(error?.name, 'AbortError')
   assert.is(heard, `for process ${process.pid} on ${hostname()}, which builds it`)
   assert.is(fake.calls(), 0)
-  assert.equal(readdirSync(folder), ['lock.1'])
+  assert.equal(leftIn(folder), [])
 })
 
 test('npm run tools ends its build when it is told to stop, and leaves nothing of it', async ({ fake }) => {
@@ -150,7 +164,7 @@ test('npm run tools ends its build when it is told to stop, and leaves nothing o
     started.child.kill(signal)
     assert.is((await started.ended).code, code)
     assert.throws(() => process.kill(pid, 0), /ESRCH/)
-    assert.equal(readdirSync(await buildFolder(fake.env)), [])
+    assert.equal(leftIn(await buildFolder(fake.env)), [])
     rmSync(pidFile)
   }
 })
