@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import type { NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../workflows/model/failure.ts'
-import type { EtcdObservation, NodeFacts, NodeObservation } from '../workflows/model/observation.ts'
+import type { EtcdObservation, Inspection, NodeFacts, NodeObservation } from '../workflows/model/observation.ts'
 import type { Command, Run, RunOptions } from './run.ts'
 import { createAsk } from './tools/talosctl/ask.ts'
 import { failureOf } from './tools/talosctl/failure-of.ts'
@@ -25,12 +25,6 @@ export type CallOptions = {
 
 /** The few things that tell whether a node came back, read in one go. */
 export type Glance = Status & { version: string; bootId: string }
-
-/** What a node runs, and what waits in its other slot: the part of an observation that an upgrade changes. */
-export type Inspection = Pick<
-  NodeFacts,
-  'version' | 'bootId' | 'stage' | 'ready' | 'unmet' | 'schematic' | 'extensions' | 'otherSlot'
->
 
 export type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 

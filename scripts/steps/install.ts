@@ -5,9 +5,9 @@
 import semver from 'semver'
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Inspection } from '../../workflows/model/observation.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
-import type { Inspection } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { declaredNode, reading, type World } from './world.ts'
 

@@ -2,10 +2,10 @@
 import semver from 'semver'
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { Inspection } from '../../workflows/model/observation.ts'
 import type { Evidence } from '../../workflows/model/verdict.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
-import type { Inspection } from '../talos.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 export const verify =

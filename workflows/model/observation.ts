@@ -33,6 +33,12 @@ export type NodeFacts = {
   otherSlot: OtherSlot
 }
 
+/** What a node runs, and what waits in its other slot: the facts that an upgrade changes. */
+export type Inspection = Pick<
+  NodeFacts,
+  'version' | 'bootId' | 'stage' | 'ready' | 'unmet' | 'schematic' | 'extensions' | 'otherSlot'
+>
+
 /**
  * What the log of machined says since the last boot about the slot that does not run
  * (internal/app/lifecycle/lifecycle.go: no resource says it). `unknown`: the log no longer reaches back to the boot.

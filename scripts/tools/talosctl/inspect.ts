@@ -1,6 +1,6 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
-import type { Inspection } from '../../talos.ts'
+import type { Inspection } from '../../../workflows/model/observation.ts'
 import { talosctlCommands } from '../talosctl.ts'
 import type { Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
