@@ -63,7 +63,10 @@ export function openJournal(file: string): Journal {
     records,
     append(record) {
       const line = Buffer.from(`${JSON.stringify(record)}\n`)
-      writeSync(fd, line, 0, line.length, position)
+      // a disk that fills up takes what fits and complains only at the next write
+      for (let written = 0; written < line.length; ) {
+        written += writeSync(fd, line, written, line.length - written, position + written)
+      }
       fsyncSync(fd)
       position += line.length
       records.push(record)

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { drive } from '../../../scripts/engine/driver.ts'
+import { type Journal, type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
+import { createStop } from '../../../scripts/engine/stop.ts'
+import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
+import { clusterMachine } from '../../../workflows/machines/cluster.ts'
+import { nodeMachine } from '../../../workflows/machines/node.ts'
+import type { RunEvent } from '../../../workflows/model/event.ts'
+import { fakeCluster } from '../../support/fake-cluster.ts'
+
+const test = suite<{ file: string }>('journal')
+test.before.each((context) => {
+  context.file = join(mkdtempSync(join(tmpdir(), 'journal-')), 'run', 'journal.ndjson')
+})
+test.after.each(({ file }) => rmSync(join(file, '../..'), { recursive: true, force: true }))
+
+const resumed = (pid: number): JournalRecord => ({ type: 'resumed', at: '2026-11-20T02:30:00.000Z', pid })
+const pids = (records: readonly JournalRecord[]) => records.map((r) => (r.type === 'resumed' ? r.pid : r.type))
+
+test('has every record that append returned from, in their order', ({ file }) => {
+  const journal = openJournal(file)
+  for (const pid of [1, 2, 3]) journal.append(resumed(pid))
+  assert.equal(pids(readJournal(file).records), [1, 2, 3])
+  assert.equal(pids(journal.records), [1, 2, 3])
+  journal.close()
+})
+
+test('is for the eyes of its owner', ({ file }) => {
+  openJournal(file).close()
+  assert.is(statSync(file).mode & 0o077, 0)
+  assert.is(statSync(join(file, '..')).mode & 0o077, 0)
+})
+
+test('goes on after the last whole record, and drops a torn one', ({ file }) => {
+  const first = openJournal(file)
+  first.append(resumed(1))
+  first.close()
+  appendFileSync(file, JSON.stringify(resumed(2)).slice(0, -3))
+  const second = openJournal(file)
+  assert.equal(pids(second.records), [1])
+  second.append(resumed(3))
+  second.close()
+  assert.equal(pids(readJournal(file).records), [1, 3])
+  assert.equal(readFileSync(file, 'utf8').split('\n').length, 3, 'nothing of the torn one is left')
+})
+
+test('stops at a line that is none, as a power cut leaves behind', ({ file }) => {
+  mkdirSync(join(file, '..'), { recursive: true })
+  writeFileSync(file, `${JSON.stringify(resumed(1))}\n\0\0\0\0\n${JSON.stringify(resumed(3))}\n`)
+  assert.equal(pids(readJournal(file).records), [1])
+})
+
+test('that is not there has no records', ({ file }) => {
+  assert.equal(readJournal(file), { records: [], bytes: 0 })
+})
+
+test('has whole records of more bytes than characters', ({ file }) => {
+  const journal = openJournal(file)
+  journal.append({ type: 'end', at: '', how: 'abandoned', state: 'schön → 完' })
+  journal.append(resumed(2))
+  journal.close()
+  assert.equal(pids(readJournal(file).records), ['end', 2])
+})
+
+test('of which only a part fits on the disk says so, and counts no record that is not whole', ({ file }) => {
+  const module = new URL('../../../scripts/engine/journal.ts', import.meta.url)
+  const program = `
+    const { openJournal } = await import(${JSON.stringify(module)})
+    const journal = openJournal(${JSON.stringify(file)})
+    let appended = 0
+    try {
+      for (; appended < 5000; appended++) journal.append(${JSON.stringify(resumed(1))})
+    } catch ({ code }) {
+      console.log(code, appended)
+    }`
+  // a limit on the size of files is a full disk that needs no privileges
+  const line = 'ulimit -f 64 && exec "$0" "$@"'
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    ['-c', line, process.execPath, '--import', 'tsx', '--input-type=module', '--eval', program],
+    { encoding: 'utf8' },
+  )
+  const [code, appended] = stdout.trim().split(' ')
+  assert.is(code, 'EFBIG', stderr)
+  assert.ok(readFileSync(file).at(-1) !== 10, 'the last record is there in part')
+  assert.is(readJournal(file).records.length, Number(appended))
+})
+
+/** Drives an upgrade of three nodes in this process with a journal that can not be written from a record on. */
+async function driveUntilFull(file: string, full: number) {
+  const fake = fakeCluster(['a', 'b', 'c'])
+  const journal = openJournal(file)
+  const filling: Journal = {
+    ...journal,
+    append(record) {
+      if (journal.records.length >= full) throw new Error('ENOSPC: no space left on device, write')
+      journal.append(record)
+    },
+  }
+  const events: RunEvent[] = []
+  const driven = await drive({
+    machines: { node: nodeMachine },
+    root: clusterMachine,
+    input: fake.plan,
+    steps: upgradeSteps({
+      cluster: fake.cluster,
+      talos: fake.connect(() => false),
+      acceptEtcdOutage: false,
+      snapshots: join(file, '../snapshots'),
+      run: 'r',
+      knocks: async () => true,
+    }),
+    journal: filling,
+    processes: join(file, '..'),
+    emit: (event) => events.push(event),
+    stop: createStop(),
+    fence: () => undefined,
+  })
+  journal.close()
+  return { driven, fake, started: events.filter((e) => e.type === 'step.started').length }
+}
+
+test('that can not be written lets nothing start that it does not tell of', async ({ file }) => {
+  for (let full = 0; full < 44; full++) {
+    const run = join(file, `../${full}/journal.ndjson`)
+    const { driven, fake, started } = await driveUntilFull(run, full)
+    assert.is(driven.ended, 'broken', `full after ${full} records`)
+    if (driven.ended === 'broken') assert.is(driven.failure.reason, 'journal-unwritable')
+    const { records } = readJournal(run)
+    assert.is(records.length, full)
+    assert.is(started, records.filter((r) => r.type === 'intent').length)
+    assert.equal(fake.trouble, [])
+  }
+})
+
+test.run()
