@@ -1,0 +1,118 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type JournalRecord, openJournal } from '../../../scripts/engine/journal.ts'
+import {
+  findUnfinishedRun,
+  newRun,
+  openRunFolder,
+  prune,
+  recall,
+  runFolder,
+} from '../../../scripts/engine/run-folder.ts'
+import type { Diagnosis } from '../../../workflows/machines/node.ts'
+import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
+
+const test = suite<{ folder: string }>('run folder')
+test.before.each((context) => {
+  context.folder = runFolder(mkdtempSync(join(tmpdir(), 'run-folder-')))
+  openRunFolder(context.folder)
+})
+test.after.each(({ folder }) => rmSync(join(folder, '..'), { recursive: true, force: true }))
+
+const plan = upgradePlan([nodePlan('a', 'controlplane'), nodePlan('b', 'worker')])
+const image = 'factory.talos.dev/metal-installer/s:v1.13.9'
+const at = '2026-11-20T02:30:00.000Z'
+
+const verdict = (node: string, verdict: Diagnosis['verdict'], step = 'diagnose'): JournalRecord => ({
+  type: 'outcome',
+  path: `${node}/flip/${step}`,
+  at,
+  tookMs: 1,
+  ok: true,
+  output: { verdict, evidence: {} } satisfies Diagnosis,
+})
+const ended: JournalRecord = { type: 'end', at, how: 'finished', exitCode: 0 }
+
+/** A run of that minute; returns its name. */
+function leave(folder: string, minute: number, records: JournalRecord[], identity = 'ours'): string {
+  const paths = newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20, 2, minute)))
+  const journal = openJournal(paths.journal)
+  const run = { type: 'run', v: 1, run: paths.run, command: 'upgrade', cluster: 'cluster-7', at } as const
+  for (const record of [{ ...run, inputs: 'i', plan, again: '', identity } satisfies JournalRecord, ...records])
+    journal.append(record)
+  journal.close()
+  return paths.run
+}
+
+const runs = (folder: string) => readdirSync(folder).filter((name) => name.startsWith('2026'))
+
+test('keeps itself out of git', ({ folder }) => {
+  assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
+})
+
+test('keeps the last twenty runs', ({ folder }) => {
+  const names = Array.from({ length: 25 }, (_, minute) => leave(folder, minute, [ended]))
+  prune(folder, 'ours')
+  assert.equal(runs(folder), names.slice(5))
+})
+
+test('keeps an older run from which a rollback is remembered, until the node was upgraded', ({ folder }) => {
+  const rollback = leave(folder, 0, [verdict('a', 'rolled-back'), ended])
+  const later = Array.from({ length: 25 }, (_, i) => leave(folder, i + 1, [ended]))
+  prune(folder, 'ours')
+  assert.equal(runs(folder), [rollback, ...later.slice(5)])
+  assert.equal(recall(folder, 'ours').rolledBack, { a: image })
+
+  leave(folder, 30, [verdict('a', 'upgraded', 'verify'), ended])
+  prune(folder, 'ours')
+  assert.equal(recall(folder, 'ours').rolledBack, {})
+  assert.not.ok(runs(folder).includes(rollback))
+  assert.is(runs(folder).length, 20)
+})
+
+test('keeps an older run that began an installation whose end nobody saw', ({ folder }) => {
+  const intent = { type: 'intent', path: 'b/install/install', step: 'install', node: 'b', at, processFile: '' } as const
+  const begun = leave(folder, 0, [
+    { ...intent, bootId: 'boot-1' },
+    { type: 'end', at, how: 'abandoned' },
+  ])
+  for (let minute = 1; minute <= 25; minute++) leave(folder, minute, [ended])
+  prune(folder, 'ours')
+  assert.is(runs(folder)[0], begun)
+  assert.equal(recall(folder, 'ours').openInstalls, { b: 'boot-1' })
+})
+
+test('remembers nothing that happened to another cluster under the same name', ({ folder }) => {
+  leave(folder, 0, [verdict('a', 'rolled-back'), ended], 'a lab that is gone')
+  assert.equal(recall(folder, 'ours').rolledBack, {})
+})
+
+test('lets go of nothing that is not a run', ({ folder }) => {
+  for (const name of ['snapshots', 'lab']) mkdirSync(join(folder, name))
+  writeFileSync(join(folder, 'lock.3'), '{}')
+  for (let minute = 0; minute < 25; minute++) leave(folder, minute, [ended])
+  prune(folder, 'ours')
+  for (const name of ['.gitignore', 'lab', 'lock.3', 'snapshots']) assert.ok(readdirSync(folder).includes(name), name)
+})
+
+test('finds the newest run when it has no end, and no run that ended', ({ folder }) => {
+  assert.is(findUnfinishedRun(folder), undefined)
+  leave(folder, 0, [ended])
+  assert.is(findUnfinishedRun(folder), undefined)
+  const open = leave(folder, 1, [])
+  // a run that was refused has a folder and no journal
+  newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20, 2, 2)))
+  assert.is(findUnfinishedRun(folder)?.paths.run, open)
+})
+
+test('that is not there holds no runs and remembers nothing, without being made', ({ folder }) => {
+  const nowhere = join(folder, 'nowhere', '.run')
+  assert.equal(recall(nowhere, 'ours').rolledBack, {})
+  assert.is(findUnfinishedRun(nowhere), undefined)
+  assert.not.ok(readdirSync(folder).includes('nowhere'))
+})
+
+test.run()
