@@ -1,66 +1,34 @@
 /** Kills an upgrade of a lab's cluster at a chosen moment, types the same command again, and looks at what both did. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
 import type { TestLab } from './lab.ts'
+import { startEntry } from './run-entry.ts'
 
-const root = join(import.meta.dirname, '..', '..')
-
-export type Ended = { code: number | null; signal: NodeJS.Signals | null; output: string }
-
-/** Starts the workflow as a person would, and collects what it says. */
-function start(lab: TestLab, dieAfterRecord?: number): { child: ChildProcess; ended: Promise<Ended> } {
-  const preload = dieAfterRecord === undefined ? [] : ['--import', join(import.meta.dirname, 'die-after-record.ts')]
-  const argv = [
-    '--import',
-    'tsx',
-    ...preload,
-    'workflows/upgrade.ts',
-    '--cluster',
-    lab.cluster,
-    '--dir',
-    lab.dir,
-    '--output',
-    'plain',
-  ]
-  const env = { ...process.env, ...(dieAfterRecord === undefined ? {} : { DIE_AFTER_RECORD: String(dieAfterRecord) }) }
-  const child = spawn(process.execPath, argv, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding('utf8').on('data', (text: string) => (output += text))
-  const stopWithUs = () => child.kill('SIGKILL')
-  process.once('exit', stopWithUs)
-  const ended = new Promise<Ended>((resolve) =>
-    // not `close`: what a killed run left behind may hold its pipes
-    child.once('exit', (code, signal) => {
-      process.off('exit', stopWithUs)
-      resolve({ code, signal, output })
-    }),
-  )
-  return { child, ended }
-}
+const flags = ['--output', 'plain']
 
 /** Runs the upgrade and has it killed after its n-th record; false when it ended before. */
 export async function dieAfterRecord(lab: TestLab, records: number): Promise<boolean> {
-  const { signal, code, output } = await start(lab, records).ended
+  const env = { ...process.env, DIE_AFTER_RECORD: String(records) }
+  const preload = join(import.meta.dirname, 'die-after-record.ts')
+  const { signal, code, stderr } = await startEntry(lab, { flags, env, preload }).exited
   if (signal === 'SIGKILL') return true
-  assert.is(code, 0, output)
+  assert.is(code, 0, stderr)
   return false
 }
 
 /** Runs the upgrade and kills it as soon as the lab has logged a fitting event. */
 export async function dieWhenLogged(lab: TestLab, fits: (event: LoggedEvent) => boolean): Promise<void> {
   const from = lab.log().length
-  const { child, ended } = start(lab)
+  const upgrade = startEntry(lab, { flags })
   await Promise.race([
     lab.logged(fits, { from, deadlineMs: 120_000 }),
-    ended.then(({ code, output }) => assert.unreachable(`it ended (${code}) before the event:\n${output}`)),
+    upgrade.exited.then(({ code, stderr }) => assert.unreachable(`it ended (${code}) before the event:\n${stderr}`)),
   ])
-  child.kill('SIGKILL')
-  assert.is((await ended).signal, 'SIGKILL')
+  upgrade.kill('SIGKILL')
+  assert.is((await upgrade.exited).signal, 'SIGKILL')
 }
 
 /** The journal of the newest run. */
@@ -74,7 +42,8 @@ export function journalOf(lab: TestLab): readonly JournalRecord[] {
 
 /** Types the command again: it must end well, and both runs together must have done everything once. */
 export async function finishAndJudge(lab: TestLab, when: string): Promise<void> {
-  const { code, output } = await start(lab).ended
+  const { code, stdout, stderr } = await startEntry(lab, { flags }).closed
+  const output = `${stderr}\n${stdout}`
   assert.is(code, 0, `${when}\n${output}`)
   const log = lab.log()
   const count = (type: LoggedEvent['type'], node: string) =>

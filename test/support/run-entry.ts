@@ -28,13 +28,17 @@ export type EntryOptions = {
   flags?: readonly string[]
   /** how it is started; npx starts tsx by way of a shell */
   by?: 'node' | 'npx'
+  /** a file that node loads before it */
+  preload?: string
   env?: NodeJS.ProcessEnv
 }
 
 /** Starts the entry against a lab without a terminal, in a process group of its own, which dies with the test. */
 export function startEntry(lab: Pick<TestLab, 'cluster' | 'dir'>, options: EntryOptions = {}): Running {
-  const { entry = 'upgrade', flags = ['--output', 'json'], by = 'node', env = process.env } = options
-  const [program, ...before] = by === 'npx' ? ['npx', '--no-install', 'tsx'] : [process.execPath, '--import', 'tsx']
+  const { entry = 'upgrade', flags = ['--output', 'json'], by = 'node', env = process.env, preload } = options
+  const loaded = preload === undefined ? [] : ['--import', preload]
+  const [program, ...before] =
+    by === 'npx' ? ['npx', '--no-install', 'tsx'] : [process.execPath, '--import', 'tsx', ...loaded]
   const argv = [...before, `workflows/${entry}.ts`, '--cluster', lab.cluster, '--dir', lab.dir, ...flags]
   return watchProcess(program, argv, env)
 }

@@ -36,7 +36,11 @@ const WINDOWS: Window[] = [
 
 for (const { change, step, version, fits } of WINDOWS) {
   test(`finishes what it had begun when killed just after ${change}`, async () => {
-    const lab = await startLab({ version, speed: 40, timings: { installSeconds: 40, pullSeconds: 20 } })
+    const lab = await startLab({
+      version,
+      speed: 40,
+      timings: { installSeconds: 30, pullSeconds: 15, stopSeconds: 20 },
+    })
     try {
       await dieWhenLogged(lab, fits)
       const records = journalOf(lab)
