@@ -3,6 +3,7 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import { etcdObjections } from '../../workflows/plan/etcd.ts'
+import { controlPlaneObjections } from '../../workflows/plan/upgrade.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { reading, type World } from './world.ts'
@@ -37,6 +38,7 @@ const mayPass = ({ reason }: Failure): boolean =>
   reason === 'etcd-member-unhealthy' ||
   reason === 'etcd-member-behind' ||
   reason === 'control-plane-unreachable' ||
+  reason === 'control-plane-not-ready' ||
   reason === 'etcd-members-disagree' ||
   reason === 'etcd-quorum'
 
@@ -49,10 +51,10 @@ async function objections(world: World, node: string, context: StepContext): Pro
     talos.observeEtcd(controlPlanes, reading(world, context)),
   ])
   const down = Object.entries(stages).flatMap(([name, status]) => {
-    const stage = status.ok ? status.value.stage : undefined
-    if (stage === 'running') return []
-    const detail = status.ok ? `its stage is ${stage}` : (status.failure.detail ?? status.failure.reason)
-    return [failure('control-plane-unreachable', { node: name, detail })]
+    if (status.ok) return controlPlaneObjections(name, status.value)
+    return [
+      failure('control-plane-unreachable', { node: name, detail: status.failure.detail ?? status.failure.reason }),
+    ]
   })
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return [...down, ...etcdObjections(node, etcd, policy)]

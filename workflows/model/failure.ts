@@ -39,6 +39,7 @@ export const FAILURES = {
   'etcd-alarm': { exit: 'refused', means: 'etcd raised an alarm' },
   'etcd-quorum': { exit: 'refused', means: 'etcd would be left without quorum' },
   'etcd-outage': { exit: 'refused', means: 'a cluster of one or two members can not keep quorum while a node reboots' },
+  'control-plane-not-ready': { exit: 'refused', means: 'another control plane is not running and ready' },
   'control-plane-unreachable': { exit: 'refused', means: 'another control plane does not answer' },
   downgrade: { exit: 'refused', means: 'the target is older than what runs' },
   'hop-too-long': { exit: 'refused', means: 'the target is more than one minor release ahead' },

@@ -243,7 +243,7 @@ function rolledBackBefore(node: NodeName, image: string, wish: UpgradeWish, hist
   ]
 }
 
-/** Control planes that are not themselves to be changed first must answer, and run. */
+/** Control planes that are not themselves to be changed first must answer, run, and be ready. */
 function otherControlPlanes(
   first: NodeName,
   controlPlanes: NodeDeclaration[],
@@ -274,9 +274,10 @@ function notJustUnseen(unseen: NodeName[], objections: Failure[]): Failure[] {
 }
 
 /** Why a control plane does not count as up while another one is taken down. */
-function controlPlaneObjections(node: NodeName, seen: NodeFacts): Failure[] {
-  if (seen.stage === 'running') return []
-  return [failure('control-plane-unreachable', { node, detail: `its stage is ${seen.stage}` })]
+export function controlPlaneObjections(node: NodeName, seen: Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>): Failure[] {
+  if (seen.stage === 'running' && seen.ready) return []
+  const detail = seen.stage === 'running' ? seen.unmet.join('; ') : `its stage is ${seen.stage}`
+  return [failure('control-plane-not-ready', { node, detail, hint: `talosctl -n ${node} services` })]
 }
 
 /** Canary first, then control planes with the etcd leader last, then workers. A broken control plane goes before everything. */
@@ -286,7 +287,9 @@ function inOrder(working: NodePlan[], observed: Observation, policy: EtcdPolicy)
   const controlPlanes = working.filter((n) => n.role === 'controlplane')
   const isBroken = (n: NodePlan): boolean => {
     const member = members.get(n.node)
-    return member === undefined || !isHealthyVoter(member, observed.etcd, policy.lagBound)
+    const seen = observed.nodes[n.node]
+    const isUp = seen?.reachable === true && controlPlaneObjections(n.node, seen).length === 0
+    return !isUp || member === undefined || !isHealthyVoter(member, observed.etcd, policy.lagBound)
   }
   const broken = controlPlanes.filter(isBroken)
   const sound = controlPlanes.filter((n) => !isBroken(n))

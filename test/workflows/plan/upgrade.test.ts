@@ -255,8 +255,19 @@ refused('names every node that does not answer', { facts: { a: 'silent', b: 'sil
 ])
 refused('refuses a node in maintenance', { facts: { a: { stage: 'maintenance' } } }, [
   'a node-not-ready',
-  'a control-plane-unreachable',
+  'a control-plane-not-ready',
 ])
+refused(
+  'refuses to take one down while a control plane that has the target already is not ready',
+  {
+    facts: { a: { version: 'v1.13.9', ready: false, unmet: ['nodeReady: node is not ready'] } },
+  },
+  ['a control-plane-not-ready'],
+)
+test('takes a control plane that is not ready first, as it may be the cure', () => {
+  const plan = planned({ facts: { a: { ready: false, unmet: ['nodeReady: node is not ready'] } } })
+  assert.is(plan.canary, 'a')
+})
 refused('refuses one control plane without --accept-etcd-outage', { controlPlanes: ['c'] }, ['c etcd-outage'])
 test('upgrades one or two control planes when the outage is accepted', () => {
   planned({ controlPlanes: ['c'], wish: { acceptEtcdOutage: true } })
