@@ -18,6 +18,8 @@ export const rejoin =
 
 /** Follows the node's own stream of its stage; where the stream breaks or stays silent, it is opened again. */
 async function untilReady(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
+  const { readyMs } = world.cluster.operations.deadlines
+  const deadline = Date.now() + readyMs
   let last = 'no answer yet'
   let isReady = false
   const look = async (): Promise<boolean> => {
@@ -32,7 +34,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
         else context.waiting(`${node.name} to be running and ready`, last)
       },
       // a stream can go silent without ending (talos#14242), so none is trusted for long
-      { signal, timeoutMs: 15_000 },
+      { signal, timeoutMs: Math.max(1, Math.min(15_000, deadline - Date.now())) },
     )
     return isReady
   }
@@ -41,7 +43,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
     look,
     until: Boolean,
     say: () => last,
-    deadlineMs: world.cluster.operations.deadlines.readyMs,
+    deadlineMs: readyMs,
     everyMs: 200,
     signal: context.signal,
     waiting: (what, seen) => context.waiting(what, seen),
