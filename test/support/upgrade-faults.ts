@@ -99,7 +99,11 @@ const harmless: readonly Row[] = [
     title: 'etcd-member-down on a control plane that is not to be changed: refused',
     faults: [{ name: 'etcd-member-down', node: 'k8s-2' }],
     flags: ['--nodes', 'k8s-1,k8s-3'],
-    first: { code: 77, verdicts: ['refused', 'refused'], reasons: ['etcd-member-unhealthy', 'etcd-quorum'] },
+    first: {
+      code: 77,
+      verdicts: ['refused', 'refused'],
+      reasons: ['control-plane-not-ready', 'etcd-member-unhealthy', 'etcd-quorum'],
+    },
   },
 ]
 
@@ -150,7 +154,7 @@ const disruptions: readonly Disruption[] = [
     faults: everywhere('returns-not-ready'),
     deadlines: { ready: '8s' },
     first: { code: 1, verdicts: ['stuck', 'unchanged', 'unchanged'], reasons: ['never-ready'] },
-    meanwhile: { code: 77, reasons: ['control-plane-unreachable'] },
+    meanwhile: { code: 77, reasons: ['control-plane-not-ready'] },
     second: restUpgraded,
   },
   {
@@ -158,7 +162,7 @@ const disruptions: readonly Disruption[] = [
     faults: everywhere('etcd-slow-to-catch-up', { seconds: 1_000_000 }),
     deadlines: { etcd: '8s' },
     first: { code: 1, verdicts: ['stuck', 'unchanged', 'unchanged'], reasons: ['etcd-not-caught-up'] },
-    meanwhile: { code: 77, reasons: ['etcd-member-behind'] },
+    meanwhile: { code: 77, reasons: ['etcd-member-behind', 'etcd-quorum'] },
     second: restUpgraded,
   },
 ]
