@@ -141,24 +141,33 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     async glance({ address, name }, options) {
       const limits = until(options)
-      // The boot id first: while a node is down, that is one process for each way to it and not three.
       const { selfFirst } = ask.endpoints(address)
-      const first = await ask.one(address, talosctlCommands.bootId, selfFirst, limits)
-      const bootId = readBootId(first)
-      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
-      const through = [first.endpoint, ...selfFirst.filter((endpoint) => endpoint !== first.endpoint)]
-      const [versionAnswer, stageAnswer] = await Promise.all([
+      // The stage first, and the boot id after it: who sees an old boot id then knows that the stage is no newer. The
+      // other way round, a node that reboots in between looks as if it had not.
+      const stageAnswer = await ask.one(
+        address,
+        (at) => talosctlCommands.get(at, 'machinestatus', 'machine'),
+        selfFirst,
+        limits,
+      )
+      const status = readStage(readResources(stageAnswer.stdout)[0])
+      if (!status) {
+        const said = stageAnswer.exitCode === 0 && !stageAnswer.timedOut
+        const unread = failure('garbage-answer', { detail: 'its stage can not be read' })
+        return { ok: false, failure: { ...(said ? unread : failureOf(stageAnswer)), node: name } }
+      }
+      const { endpoint } = stageAnswer
+      const through = [endpoint, ...selfFirst.filter((other) => other !== endpoint)]
+      const [versionAnswer, bootIdAnswer] = await Promise.all([
         ask.one(address, talosctlCommands.version, through, limits),
-        ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), through, limits),
+        ask.one(address, talosctlCommands.bootId, through, limits),
       ])
       const version = readVersions([address], versionAnswer).get(address)
       if (!version?.ok)
         return { ok: false, failure: { ...(version?.failure ?? failure('garbage-answer')), node: name } }
-      const status = readStage(readResources(stageAnswer.stdout)[0])
-      if (status) return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
-      const said = stageAnswer.exitCode === 0 && !stageAnswer.timedOut
-      const failed = said ? failure('garbage-answer', { detail: 'its stage can not be read' }) : failureOf(stageAnswer)
-      return { ok: false, failure: { ...failed, node: name } }
+      const bootId = readBootId(bootIdAnswer)
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
     },
 
     async watchStage({ address }, seen, { signal, timeoutMs }) {

@@ -10,7 +10,7 @@ import { watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 /** how long a node may go on as before until its request counts as lost; an accepted one shows as a stage at once */
-const ACTS_WITHIN_MS = 5_000
+const ACTS_WITHIN_MS = { accepted: 30_000, failed: 5_000 }
 const REQUESTS = 3
 
 export const reboot =
@@ -85,7 +85,7 @@ async function request(
     what: `${plan.node} to act on the request to reboot`,
     look: () => world.talos.glance(node, reading(world, context)),
     until: (glance) => !glance.ok || glance.value.bootId !== bootId || !isUp(glance.value),
-    deadlineMs: ACTS_WITHIN_MS,
+    deadlineMs: call.ok ? ACTS_WITHIN_MS.accepted : ACTS_WITHIN_MS.failed,
     everyMs: 200,
     signal,
     waiting: (what, last) => context.waiting(what, last),
