@@ -1,6 +1,6 @@
 /** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Diagnosis } from '../../workflows/machines/node.ts'
 import type { UpgradeHistory } from '../../workflows/plan/upgrade.ts'
@@ -44,7 +44,9 @@ export function newRun(folder: string, command: string, now: Date): RunPaths {
 }
 
 const runNames = (folder: string): string[] =>
-  (existsSync(folder) ? readdirSync(folder) : []).filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name)).sort()
+  (statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [])
+    .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
+    .sort()
 
 export function findUnfinishedRun(folder: string): UnfinishedRun | undefined {
   for (const name of runNames(folder).reverse()) {
