@@ -1,22 +1,24 @@
 /** Below Talos 1.13 one call installs and reboots. Returns when the node answers with a new boot id. */
 import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
-import { failure, type Result } from '../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
-/** the node shows the stage `upgrading` as soon as it has accepted the call */
-const ACTS_WITHIN_MS = 10_000
+/** how long a node may go on as before until its request counts as lost; an accepted one shows as a stage at once */
+const ACTS_WITHIN_MS = { accepted: 10_000, failed: 2_000 }
+const REQUESTS = 3
 
 export const upgrade =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const node = declaredNode(world, plan.node)
-    const { deadlines } = world.cluster.operations
-    const { signal, processFile } = context
+    const { installMs, rebootMs } = world.cluster.operations.deadlines
+    const deadline = Date.now() + installMs + rebootMs
     const first = await world.talos.glance(node, reading(world, context))
     // a change of the schematic alone shows in the boot id only
     const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
@@ -25,56 +27,71 @@ export const upgrade =
     }
     // somebody booted the old version since the plan was made: that boot is the one to leave
     const bootId = first.ok ? first.value.bootId : plan.bootId
-    const underWay = (glance: Glance) =>
-      glance.bootId !== bootId || (glance.stage !== 'running' && glance.stage !== 'booting')
-    const begun = first.ok ? underWay(first.value) : context.again
-    if (!begun) {
-      // the node itself refuses two members unless forced; the person accepted that outage
-      const force = world.acceptEtcdOutage && world.cluster.nodes.filter((n) => n.role === 'controlplane').length === 2
-      const call = await world.talos.upgradeLegacy(node, plan.image, {
-        signal,
-        processFile,
-        force,
-        timeoutMs: deadlines.installMs,
+    const went: Progress = { underWay: false }
+    if (first.ok) note(went, first.value, bootId)
+    let seen: Glance | undefined = first.ok ? first.value : undefined
+    for (let requests = 0; requests < REQUESTS; ) {
+      // our own earlier call may be what makes it silent; whoever is silent is not asked
+      if (seen && isUp(seen)) {
+        requests++
+        went.refusal = await request(world, plan, bootId, went, context)
+      }
+      const { met, glance } = await watchReturn(world, plan.node, context, {
+        what: `${plan.node} to install and answer with a new boot id`,
+        until: (now) => note(went, now, bootId) || isUp(now),
+        deadlineMs: Math.max(0, deadline - Date.now()),
       })
-      const { met } = await watch({
-        what: `${plan.node} to begin the upgrade`,
-        look: () => world.talos.glance(node, reading(world, context)),
-        until: (glance) => !glance.ok || underWay(glance.value),
-        deadlineMs: call.ok ? ACTS_WITHIN_MS : ACTS_WITHIN_MS / 5,
-        everyMs: 200,
-        signal,
-        waiting: (what, last) => context.waiting(what, last),
-      })
+      if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
       if (!met) {
-        return {
-          ok: false,
-          failure: call.ok
-            ? failure('install-failed', {
-                detail: 'the node accepted the call and went on as before',
-                hint: `talosctl -n ${plan.node} dmesg`,
-              })
-            : call.failure,
-        }
+        const hint = `look at its console; then talosctl -n ${plan.node} version`
+        return { ok: false, failure: failure('never-returned', { hint }) }
       }
+      // whether the slot was written before it gave up can not be known, and is not repeated
+      if (went.underWay) break
+      if (went.refusal && FINAL.has(went.refusal.reason)) return { ok: false, failure: went.refusal }
+      seen = glance
     }
-    const { met, glance } = await watchReturn(world, plan.node, context, {
-      what: `${plan.node} to install and answer with a new boot id`,
-      // back to running with the old boot id: the node gave the upgrade up
-      until: (seen) => seen.bootId !== bootId || seen.stage === 'running',
-      deadlineMs: deadlines.installMs + deadlines.rebootMs,
-    })
-    if (!met)
-      return {
-        ok: false,
-        failure: failure('never-returned', { hint: `look at its console; then talosctl -n ${plan.node} version` }),
-      }
-    if (glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
-    return {
-      ok: false,
-      failure: failure('install-failed', {
-        detail: 'the node gave the upgrade up and runs on as before',
-        hint: `talosctl -n ${plan.node} dmesg`,
-      }),
-    }
+    const runsOn = went.underWay ? 'it gave the upgrade up, and runs on as before' : 'asked, and it runs on as before'
+    const detail = went.refusal?.detail ? `${runsOn}: ${went.refusal.detail}` : runsOn
+    return { ok: false, failure: failure('install-failed', { detail, hint: `talosctl -n ${plan.node} dmesg` }) }
   }
+
+/** Failures of the call after which asking again is no use, or no good: the call that is late goes on, and may yet begin. */
+const FINAL: ReadonlySet<Failure['reason']> = new Set(['permission-denied', 'install-timed-out'])
+
+type Progress = { underWay: boolean; refusal?: Failure | undefined }
+
+const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
+
+/** Keeps in mind that the node was seen to act; true when it has left the boot. */
+function note(went: Progress, { stage, bootId: now }: Glance, bootId: string): boolean {
+  if (now !== bootId) return true
+  went.underWay ||= stage !== 'running' && stage !== 'booting'
+  return false
+}
+
+/** Asks once and watches whether the node acts: a lost call gives the same error whether the upgrade happens or not. */
+async function request(
+  world: World,
+  plan: NodePlan,
+  bootId: string,
+  went: Progress,
+  context: StepContext,
+): Promise<Failure | undefined> {
+  const node = declaredNode(world, plan.node)
+  const { signal, processFile } = context
+  const timeoutMs = world.cluster.operations.deadlines.installMs
+  // the node itself refuses two members unless forced; the person accepted that outage
+  const force = world.acceptEtcdOutage && world.cluster.nodes.filter((n) => n.role === 'controlplane').length === 2
+  const call = await world.talos.upgradeLegacy(node, plan.image, { signal, processFile, force, timeoutMs })
+  await watch({
+    what: `${plan.node} to begin the upgrade`,
+    look: () => world.talos.glance(node, reading(world, context)),
+    until: (glance) => !glance.ok || note(went, glance.value, bootId) || went.underWay,
+    deadlineMs: call.ok ? ACTS_WITHIN_MS.accepted : ACTS_WITHIN_MS.failed,
+    everyMs: 200,
+    signal,
+    waiting: (what, last) => context.waiting(what, last),
+  })
+  return call.ok ? undefined : call.failure
+}
