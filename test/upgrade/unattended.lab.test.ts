@@ -135,6 +135,25 @@ if (process.platform === 'linux') {
   })
 }
 
+test('a reader of its output that leaves does not end the upgrade', async () => {
+  const from = lab.log().length
+  const words = [
+    process.execPath,
+    '--import',
+    'tsx',
+    'workflows/upgrade.ts',
+    '--cluster',
+    lab.cluster,
+    '--dir',
+    lab.dir,
+  ]
+  const line = `set -o pipefail; "$@" --output json --nodes k8s-2 2>&1 | head -n 1`
+  const { code, stdout } = await watchProcess('bash', ['-c', line, 'bash', ...words], process.env).closed
+  assert.is(code, 0, stdout)
+  assert.is(stdout.split('\n').length, 2)
+  assert.ok(changes(from).some(({ type }) => type === 'machine.ready'))
+})
+
 test("from cron's environment it never asks, finds its tools in the cache and upgrades everything", async () => {
   const home = join(scratch, 'home')
   const cached = await builtToolPath(toolTable.talosctl, { HOME: home })
