@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
 import type { RunEvent } from '../../workflows/model/event.ts'
+import type { FailureReason } from '../../workflows/model/failure.ts'
+import type { Verdict } from '../../workflows/model/verdict.ts'
 import type { TestLab } from './lab.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -10,36 +13,35 @@ const entry = join(root, 'workflows/upgrade.ts')
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>
 
-/** How a run of the entry ended, and all that it said. */
+/** How a run of workflows/upgrade.ts ended, and all that it said. */
 export type UpgradeRun = {
   code: number | null
   /** what it printed with `--output json` */
   events: RunEvent[]
   finished: Finished
   verdicts: Finished['verdicts']
+  /** reasons of the failures, each once */
+  reasons: FailureReason[]
+  /** names in the order of the plan; empty when there was none */
+  order: string[]
   stderr: string
 }
 
-export type UpgradeRunOptions = {
+type Options = {
   /** flags besides `--cluster`, `--dir` and `--output` */
   flags?: readonly string[]
-  /** of operations.yaml, like `{ reboot: '8s' }`: what the test wants to see passing; the others are those of real machines */
+  /** of operations.yaml, like `{ reboot: '8s' }`: what the test wants to see pass; the rest are those of real machines */
   deadlines?: Readonly<Record<string, string>>
-  /** the run is killed after that and the promise rejects */
-  limitMs?: number
 }
 
-/** Runs workflows/upgrade.ts against a lab, as cron would: no terminal, NDJSON. The process dies with the test. */
-export async function runUpgrade(lab: TestLab, options: UpgradeRunOptions = {}): Promise<UpgradeRun> {
-  const { flags = [], deadlines = {}, limitMs = 120_000 } = options
+/** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
+export async function runUpgrade(lab: TestLab, { flags = [], deadlines = {} }: Options = {}): Promise<UpgradeRun> {
   writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ deadlines }))
   const argv = ['--import', 'tsx', entry, '--cluster', lab.cluster, '--dir', lab.dir, '--output', 'json', ...flags]
   const child = spawn(process.execPath, argv, {
     cwd: root,
     env: { ...process.env, TALOSCTL: lab.tools.talosctl },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: limitMs,
-    killSignal: 'SIGKILL',
   })
   const die = () => void child.kill('SIGKILL')
   process.once('exit', die)
@@ -56,6 +58,29 @@ export async function runUpgrade(lab: TestLab, options: UpgradeRunOptions = {}):
     .slice(0, -1)
     .map((line) => JSON.parse(line) as RunEvent)
   const finished = events.find((event) => event.type === 'run.finished')
-  if (!finished) throw new Error(`the run ended with ${code} and without a word\n${said.stdout}\n${said.stderr}`)
-  return { code, events, finished, verdicts: finished.verdicts, stderr: said.stderr }
+  if (!finished) throw new Error(`the run ended with ${code} and no last word: ${said.stderr}`)
+  const started = events.find((event) => event.type === 'run.started')
+  return {
+    code,
+    events,
+    finished,
+    verdicts: finished.verdicts,
+    reasons: [...new Set(finished.failures.map(({ reason }) => reason))],
+    order: started?.plan.nodes.map(({ node }) => node) ?? [],
+    stderr: said.stderr,
+  }
+}
+
+/** What a run has to end with; verdicts in the order of `nodes`. */
+export type Ending = { code: number; verdicts: readonly Verdict[]; reasons: readonly FailureReason[] }
+
+/** Fails with all that the run said at its end. */
+export function assertEnding(run: UpgradeRun, nodes: readonly string[], { code, verdicts, reasons }: Ending): void {
+  const { failures, ...rest } = run.finished
+  const detail = JSON.stringify({ ...rest, failures, stderr: run.stderr }, null, 2)
+  assert.equal(
+    { code: run.code, exitCode: run.finished.exitCode, verdicts: nodes.map((n) => run.verdicts[n]), why: run.reasons },
+    { code, exitCode: code, verdicts: [...verdicts], why: [...reasons] },
+    detail,
+  )
 }

@@ -1,0 +1,47 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import * as assert from 'uvu/assert'
+import type { NodeReport } from '../../lab/control.ts'
+import type { LoggedEvent } from '../../lab/lab-event.ts'
+import type { TestLab } from './lab.ts'
+
+const isWell = ({ reachability, stage, ready, etcd }: NodeReport): boolean =>
+  reachability === 'answers' && stage === 'running' && ready && etcd?.healthy !== false
+
+/** Resolves when every node is up and ready again, as after a cure; rejects with how they stand when that takes long. */
+export async function untilWell(lab: TestLab, deadlineMs = 30_000): Promise<void> {
+  for (const end = performance.now() + deadlineMs; ; await pause(50)) {
+    const { nodes = [] } = await lab.status()
+    if (nodes.every(isWell)) return
+    if (performance.now() > end) throw new Error(`not all nodes got well: ${JSON.stringify(nodes)}`)
+  }
+}
+
+/** What was done to the nodes since the lab is up, in its order: `install k8s-1`, `reboot k8s-1`. */
+export function changesOf(log: readonly LoggedEvent[]): string[] {
+  return log.flatMap((event) => {
+    if (event.type === 'install.finished') return [`install ${event.node}`]
+    if (event.type === 'reboot.requested') return [`reboot ${event.node}`]
+    return []
+  })
+}
+
+/** Every node runs `version` and is ready, no rule was broken, and each was installed to and rebooted that often. */
+export async function assertUpgraded(
+  lab: TestLab,
+  version: string,
+  times: Readonly<Record<string, readonly [installs: number, reboots: number]>>,
+): Promise<void> {
+  const { nodes = [] } = await lab.status()
+  const found = nodes.map(({ name, version: runs, ready }) => `${name} ${runs} ${ready ? 'ready' : 'not ready'}`)
+  assert.equal(
+    found,
+    nodes.map(({ name }) => `${name} ${version} ready`),
+  )
+  const changes = changesOf(lab.log())
+  const count = (change: string) => changes.filter((other) => other === change).length
+  assert.equal(
+    Object.fromEntries(Object.keys(times).map((name) => [name, [count(`install ${name}`), count(`reboot ${name}`)]])),
+    times,
+  )
+  assert.equal(lab.check(), [])
+}

@@ -1,0 +1,7 @@
+// limit: 600 s
+import { test } from 'uvu'
+import { faultRows } from '../support/fault-rows.ts'
+
+for (const { title, run } of faultRows('1.12')) test(title, run)
+
+test.run()

@@ -1,4 +1,0 @@
-// limit: 600 s
-import { upgradeFaults } from '../support/upgrade-faults.ts'
-
-upgradeFaults('1.13').run()
