@@ -31,14 +31,17 @@ export function createStop(now: () => number = Date.now): Stop {
   }
 }
 
-/** Turns SIGINT and SIGTERM of this process into requests to stop; returns how to let go of them. */
+/** Turns the signals that ask this process to end into requests to stop; returns how to let go of them. */
 export function listenForSignals(stop: Stop): () => void {
   const onInt = () => stop.request('SIGINT')
   const onTerm = () => stop.request('SIGTERM')
   process.on('SIGINT', onInt)
   process.on('SIGTERM', onTerm)
+  // the terminal was closed, or ssh hung up
+  process.on('SIGHUP', onTerm)
   return () => {
     process.off('SIGINT', onInt)
     process.off('SIGTERM', onTerm)
+    process.off('SIGHUP', onTerm)
   }
 }
