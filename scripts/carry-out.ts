@@ -205,7 +205,7 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
   try {
     const waiting = (what: string, last?: string) =>
       front.emit({ type: 'waiting', step: 'abandon', for: what, ...(last === undefined ? {} : { last }) })
-    const open = [...unfinishedIntents(journal.records).values()]
+    const open = [...unfinishedIntents(journal.records).values()].flat()
     for (const { processFile, step } of open) {
       await waitForOrphan(processFile, { step, signal: stop.requested, waiting }).catch((error: unknown) => {
         if (!stop.requested.aborted) throw error
@@ -213,7 +213,7 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
     }
     // the one who asked to stop does not want it closed either
     if (stop.requested.aborted) return { ok: true, value: undefined }
-    const steps = open.map(({ node, step }) => [node, step].filter(Boolean).join(' '))
+    const steps = [...new Set(open.map(({ node, step }) => [node, step].filter(Boolean).join(' ')))]
     const state = steps.length > 0 ? `begun and not seen to end: ${steps.join(', ')}` : 'nothing was under way'
     const closed = onDisk(() => journal.append({ type: 'end', at: new Date().toISOString(), how: 'abandoned', state }))
     if (!closed.ok) return closed

@@ -68,7 +68,7 @@ export async function drive(run: Drive): Promise<Driven> {
         broken = run.fence()
         if (broken) return
         const intent = announce(run, effect)
-        inFlight.set(effect.path, carryOut(run, effect, intent, begun.get(effect.path)))
+        inFlight.set(effect.path, carryOut(run, effect, intent, begun.get(effect.path) ?? []))
       } catch (error) {
         broken = failure('journal-unwritable', { detail: (error as Error).message })
       }
@@ -114,11 +114,11 @@ function replay(run: Pick<Drive, 'machines' | 'root' | 'input' | 'journal'>): Ru
 
 type Intent = JournalRecord & { type: 'intent' }
 
-/** Steps that were begun and have no outcome, by path. */
-export function unfinishedIntents(records: readonly JournalRecord[]): Map<string, Intent> {
-  const open = new Map<string, Intent>()
+/** Steps that were begun, by one or more processes, and have no outcome, by path. */
+export function unfinishedIntents(records: readonly JournalRecord[]): Map<string, Intent[]> {
+  const open = new Map<string, Intent[]>()
   for (const record of records) {
-    if (record.type === 'intent') open.set(record.path, record)
+    if (record.type === 'intent') open.set(record.path, [...(open.get(record.path) ?? []), record])
     if (record.type === 'outcome') open.delete(record.path)
   }
   return open
@@ -144,7 +144,7 @@ function announce(run: Drive, effect: Effect): Intent {
   return intent
 }
 
-async function carryOut(run: Drive, effect: Effect, intent: Intent, before: Intent | undefined): Promise<Ended> {
+async function carryOut(run: Drive, effect: Effect, intent: Intent, before: readonly Intent[]): Promise<Ended> {
   const { step, title, disruptive, stops } = effect.meta
   const { node } = planOf(effect)
   const named = { ...(node === undefined ? {} : { node }), step }
@@ -156,9 +156,10 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: Inte
   try {
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
-    if (before) await waitForOrphan(before.processFile, { step, signal, waiting })
+    // each process that died in this step may have left its command behind
+    for (const { processFile } of before) await waitForOrphan(processFile, { step, signal, waiting })
     const work = body(effect.input as never, {
-      again: before !== undefined,
+      again: before.length > 0,
       signal,
       processFile: intent.processFile,
       waiting,

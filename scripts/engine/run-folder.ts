@@ -76,7 +76,7 @@ export function recall(folder: string, identity: string): UpgradeHistory & { sou
       if (verdict === 'rolled-back') rolledBack.set(plan.node, { image: plan.image, run })
       if (verdict === 'upgraded') rolledBack.delete(plan.node)
     }
-    for (const intent of unfinishedIntents(records).values()) {
+    for (const intent of [...unfinishedIntents(records).values()].flat()) {
       if (intent.step !== 'install' || !intent.node || !intent.bootId) continue
       openInstalls.set(intent.node, { bootId: intent.bootId, run })
     }
