@@ -2,6 +2,7 @@
 import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { etcdObjections, isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
@@ -34,7 +35,8 @@ export const upgrade =
       // our own earlier call may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
         requests++
-        went.refusal = await request(world, plan, bootId, went, context)
+        const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
+        went.refusal = await request(world, plan, { force, bootId, went }, context)
       }
       const { met, glance } = await watchReturn(world, plan.node, context, {
         what: `${plan.node} to install and answer with a new boot id`,
@@ -70,19 +72,34 @@ function note(went: Progress, { stage, bootId: now }: Glance, bootId: string): b
   return false
 }
 
+/** The node itself refuses two members unless forced; the person accepted that outage. */
+const isPair = ({ cluster, acceptEtcdOutage }: World): boolean =>
+  acceptEtcdOutage && cluster.nodes.filter((n) => n.role === 'controlplane').length === 2
+
+/**
+ * Whether only the node's own etcd member is unwell. The node's check of etcd can not pass then (ValidateForUpgrade,
+ * internal/pkg/etcd/etcd.go), and the upgrade may be the cure.
+ */
+async function isBroken(world: World, plan: NodePlan, context: StepContext): Promise<boolean> {
+  const { cluster, acceptEtcdOutage: acceptOutage } = world
+  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const { lagBound } = cluster.operations.etcd
+  const etcd = await world.talos.observeEtcd(controlPlanes, reading(world, context))
+  const own = etcd.members.find((m) => m.node === plan.node)
+  const othersBear = etcdObjections(plan.node, etcd, { lagBound, acceptOutage }).length === 0
+  return own !== undefined && !isHealthyVoter(own, etcd, lagBound) && othersBear
+}
+
 /** Asks once and watches whether the node acts: a lost call gives the same error whether the upgrade happens or not. */
 async function request(
   world: World,
   plan: NodePlan,
-  bootId: string,
-  went: Progress,
+  { force, bootId, went }: { force: boolean; bootId: string; went: Progress },
   context: StepContext,
 ): Promise<Failure | undefined> {
   const node = declaredNode(world, plan.node)
   const { signal, processFile } = context
   const timeoutMs = world.cluster.operations.deadlines.installMs
-  // the node itself refuses two members unless forced; the person accepted that outage
-  const force = world.acceptEtcdOutage && world.cluster.nodes.filter((n) => n.role === 'controlplane').length === 2
   const call = await world.talos.upgradeLegacy(node, plan.image, { signal, processFile, force, timeoutMs })
   await watch({
     what: `${plan.node} to begin the upgrade`,
