@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -7,9 +6,7 @@ import type { RunEvent } from '../../workflows/model/event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import type { TestLab } from './lab.ts'
-
-const root = join(import.meta.dirname, '../..')
-const entry = join(root, 'workflows/upgrade.ts')
+import { startEntry } from './run-entry.ts'
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>
 
@@ -37,28 +34,12 @@ type Options = {
 /** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
 export async function runUpgrade(lab: TestLab, { flags = [], deadlines = {} }: Options = {}): Promise<UpgradeRun> {
   writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ deadlines }))
-  const argv = ['--import', 'tsx', entry, '--cluster', lab.cluster, '--dir', lab.dir, '--output', 'json', ...flags]
-  const child = spawn(process.execPath, argv, {
-    cwd: root,
-    env: { ...process.env, TALOSCTL: lab.tools.talosctl },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const die = () => void child.kill('SIGKILL')
-  process.once('exit', die)
-  const said = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text))
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  process.removeListener('exit', die)
-  const events = said.stdout
-    .split('\n')
-    .slice(0, -1)
-    .map((line) => JSON.parse(line) as RunEvent)
+  const env = { ...process.env, TALOSCTL: lab.tools.talosctl }
+  const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env })
+  const { code, stderr } = await upgrade.closed
+  const events = upgrade.events()
   const finished = events.find((event) => event.type === 'run.finished')
-  if (!finished) throw new Error(`the run ended with ${code} and no last word: ${said.stderr}`)
+  if (!finished) throw new Error(`the run ended with ${code} and no last word: ${stderr}`)
   const started = events.find((event) => event.type === 'run.started')
   return {
     code,
@@ -67,7 +48,7 @@ export async function runUpgrade(lab: TestLab, { flags = [], deadlines = {} }: O
     verdicts: finished.verdicts,
     reasons: [...new Set(finished.failures.map(({ reason }) => reason))],
     order: started?.plan.nodes.map(({ node }) => node) ?? [],
-    stderr: said.stderr,
+    stderr,
   }
 }
 
