@@ -125,8 +125,13 @@ test('SIGTERM to the whole group of npx during a reboot touches no further node 
 
 test('SIGTERM to npx alone ends only npx: the run goes on unharmed, and a second one is told so', async () => {
   const from = lab.log().length
+  const rebooted = ofType(0, 'reboot.requested')
+  const [last = ''] = nodes.filter((node) => !rebooted.includes(node))
+  // the last node stays away for twenty seconds, so that the run is still at work when the second one comes
+  await lab.fault({ name: 'slow-boot', node: last, seconds: 800, times: 1 })
   const run = upgrade({ by: 'npx' })
   const third = await logged(from, 'machine.down')
+  assert.is(third, last)
   run.kill('SIGTERM')
   const { code, signal } = await run.exited
   assert.ok(code === 143 || signal === 'SIGTERM', `npx ended with ${code ?? signal}`)
