@@ -40,6 +40,7 @@ import { observe, openSession, type Session } from './session.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
 import { checkClient } from './tools/talosctl/check-client.ts'
+import { typable } from './typable.ts'
 import { chooseView } from './view/choose.ts'
 import { openView } from './view/open-view.ts'
 import { paintFor } from './view/paint.ts'
@@ -66,10 +67,12 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   const view = await openView(viewKind(call.common.output), outlet)
   const report = collectReport(() => new Date())
   let file: string | undefined
+  const { event: typed } = typable(session.cluster, join(session.folder, 'talosconfig'))
   const front: Front = {
     emit(event) {
-      report.handle(event)
-      view.handle(event)
+      const said = typed(event)
+      report.handle(said)
+      view.handle(said)
     },
     reportTo(path) {
       file = path
@@ -93,7 +96,8 @@ async function rehearse({ common, folder }: Call, session: Session, wish: Upgrad
     wish,
     recall(runFolder(folder), session.identity),
   )
-  if (!planned.ok) return reject(planned.failures, common)
+  if (!planned.ok)
+    return reject(planned.failures.map(typable(session.cluster, join(folder, 'talosconfig')).failure), common)
   const summary = summarize(planned.plan)
   const text =
     common.output === 'json'
@@ -276,7 +280,9 @@ async function run(
   for (const { node, verdict, evidence, failure: why } of found) {
     front.emit({ type: 'verdict', node, verdict, evidence, ...(why ? { failure: why } : {}) })
   }
-  const next = driven.ended === 'done' ? nextCommand(found, failures) : call.again
+  const next =
+    (driven.ended === 'done' ? nextCommand(found, failures) : undefined) ??
+    (exitCode === EXIT_CODES.done ? undefined : call.again)
   front.emit({
     type: 'run.finished',
     run: paths.run,

@@ -42,7 +42,7 @@ export const reboot =
       })
       if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
       if (!met && !glance) {
-        const hint = `look at its console; then talosctl -n ${plan.node} version`
+        const hint = `talosctl -n ${plan.node} version # and look at its console`
         return { ok: false, failure: failure('never-returned', { hint }) }
       }
       if (!met) break

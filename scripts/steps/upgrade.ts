@@ -45,7 +45,7 @@ export const upgrade =
       })
       if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
       if (!met) {
-        const hint = `look at its console; then talosctl -n ${plan.node} version`
+        const hint = `talosctl -n ${plan.node} version # and look at its console`
         return { ok: false, failure: failure('never-returned', { hint }) }
       }
       // whether the slot was written before it gave up can not be known, and is not repeated

@@ -23,7 +23,7 @@ export const verify =
           ok: false,
           failure: failure('rolled-back', {
             detail: `runs ${facts.version} again, not ${plan.to}`,
-            hint: `talosctl -n ${plan.node} dmesg; then run again with --retry`,
+            hint: `talosctl -n ${plan.node} dmesg # then run again with --retry`,
           }),
         }
       }

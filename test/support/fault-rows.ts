@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { FaultRequest } from '../../lab/fault-board.ts'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
@@ -6,7 +7,7 @@ import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import { startLab, type TestLab } from './lab.ts'
 import { assertUpgraded, changesOf, untilWell } from './lab-changes.ts'
-import { assertEnding, type Ending, runUpgrade } from './upgrade-run.ts'
+import { assertEnding, type Ending, runUpgrade, type UpgradeRun } from './upgrade-run.ts'
 
 /** The API that the nodes serve before they are upgraded. */
 export type Generation = '1.13' | '1.12'
@@ -228,6 +229,7 @@ async function meetHarmless(lab: TestLab): Promise<void> {
     const run = await runUpgrade(lab, { deadlines, flags: nodes ? ['--nodes', nodes.join(',')] : [] })
     assertEnding(run, nodes ?? names, ending)
     assert.equal(changesOf(lab.log()), [], title)
+    await assertTypable(lab, run)
     await lab.cure()
     await untilWell(lab)
   }
@@ -249,12 +251,14 @@ async function meetDisruption(lab: TestLab, generation: Generation, row: Disrupt
   const verdicts = of(row.first.verdicts)
   assertEnding(first, order, { code: row.first.code, verdicts, reasons: of(row.first.reasons) })
   for (const { name } of row.faults) assertStruck(lab, name, row)
+  if (row.first.code !== 0) await assertTypable(lab, first)
   const expectRefusal = async ({ code, reasons }: Pick<Ending, 'code' | 'reasons'>) => {
     const before = changesOf(lab.log())
     const run = await runUpgrade(lab, { deadlines })
     const verdict = code === 77 ? ('refused' as const) : ('unchanged' as const)
     assertEnding(run, order, { code, reasons, verdicts: order.map(() => verdict) })
     assert.equal(changesOf(lab.log()), before)
+    await assertTypable(lab, run)
   }
   if (row.meanwhile) await expectRefusal(row.meanwhile)
   await lab.cure()
@@ -265,6 +269,22 @@ async function meetDisruption(lab: TestLab, generation: Generation, row: Disrupt
   assertEnding(second, order, { code: 0, verdicts: of(row.second), reasons: [] })
   const times = of(row.times ?? [once, once, once])
   await assertUpgraded(lab, target, Object.fromEntries(order.map((node, index) => [node, times[index] ?? once])))
+}
+
+/** Every command that the run proposes can be typed: talosctl knows it, and node and talosconfig are the lab's. */
+async function assertTypable(lab: TestLab, { finished }: UpgradeRun): Promise<void> {
+  const texts = [finished.next, ...finished.failures.map(({ hint }) => hint)].filter((text) => text !== undefined)
+  assert.ok(finished.next, 'a run that failed proposes nothing')
+  for (const text of texts.filter((t) => t.includes('talosctl'))) {
+    const [, talosconfig = '', address = '', command = ''] =
+      /^talosctl --talosconfig (\S+) -n (\S+) ([^#]+?)(?: #.*)?$/.exec(text) ?? []
+    assert.is(talosconfig, join(lab.clusterDir, 'talosconfig'), text)
+    assert.ok(Object.values(lab.addresses).includes(address), text)
+    const words = command.split(' ')
+    const { stdout } = await lab.talosctl([...words, '--help'])
+    const known = /^ {2}talosctl (.+)$/m.exec(stdout)?.[1]?.split(' ') ?? []
+    assert.ok(known[0] === words[0] && (words[0] !== 'etcd' || known[1] === words[1]), `${text}: ${stdout}`)
+  }
 }
 
 /** The fault came into force and was met, or the row proves nothing. */

@@ -203,7 +203,7 @@ function slotObjections(node: NodeName, seen: NodeFacts, image: string, history:
       return [
         failure('other-version-waiting', {
           detail: `${slot.image} waits for the next reboot, and installing ${image} over it would destroy the way back`,
-          hint: `boot it first: ${reboot}`,
+          hint: `${reboot} # boots it first`,
         }),
       ]
     case 'installing':
@@ -217,7 +217,7 @@ function slotObjections(node: NodeName, seen: NodeFacts, image: string, history:
       return [
         failure('install-unknown', {
           detail: `the installation of ${slot.image} was cut off`,
-          hint: `boot first: ${reboot}`,
+          hint: `${reboot} # takes it to a known state first`,
         }),
       ]
     case 'unknown':
@@ -226,7 +226,7 @@ function slotObjections(node: NodeName, seen: NodeFacts, image: string, history:
       return [
         failure('install-unknown', {
           detail: 'an earlier run began to install, and the log of machined no longer tells how it ended',
-          hint: `boot first: ${reboot}`,
+          hint: `${reboot} # takes it to a known state first`,
         }),
       ]
   }
