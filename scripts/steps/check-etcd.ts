@@ -1,5 +1,5 @@
 /** The gate: every other control plane is up and votes, nothing is wrong with etcd, and quorum outlasts the reboot. */
-import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import { etcdObjections } from '../../workflows/plan/etcd.ts'
@@ -13,19 +13,19 @@ const PATIENCE_MS = 20_000
 
 export const checkEtcd =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<GateOutput>> => {
     const { met, seen } = await watch({
       what: `etcd to bear the loss of ${plan.node}`,
-      look: () => objections(world, plan.node, context),
-      until: (failures) => failures.length === 0 || !failures.every(mayPass),
-      say: (failures) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
+      look: () => look(world, plan.node, context),
+      until: ({ failures }) => failures.length === 0 || !failures.every(mayPass),
+      say: ({ failures }) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
       deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
       everyMs: 500,
       signal: context.signal,
       waiting: (what, last) => context.waiting(what, last),
     })
-    const [first, ...others] = seen
-    if (met && !first) return { ok: true, value: undefined }
+    const [first, ...others] = seen.failures
+    if (met && !first) return { ok: true, value: { leads: seen.leads } }
     const more = others.length > 0 ? ` (and ${others.map((f) => f.reason).join(', ')})` : ''
     return {
       ok: false,
@@ -42,7 +42,8 @@ const mayPass = ({ reason }: Failure): boolean =>
   reason === 'etcd-members-disagree' ||
   reason === 'etcd-quorum'
 
-async function objections(world: World, node: string, context: StepContext): Promise<Failure[]> {
+/** Why the node may not go down now, and whether it leads. */
+async function look(world: World, node: string, context: StepContext): Promise<GateOutput & { failures: Failure[] }> {
   const { cluster, talos } = world
   const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
   const others = controlPlanes.filter((n) => n.name !== node)
@@ -57,5 +58,8 @@ async function objections(world: World, node: string, context: StepContext): Pro
     ]
   })
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
-  return [...down, ...etcdObjections(node, etcd, policy)]
+  return {
+    failures: [...down, ...etcdObjections(node, etcd, policy)],
+    leads: etcd.members.some((m) => m.node === node && m.leader),
+  }
 }

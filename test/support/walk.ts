@@ -22,6 +22,7 @@ import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
 type Past = {
   pulled: string[]
   gated: string[]
+  leads: string[]
   handedOver: string[]
   installed: string[]
   verified: string[]
@@ -37,7 +38,7 @@ const OUTCOMES: Record<string, Outcome[]> = {
   'snapshot-etcd': [ended(), failed('snapshot-etcd')],
   'pull-image': [ended(), failed('pull-image')],
   install: [ended(), failed('install')],
-  'check-etcd': [ended(), failed('check-etcd')],
+  'check-etcd': [ended({ leads: false }), ended({ leads: true }), failed('check-etcd')],
   'hand-over-leadership': [ended(), failed('hand-over-leadership')],
   reboot: [ended({ flippedEarly: false }), ended({ flippedEarly: true }), failed('reboot')],
   upgrade: [ended({ flippedEarly: false }), failed('upgrade')],
@@ -49,6 +50,8 @@ const OUTCOMES: Record<string, Outcome[]> = {
 const nodeOf = (effect: Effect): string => (effect.input as { plan?: { node: string }; node?: string }).plan?.node ?? ''
 
 const with_ = (list: string[], node: string): string[] => [...new Set([...list, node])].sort()
+
+const without = (list: string[], node: string): string[] => list.filter((n) => n !== node)
 
 function remember(past: Past, effect: Effect, outcome: Outcome): Past {
   const node = nodeOf(effect)
@@ -62,11 +65,22 @@ function remember(past: Past, effect: Effect, outcome: Outcome): Past {
     case 'install':
       return { ...past, installed: with_(past.installed, node) }
     case 'check-etcd':
-      return { ...past, gated: with_(past.gated, node) }
+      return {
+        ...past,
+        gated: with_(past.gated, node),
+        leads: (outcome.output as { leads: boolean }).leads ? with_(past.leads, node) : past.leads,
+      }
     case 'hand-over-leadership':
       return { ...past, handedOver: with_(past.handedOver, node) }
     case 'verify':
-      return { ...past, verified: with_(past.verified, node) }
+      // what led to it speaks of nothing that is still to come
+      return {
+        ...past,
+        verified: with_(past.verified, node),
+        gated: without(past.gated, node),
+        leads: without(past.leads, node),
+        handedOver: without(past.handedOver, node),
+      }
     default:
       return past
   }
@@ -115,8 +129,8 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
     if (!effect.meta.disruptive) continue
     promise(role !== 'controlplane' || past.gated.includes(node), 'a control plane goes down without a look at etcd')
     promise(
-      role !== 'controlplane' || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
-      'a control plane goes down without handing over',
+      !past.leads.includes(node) || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
+      'the etcd leader goes down without handing over',
     )
     promise(
       role !== 'controlplane' || plan.controlPlanes.length > 1 || !past.handedOver.includes(node),
@@ -192,7 +206,16 @@ export type Walked = { states: number; ends: number; broken: Map<string, string>
 
 /** Walks breadth first; `broken` maps each broken promise to the first path that breaks it. */
 export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePlan, stopAtFirst = false): Walked {
-  const start: Past = { pulled: [], gated: [], handedOver: [], installed: [], verified: [], down: [], snapshot: false }
+  const start: Past = {
+    pulled: [],
+    gated: [],
+    leads: [],
+    handedOver: [],
+    installed: [],
+    verified: [],
+    down: [],
+    snapshot: false,
+  }
   type At = { state: RunState; past: Past; path: string }
   const queue: At[] = []
   const seen = new Set<string>()

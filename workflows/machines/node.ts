@@ -8,7 +8,7 @@
  *           (below Talos 1.13 one call installs and reboots:        replacing)
  *   a failure goes to `diagnosing`, which reads how the node stands, and then to `missed`
  */
-import { assign, fromPromise, setup } from 'xstate'
+import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
@@ -51,6 +51,9 @@ export type Diagnosis = { verdict: Verdict; evidence: Evidence }
 /** What waits in the other slot now. */
 export type InstallOutput = { image: string; since?: string }
 
+/** The gate tells whether the node leads etcd now. */
+export type GateOutput = { leads: boolean }
+
 /** `reboot` tells when the node had booted the new version before it was asked to. */
 export type RebootOutput = { flippedEarly: boolean }
 
@@ -85,7 +88,7 @@ export const nodeMachine = setup({
   actors: {
     'pull-image': unbound<void>(),
     install: unbound<InstallOutput>(),
-    'check-etcd': unbound<void>(),
+    'check-etcd': unbound<GateOutput>(),
     'hand-over-leadership': unbound<void>(),
     reboot: unbound<RebootOutput>(),
     upgrade: unbound<RebootOutput>(),
@@ -100,6 +103,7 @@ export const nodeMachine = setup({
       context.goal !== 'flip' && context.plan.work === 'upgrade' && context.plan.path === 'lifecycle',
     rebootsByItself: ({ context }) => context.plan.path === 'lifecycle' || context.plan.work === 'finish',
     isControlPlane: ({ context }) => context.plan.role === 'controlplane',
+    leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads,
     hasPeers: ({ context }) => context.votes > 1,
   },
   actions: {
@@ -174,7 +178,7 @@ export const nodeMachine = setup({
         gating: step('check-etcd', {
           input,
           // a single member has nobody to hand over to, and the call fails there
-          onDone: [{ guard: 'hasPeers', target: 'handingOver' }, { target: 'leaving' }],
+          onDone: [{ guard: and(['leads', 'hasPeers']), target: 'handingOver' }, { target: 'leaving' }],
           onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
         }),
         handingOver: step('hand-over-leadership', {

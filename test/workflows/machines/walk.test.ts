@@ -99,7 +99,8 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   { guard: 'installsFirst', of: 'node', becomes: false, breaks: /without an installation/, plan: single },
   { guard: 'rebootsByItself', of: 'node', becomes: true, breaks: /without an installation/, plan: mixed },
   { guard: 'isControlPlane', of: 'node', becomes: false, breaks: /without a look at etcd/, plan: single },
-  { guard: 'hasPeers', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
+  { guard: 'leads', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
+  { guard: 'hasPeers', of: 'node', becomes: true, breaks: /a single member was asked to hand over/, plan: single },
 ]
 
 for (const { guard, of, becomes, breaks, plan } of WITHOUT) {
