@@ -56,7 +56,7 @@ const harmless: readonly Harmless[] = [
     title: 'image-pull-hangs ends at the deadline, for another try',
     // the only one that the row before did not let pull
     fault: { name: 'image-pull-hangs', node: 'k8s-2' },
-    deadlines: { pull: '6s' },
+    deadlines: { pull: '5s' },
     code: 75,
     verdicts: unchanged,
     reasons: ['image-pull-timed-out'],
@@ -153,7 +153,7 @@ const disruptions: readonly Disruption[] = [
   {
     title: 'never-returns ends at the deadline with nobody else touched',
     faults: everywhere('never-returns'),
-    deadlines: { install: '10s', reboot: '10s', observe: '9s' },
+    deadlines: { install: '6s', reboot: '8s', observe: '9s' },
     first: { code: 1, verdicts: ['unreachable', 'unchanged', 'unchanged'], reasons: ['never-returned'] },
     meanwhile: { code: 69, reasons: ['node-unreachable'] },
     second: restUpgraded,
@@ -161,7 +161,7 @@ const disruptions: readonly Disruption[] = [
   {
     title: 'returns-not-ready ends at the deadline, and nobody else goes down while it lasts',
     faults: everywhere('returns-not-ready'),
-    deadlines: { ready: '8s' },
+    deadlines: { ready: '6s' },
     first: { code: 1, verdicts: ['stuck', 'unchanged', 'unchanged'], reasons: ['never-ready'] },
     meanwhile: { code: 77, reasons: ['control-plane-not-ready'] },
     second: restUpgraded,
@@ -169,7 +169,7 @@ const disruptions: readonly Disruption[] = [
   {
     title: 'etcd-slow-to-catch-up beyond the deadline: nobody else goes down while it lasts',
     faults: everywhere('etcd-slow-to-catch-up', { seconds: 1_000_000 }),
-    deadlines: { etcd: '8s' },
+    deadlines: { etcd: '6s' },
     first: { code: 1, verdicts: ['stuck', 'unchanged', 'unchanged'], reasons: ['etcd-not-caught-up'] },
     meanwhile: { code: 77, reasons: ['etcd-member-behind', 'etcd-quorum'] },
     second: restUpgraded,
