@@ -142,7 +142,7 @@ export function fakeCluster(names: readonly string[]) {
     endpointHost: '127.0.0.1',
     nodes: names.map((name) => ({ name, address: '127.0.0.1', role: 'controlplane' })),
     operations: {
-      upgrade: { parallelism: 1, pullParallelism: 4 },
+      upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
       deadlines: {
         observeMs: 5000,

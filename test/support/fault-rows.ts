@@ -78,7 +78,7 @@ const harmless: readonly Harmless[] = [
   {
     title: 'unreachable-for at the start changes nothing',
     fault: { name: 'unreachable-for', node: 'k8s-3', seconds: 1_000_000 },
-    deadlines: { observe: '9s' },
+    deadlines: { observe: '12s' },
     code: 69,
     verdicts: unchanged,
     reasons: ['node-unreachable'],
@@ -153,7 +153,7 @@ const disruptions: readonly Disruption[] = [
   {
     title: 'never-returns ends at the deadline with nobody else touched',
     faults: everywhere('never-returns'),
-    deadlines: { install: '6s', reboot: '8s', observe: '9s' },
+    deadlines: { install: '6s', reboot: '8s' },
     first: { code: 1, verdicts: ['unreachable', 'unchanged', 'unchanged'], reasons: ['never-returned'] },
     meanwhile: { code: 69, reasons: ['node-unreachable'] },
     second: restUpgraded,
@@ -280,10 +280,9 @@ async function assertTypable(lab: TestLab, { finished }: UpgradeRun): Promise<vo
       /^talosctl --talosconfig (\S+) -n (\S+) ([^#]+?)(?: #.*)?$/.exec(text) ?? []
     assert.is(talosconfig, join(lab.clusterDir, 'talosconfig'), text)
     assert.ok(Object.values(lab.addresses).includes(address), text)
-    const words = command.split(' ')
-    const { stdout } = await lab.talosctl([...words, '--help'])
-    const known = /^ {2}talosctl (.+)$/m.exec(stdout)?.[1]?.split(' ') ?? []
-    assert.ok(known[0] === words[0] && (words[0] !== 'etcd' || known[1] === words[1]), `${text}: ${stdout}`)
+    const { stdout } = await lab.talosctl([...command.split(' '), '--help'])
+    // for what it does not know it shows the help of what stands above it
+    assert.match(stdout, /^Usage:\n {2}talosctl (?!.*\[command\])/m, text)
   }
 }
 

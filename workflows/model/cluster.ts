@@ -39,8 +39,8 @@ export type Operations = {
     parallelism: number
     /** nodes that pull or install at once */
     pullParallelism: number
-    /** host of the Image Factory that serves installers; default `factory.talos.dev` */
-    factory?: string
+    /** host of the Image Factory that serves the installers */
+    factory: string
   }
   etcd: {
     /** a cluster of one or two members may lose quorum while a node reboots */

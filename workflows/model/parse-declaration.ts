@@ -50,6 +50,7 @@ const node = {
   schematic: optional(
     pipe(string(), regex(/^[0-9a-f]{64}$/, 'is not a schematic id, which is 64 hexadecimal digits in lower case')),
   ),
+  extensions: optional(array(string())),
 }
 
 const talenv = { cluster: yamlMap(cluster), nodes: pipe(array(yamlMap(node)), minLength(1, 'names no node')) }
@@ -98,11 +99,12 @@ export function parseDeclaration(files: {
       kubernetesVersion,
       endpointHost: hostOf(declared.cluster.endpoint) ?? '',
       ...(vip !== undefined && { vip }),
-      nodes: declared.nodes.map(({ hostname, ipAddress, controlPlane, schematic }) => ({
+      nodes: declared.nodes.map(({ hostname, ipAddress, controlPlane, schematic, extensions }) => ({
         name: hostname,
         address: ipAddress,
         role: controlPlane ? 'controlplane' : 'worker',
         ...(schematic !== undefined && { schematic }),
+        ...(extensions !== undefined && { extensions }),
       })),
       operations: operations.value,
     },

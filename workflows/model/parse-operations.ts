@@ -1,4 +1,4 @@
-import { boolean, check, integer, minValue, number, optional, pipe, string, transform } from 'valibot'
+import { boolean, check, integer, minValue, number, optional, pipe, regex, string, transform } from 'valibot'
 import { checkShape } from './check-shape.ts'
 import type { Operations } from './cluster.ts'
 import { parseDuration } from './parse-duration.ts'
@@ -15,7 +15,14 @@ const duration = pipe(
   transform((text) => parseDuration(text) ?? 0),
 )
 
-const upgrade = { parallelism: optional(count(1), 1), pullParallelism: optional(count(1), 4) }
+const upgrade = {
+  parallelism: optional(count(1), 1),
+  pullParallelism: optional(count(1), 4),
+  factory: optional(
+    pipe(string(), regex(/^[a-z0-9.-]+(:\d+)?$/, 'is not a host name such as factory.talos.dev')),
+    'factory.talos.dev',
+  ),
+}
 const etcd = {
   acceptOutage: optional(boolean(), false),
   lagBound: optional(count(0), 1000),

@@ -32,7 +32,13 @@ function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: n
   if (member.id === undefined)
     return [failure('etcd-member-missing', { node, hint: `talosctl -n ${node} etcd members` })]
   if (!member.started)
-    return [failure('etcd-member-unhealthy', { node, detail: 'its etcd member was added and never started' })]
+    return [
+      failure('etcd-member-unhealthy', {
+        node,
+        detail: 'its etcd member was added and never started',
+        hint: `talosctl -n ${node} etcd members`,
+      }),
+    ]
   if (member.learner) return [failure('etcd-learner', { node, hint: `talosctl -n ${node} etcd members` })]
   const errors = member.errors.filter((error) => !(etcd.alarms.length > 0 && isEcho(error)))
   if (errors.length > 0) {
@@ -46,7 +52,13 @@ function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: n
   }
   const behind = lagOf(member, etcd)
   if (behind > lagBound)
-    return [failure('etcd-member-behind', { node, detail: `${behind} entries behind, ${lagBound} are allowed` })]
+    return [
+      failure('etcd-member-behind', {
+        node,
+        detail: `${behind} entries behind, ${lagBound} are allowed`,
+        hint: `talosctl -n ${node} etcd status`,
+      }),
+    ]
   return []
 }
 
@@ -102,6 +114,10 @@ function quorumObjections(node: NodeName, votes: number, remaining: number, poli
     ]
   }
   return [
-    failure('etcd-quorum', { node, detail: `${remaining} healthy voters would remain, ${quorum(votes)} are needed` }),
+    failure('etcd-quorum', {
+      node,
+      detail: `${remaining} healthy voters would remain, ${quorum(votes)} are needed`,
+      hint: `talosctl -n ${node} etcd status`,
+    }),
   ]
 }

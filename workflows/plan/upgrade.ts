@@ -94,7 +94,7 @@ export function planUpgrade(
 function unusable(declared: NodeDeclaration, seen: NodeObservation | undefined): Failure | undefined {
   const node = declared.name
   if (!seen) return failure('node-unreachable', { node, detail: 'it was not observed' })
-  if (!seen.reachable) return { ...seen.failure, node }
+  if (!seen.reachable) return { hint: `talosctl -n ${node} version`, ...seen.failure, node }
   if (seen.stage !== 'running' && seen.stage !== 'booting') {
     return failure('node-not-ready', {
       node,
@@ -115,7 +115,7 @@ function planNode(
   const node = declared.name
   const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
   const image = installerImage({
-    factory: cluster.operations.upgrade.factory ?? 'factory.talos.dev',
+    factory: cluster.operations.upgrade.factory,
     platform: seen.platform,
     secureBoot: seen.secureBoot,
     schematic,
@@ -259,6 +259,7 @@ function otherControlPlanes(
       return [
         failure('control-plane-unreachable', {
           node: n.name,
+          hint: `talosctl -n ${n.name} version`,
           ...(seen?.failure.detail ? { detail: seen.failure.detail } : {}),
         }),
       ]

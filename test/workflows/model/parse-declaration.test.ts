@@ -44,12 +44,21 @@ test('reads a structured talenv, with versions in one form and the policy at its
   assert.is(operations.etcd.lagBound, 1000)
 })
 
-test('keeps a declared schematic and takes IPv6 in its one spelling', () => {
+test('keeps a declared schematic with its extensions, and takes IPv6 in its one spelling', () => {
   const schematic = 'ab'.repeat(32)
-  const text = good.replace('10.0.0.11', `2001:DB8:0::11\n    schematic: ${schematic}`)
+  const text = good.replace(
+    '10.0.0.11',
+    `2001:DB8:0::11\n    schematic: ${schematic}\n    extensions: [siderolabs/lldpd]`,
+  )
   const parsed = parseDeclaration({ talenv: { path, text } })
   assert.ok(parsed.ok)
-  assert.equal(parsed.cluster.nodes[0], { name: 'cp-1', address: '2001:db8::11', role: 'controlplane', schematic })
+  assert.equal(parsed.cluster.nodes[0], {
+    name: 'cp-1',
+    address: '2001:db8::11',
+    role: 'controlplane',
+    schematic,
+    extensions: ['siderolabs/lldpd'],
+  })
 })
 
 test('tolerates keys that other tools want in talenv', () => {

@@ -29,7 +29,7 @@ test('takes what is said and leaves the rest at its default', () => {
     'upgrade:\n  parallelism: 3\netcd:\n  acceptOutage: true\ndeadlines:\n  pull: 1h30m\n',
   )
   assert.equal(problems, [])
-  assert.equal(value?.upgrade, { parallelism: 3, pullParallelism: 4 })
+  assert.equal(value?.upgrade, { parallelism: 3, pullParallelism: 4, factory: 'factory.talos.dev' })
   assert.is(value?.etcd.acceptOutage, true)
   assert.is(value?.deadlines.pullMs, 90 * 60_000)
 })
@@ -60,6 +60,11 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
     'half a node',
     'upgrade: {parallelism: 1.5}\n',
     ['operations.yaml:1:24: upgrade.parallelism 1.5 is not a whole number'],
+  ],
+  [
+    'an address with a scheme for a factory',
+    'upgrade: {factory: "https://factory.lan"}\n',
+    ['operations.yaml:1:20: upgrade.factory "https://factory.lan" is not a host name such as factory.talos.dev'],
   ],
   ['a list in the place of a map', 'etcd: []\n', ['operations.yaml:1:7: etcd should be a map, not a list']],
   ['a list', '- etcd\n', ['operations.yaml:1:1: the file should be a map, not a list']],

@@ -58,7 +58,7 @@ function plan(wanted: Wanted = {}) {
     endpointHost: '10.0.0.1',
     nodes: all.map(([name, role], i) => ({ name, role, address: `10.0.0.${i + 2}`, ...wanted.declared?.[name] })),
     operations: {
-      upgrade: { parallelism: 1, pullParallelism: 4 },
+      upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
       deadlines: { observeMs: 1, pullMs: 1, installMs: 1, rebootMs: 1, readyMs: 1, etcdMs: 1, snapshotMs: 1 },
     },
