@@ -54,7 +54,11 @@ async function look(world: World, node: string, context: StepContext): Promise<G
   const down = Object.entries(stages).flatMap(([name, status]) => {
     if (status.ok) return controlPlaneObjections(name, status.value)
     return [
-      failure('control-plane-unreachable', { node: name, detail: status.failure.detail ?? status.failure.reason }),
+      failure('control-plane-unreachable', {
+        node: name,
+        detail: status.failure.detail ?? status.failure.reason,
+        hint: `talosctl -n ${name} version`,
+      }),
     ]
   })
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
