@@ -1,4 +1,4 @@
-// limit: 600 s
+// limit: 900 s
 import { test } from 'uvu'
 import { faultRows } from '../support/fault-rows.ts'
 
