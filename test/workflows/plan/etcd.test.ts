@@ -55,6 +55,16 @@ row('refuses while another member reports an error', etcd(trio({ errors: ['etcds
 ])
 row('lets go at the bound of the lag', etcd(trio({ appliedIndex: 900 })), [])
 row('refuses one entry beyond it', etcd(trio({ appliedIndex: 899 })), ['etcd-member-behind', 'etcd-quorum'])
+row(
+  'names an alarm once, though every member repeats it among its errors',
+  etcd(trio({ errors: ['memberID:7 alarm:NOSPACE '] }), { alarms: [{ node: 'b', kind: 'NOSPACE' }] }),
+  ['etcd-alarm'],
+)
+row(
+  'refuses by the repetition alone where the alarms could not be read',
+  etcd(trio({ errors: ['memberID:7 alarm:NOSPACE '] })),
+  ['etcd-member-unhealthy', 'etcd-quorum'],
+)
 row('refuses while the members disagree', etcd(trio(), { disagreements: [{ node: 'b', detail: 'lists 2' }] }), [
   'etcd-members-disagree',
 ])

@@ -253,6 +253,23 @@ refused('names every node that does not answer', { facts: { a: 'silent', b: 'sil
   'a node-unreachable',
   'b node-unreachable',
 ])
+refused(
+  'names a silent control plane once, and not its etcd member as well',
+  {
+    facts: { a: 'silent' },
+    etcd: { a: { answers: false } },
+  },
+  ['a node-unreachable'],
+)
+refused(
+  'names a silent control plane that is not to be changed with what that means for etcd',
+  {
+    facts: { a: 'silent' },
+    etcd: { a: { answers: false } },
+    wish: { nodes: ['b'] },
+  },
+  ['a control-plane-unreachable', 'a etcd-member-unhealthy', 'b etcd-quorum'],
+)
 refused('refuses a node in maintenance', { facts: { a: { stage: 'maintenance' } } }, [
   'a node-not-ready',
   'a control-plane-not-ready',
