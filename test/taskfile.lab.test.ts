@@ -11,10 +11,11 @@ const tool = await resolveTool('task')
 if (!tool.found) throw new Error(tool.detail)
 
 function task(argv: string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(tool.found ? tool.path : '', argv, {
+  // Without the flag, Task colours its lines wherever the environment says CI=true.
+  return spawnSync(tool.found ? tool.path : '', ['--color=false', ...argv], {
     cwd: root,
     encoding: 'utf8',
-    env: { ...process.env, FORCE_COLOR: undefined, ...env },
+    env: { ...process.env, ...env },
     timeout: 120_000,
   })
 }
