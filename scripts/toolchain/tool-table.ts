@@ -1,5 +1,5 @@
 /** The programs that this project drives, and can build when they are missing. */
-export type ToolName = 'talosctl' | 'etcd' | 'task'
+export type ToolName = 'talosctl' | 'talhelper' | 'sops' | 'age-keygen' | 'etcd' | 'task'
 
 /** How one tool is recognised, judged and built. */
 export type Tool = {
@@ -42,6 +42,47 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     goPackage: 'github.com/siderolabs/talos/cmd/talosctl',
     ldflags,
     mise: 'mise use --global talosctl@1.13.9',
+  },
+  talhelper: {
+    name: 'talhelper',
+    purpose: 'generates the machine configurations',
+    optional: false,
+    // 3.1.8 is the first that decrypts every format of SOPS; 3.1.2 the first with the network documents of Talos 1.12.
+    range: '>=3.1.8 <4',
+    pinned: '3.1.16',
+    override: 'TALHELPER',
+    versionArgv: ['--version'],
+    versionPattern: /^talhelper version v?(\S+)/m,
+    goPackage: 'github.com/budimanjojo/talhelper/v3',
+    ldflags: `${ldflags} -X github.com/budimanjojo/talhelper/v3/cmd.version=3.1.16`,
+    mise: 'mise use --global talhelper@3.1.16',
+  },
+  sops: {
+    name: 'sops',
+    purpose: 'encrypts and checks the secrets of a cluster',
+    optional: false,
+    // 3.9 is the first with `encrypt` and `decrypt` as commands.
+    range: '>=3.9 <4',
+    pinned: '3.13.3',
+    override: 'SOPS',
+    versionArgv: ['--version', '--disable-version-check'],
+    versionPattern: /^sops (\d+\.\d+\.\d+\S*)/m,
+    goPackage: 'github.com/getsops/sops/v3/cmd/sops',
+    ldflags,
+    mise: 'mise use --global sops@3.13.3',
+  },
+  'age-keygen': {
+    name: 'age-keygen',
+    purpose: 'makes age identities and tells their recipients',
+    optional: false,
+    range: '>=1.1 <2',
+    pinned: '1.3.2',
+    override: 'AGE_KEYGEN',
+    versionArgv: ['--version'],
+    versionPattern: /^v?(\d+\.\d+\.\d+\S*)$/m,
+    goPackage: 'filippo.io/age/cmd/age-keygen',
+    ldflags,
+    mise: 'mise use --global age@1.3.2',
   },
   etcd: {
     name: 'etcd',
