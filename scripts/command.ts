@@ -7,25 +7,39 @@ import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import { redact } from './redact.ts'
 import { failureText } from './view/failure-text.ts'
 
-/** What a workflow is called with, once its command line and its declaration are known to be good. */
-export type Call = {
+/** What a workflow is called with, once its command line is known to be good. */
+export type BareCall = {
   command: string
+  common: CommonFlags
+  /** the command line that does the same again */
+  again: string
+}
+
+/** The same, once its declaration is known to be good, too. */
+export type Call = BareCall & {
   cluster: Cluster
   /** `clusters/cluster-101`, absolute */
   folder: string
   /** declared names of `--nodes` */
   nodes?: NodeName[]
-  common: CommonFlags
-  /** the command line that does the same again */
-  again: string
 }
 
 export type CommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
   run(call: Call & { flags: FlagValues<Specs> }): Promise<ExitCode>
 }
 
+/** A workflow that comes before the declaration, or has to do with its text only. */
+export type BareCommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
+  run(call: BareCall & { flags: FlagValues<Specs> }): Promise<ExitCode>
+}
+
 /** Runs a workflow with this process' command line, and sets its exit code. */
 export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>): Promise<void> {
+  await bareCommand({ ...spec, run: (call) => withDeclaration(spec, call) })
+}
+
+/** The same for a workflow that needs no declaration. */
+export async function bareCommand<const Specs extends FlagSpecs>(spec: BareCommandSpec<Specs>): Promise<void> {
   const exitCode = await carryOut(spec, process.argv.slice(2))
   process.exitCode = exitCode
   if (exitCode !== EXIT_CODES.interrupted && exitCode !== EXIT_CODES.terminated) return
@@ -34,7 +48,10 @@ export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<S
   process.exit()
 }
 
-async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>, argv: string[]): Promise<ExitCode> {
+async function carryOut<const Specs extends FlagSpecs>(
+  spec: BareCommandSpec<Specs>,
+  argv: string[],
+): Promise<ExitCode> {
   const parsed = parseFlags(spec, argv)
   if (parsed.kind === 'help') {
     process.stdout.write(parsed.text)
@@ -42,23 +59,22 @@ async function carryOut<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>,
   }
   if (parsed.kind === 'wrong')
     return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
-  const { common, flags } = parsed
+  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(quoted).join(' ')}`
+  return spec.run({ command: spec.name, common: parsed.common, flags: parsed.flags, again })
+}
+
+async function withDeclaration<const Specs extends FlagSpecs>(
+  spec: CommandSpec<Specs>,
+  call: BareCall & { flags: FlagValues<Specs> },
+): Promise<ExitCode> {
+  const { common } = call
   const [{ loadCluster }, { namedNodes }] = await Promise.all([import('./declaration.ts'), import('./named-nodes.ts')])
   const loaded = loadCluster(common.dir, common.cluster)
   if (!loaded.ok) return reject(loaded.failure, common)
   const { cluster, folder } = loaded.value
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
-  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(quoted).join(' ')}`
-  return spec.run({
-    command: spec.name,
-    cluster,
-    folder,
-    common,
-    flags,
-    again,
-    ...(nodes ? { nodes: nodes.value } : {}),
-  })
+  return spec.run({ ...call, cluster, folder, ...(nodes ? { nodes: nodes.value } : {}) })
 }
 
 /** As a shell reads it back. */

@@ -5,6 +5,7 @@ import type { Cluster } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import { nearest } from '../workflows/model/nearest.ts'
 import { parseDeclaration } from '../workflows/model/parse-declaration.ts'
+import type { Problem } from '../workflows/model/problem.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
 
 /** A declaration that was read, and the folder that it and everything generated from it live in. */
@@ -21,21 +22,24 @@ export function loadCluster(dir: string | undefined, id: string): Result<LoadedC
   const name = id.startsWith('cluster-') ? id : `cluster-${id}`
   const clusters = join(dir ?? packageRoot, 'clusters')
   const folder = join(clusters, name)
-  const talenv = /^cluster-[\w.-]+$/.test(name) ? read(join(folder, 'talenv.yaml')) : undefined
+  const talenv = /^cluster-[\w.-]+$/.test(name) ? readSource(join(folder, 'talenv.yaml')) : undefined
   if (talenv === undefined) return { ok: false, failure: [unknownCluster(clusters, name)] }
 
-  const operations = read(join(folder, 'operations.yaml'))
+  const operations = readSource(join(folder, 'operations.yaml'))
   const parsed = parseDeclaration({ talenv, ...(operations && { operations }) })
   if (parsed.ok) return { ok: true, value: { cluster: parsed.cluster, folder } }
   return {
     ok: false,
-    failure: parsed.problems.map(({ file, line, col, message, hint }) =>
-      failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, ...(hint && { hint }) }),
-    ),
+    failure: parsed.problems.map(invalid),
   }
 }
 
-function read(path: string): SourceText | undefined {
+/** A mistake in a file as the failure of a command. */
+export const invalid = ({ file, line, col, message, hint }: Problem): Failure =>
+  failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, ...(hint && { hint }) })
+
+/** A file under the name that people know it by; undefined when it is not there. */
+export function readSource(path: string): SourceText | undefined {
   try {
     return { path: forPeople(path), text: readFileSync(path, 'utf8') }
   } catch (error) {
@@ -68,7 +72,7 @@ function unknownCluster(clusters: string, name: string): Failure {
 function declaredIn(clusters: string): string[] {
   try {
     return readdirSync(clusters)
-      .filter((name) => read(join(clusters, name, 'talenv.yaml')) !== undefined)
+      .filter((name) => readSource(join(clusters, name, 'talenv.yaml')) !== undefined)
       .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
   } catch {
     return []

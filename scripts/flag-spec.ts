@@ -16,6 +16,8 @@ export type CommandLine<Specs extends FlagSpecs> = {
   name: string
   summary: string
   flags: Specs
+  /** flags of every command that mean nothing to this one */
+  without?: readonly ('cluster' | 'dir' | 'nodes' | 'dry-run' | 'yes')[]
 }
 
 /** What stands for the value of a flag in help and hints: `<id>`, `auto|plain`. */

@@ -9,6 +9,7 @@ import { helpPage } from './view/help-page.ts'
 export type OutputChoice = 'auto' | 'plain' | 'json' | 'quiet'
 
 export type CommonFlags = {
+  /** as it was given; empty for a command without this flag */
   cluster: string
   /** absent: this package's root */
   dir?: string
@@ -49,7 +50,9 @@ export function parseFlags<const Specs extends FlagSpecs>(
   line: CommandLine<Specs>,
   argv: readonly string[],
 ): ParsedFlags<Specs> {
-  const specs: FlagSpecs = { ...COMMON, ...line.flags }
+  const without: readonly string[] = line.without ?? []
+  const shared = Object.entries(COMMON).filter(([name]) => !without.includes(name))
+  const specs: FlagSpecs = { ...Object.fromEntries(shared), ...line.flags }
   const options = Object.fromEntries(
     Object.entries(specs).map(([name, spec]) => [
       name,
@@ -103,9 +106,13 @@ export function parseFlags<const Specs extends FlagSpecs>(
   for (const word of words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
-  if (cluster === undefined && !mistakes.some(({ detail, hint }) => /--cluster\b/.test(`${detail} ${hint}`)))
+  if (
+    cluster === undefined &&
+    Object.hasOwn(specs, 'cluster') &&
+    !mistakes.some(({ detail, hint }) => /--cluster\b/.test(`${detail} ${hint}`))
+  )
     wrong('--cluster is missing', `--cluster ${placeholder(COMMON.cluster)}`)
-  if (mistakes.length > 0 || cluster === undefined) return { kind: 'wrong', failures: mistakes }
+  if (mistakes.length > 0) return { kind: 'wrong', failures: mistakes }
 
   const dir = seen.get('dir')
   const nodes = seen.get('nodes')
@@ -116,7 +123,7 @@ export function parseFlags<const Specs extends FlagSpecs>(
   return {
     kind: 'run',
     common: {
-      cluster,
+      cluster: cluster ?? '',
       ...(dir !== undefined && { dir }),
       ...(nodes !== undefined && {
         nodes: nodes

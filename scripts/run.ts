@@ -11,9 +11,12 @@ import { createInterface } from 'node:readline'
 import { $, quote, which } from 'zx/core'
 import type { ToolName } from './toolchain/tool-table.ts'
 
+/** What can be started: the tools, and what comes with the system and is found on PATH. */
+export type Program = ToolName | 'git' | 'python3' | 'terraform' | 'tofu'
+
 /** One call of a tool, as data: what a dry run would print is what runs. */
 export type Command = {
-  tool: ToolName
+  tool: Program
   argv: readonly string[]
   /** given on standard input, which is closed after it; secrets go here, never into argv */
   stdin?: string
@@ -68,7 +71,7 @@ export function createRun({
   env,
   graceMs = 3000,
 }: {
-  paths: Readonly<Partial<Record<ToolName, string>>>
+  paths: Readonly<Partial<Record<Program, string>>>
   env: Readonly<Record<string, string | undefined>>
   graceMs?: number
 }): Run {

@@ -34,7 +34,7 @@ export function helpPage(line: CommandLine<FlagSpecs>, specs: FlagSpecs): string
   return [
     `${line.summary}.`,
     '',
-    `Usage: npx tsx workflows/${line.name}.ts --cluster <id> [flags]`,
+    `Usage: npx tsx workflows/${line.name}.ts ${Object.hasOwn(specs, 'cluster') ? '--cluster <id> ' : ''}[flags]`,
     ...(own.length > 0 ? ['', `Flags of ${line.name}`, ...rows(own, width)] : []),
     '',
     'Flags of every command',

@@ -1,0 +1,18 @@
+import { dirname, join, resolve } from 'node:path'
+import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
+import { failure } from '../workflows/model/failure.ts'
+import { parseDeclaration } from '../workflows/model/parse-declaration.ts'
+import { reject } from './command.ts'
+import { invalid, readSource } from './declaration.ts'
+import type { CommonFlags } from './flags.ts'
+
+/** Holds one talenv.yaml, and the operations.yaml beside it, against all rules: 0, or 65 with every mistake. */
+export function validateTalenv(file: string | undefined, common: CommonFlags): ExitCode {
+  if (file === undefined)
+    return reject([failure('usage', { detail: '--file is missing', hint: '--file <path>' })], common)
+  const talenv = readSource(resolve(file))
+  if (talenv === undefined) return reject([failure('cluster-unknown', { detail: `there is no ${file}` })], common)
+  const operations = readSource(join(dirname(resolve(file)), 'operations.yaml'))
+  const parsed = parseDeclaration({ talenv, ...(operations && { operations }) })
+  return parsed.ok ? EXIT_CODES.done : reject(parsed.problems.map(invalid), common)
+}

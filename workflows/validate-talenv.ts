@@ -1,0 +1,13 @@
+/** The gate that every talenv.yaml passes before anything is rendered from it, alone: for CI and editors. */
+import { bareCommand } from '../scripts/command.ts'
+
+await bareCommand({
+  name: 'validate-talenv',
+  summary: 'Check a talenv.yaml and the operations.yaml beside it, and list every mistake with its line',
+  without: ['cluster', 'dir', 'nodes', 'dry-run', 'yes'],
+  flags: { file: { type: 'string', value: 'path', help: 'the talenv.yaml (required)' } },
+  async run({ flags, common }) {
+    const { validateTalenv } = await import('../scripts/validate-talenv.ts')
+    return validateTalenv(flags.file, common)
+  },
+})
