@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Cluster } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import { nearest } from '../workflows/model/nearest.ts'
-import { parseDeclaration } from '../workflows/model/parse-declaration.ts'
+import { parseTalenv } from '../workflows/model/parse-talenv.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
 
@@ -26,8 +26,8 @@ export function loadCluster(dir: string | undefined, id: string): Result<LoadedC
   if (talenv === undefined) return { ok: false, failure: [unknownCluster(clusters, name)] }
 
   const operations = readSource(join(folder, 'operations.yaml'))
-  const parsed = parseDeclaration({ talenv, ...(operations && { operations }) })
-  if (parsed.ok) return { ok: true, value: { cluster: parsed.cluster, folder } }
+  const parsed = parseTalenv({ talenv, ...(operations && { operations }) })
+  if (parsed.ok) return { ok: true, value: { cluster: parsed.value.cluster, folder } }
   return {
     ok: false,
     failure: parsed.problems.map(invalid),

@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { failure } from '../workflows/model/failure.ts'
-import { parseDeclaration } from '../workflows/model/parse-declaration.ts'
+import { parseTalenv } from '../workflows/model/parse-talenv.ts'
 import { reject } from './command.ts'
 import { invalid, readSource } from './declaration.ts'
 import type { CommonFlags } from './flags.ts'
@@ -13,6 +13,6 @@ export function validateTalenv(file: string | undefined, common: CommonFlags): E
   const talenv = readSource(resolve(file))
   if (talenv === undefined) return reject([failure('cluster-unknown', { detail: `there is no ${file}` })], common)
   const operations = readSource(join(dirname(resolve(file)), 'operations.yaml'))
-  const parsed = parseDeclaration({ talenv, ...(operations && { operations }) })
+  const parsed = parseTalenv({ talenv, ...(operations && { operations }) })
   return parsed.ok ? EXIT_CODES.done : reject(parsed.problems.map(invalid), common)
 }

@@ -17,11 +17,19 @@ export function checkShape<T extends Schema>(
 ): { value?: InferOutput<T>; problems: Problem[] } {
   const problems = known.flatMap((keys) => unknownKeys(source, keys))
   const parsed = safeParse(schema, source.value)
-  for (const issue of parsed.issues ?? []) {
+  for (const issue of (parsed.issues ?? []).flatMap(meant)) {
     const path = (issue.path ?? []).map((item) => item.key as string | number)
     problems.push(source.problem(path, ...wording(pathText(path), issue)))
   }
   return parsed.success && problems.length === 0 ? { value: parsed.output, problems } : { problems }
+}
+
+/** Of what may be text or a list, text that is wrong text is told as such, and not as no list. */
+function meant(issue: BaseIssue<unknown>): BaseIssue<unknown>[] {
+  const within = (issue.issues ?? []).filter(({ kind }) => kind === 'validation')
+  if (issue.type !== 'union' || within.length === 0) return [issue]
+  // valibot leaves out of the inner paths what leads to the union itself
+  return within.map((inner) => ({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] as never }))
 }
 
 /** `nodes[0].ipAddress` */
@@ -48,13 +56,14 @@ function unknownKeys(source: YamlSource, { at, keys, others }: KnownKeys): Probl
 function wording(name: string, issue: BaseIssue<unknown>): [message: string, hint?: string] {
   // checks of our own carry a whole sentence without its subject: "is not an IP address"
   if (issue.kind === 'validation') return [`${name} ${show(issue.input)} ${issue.message}`]
-  const wants = EXPECTED[issue.type] ?? issue.expected ?? 'something else'
+  const types = issue.issues?.map(({ type }) => type) ?? [issue.type]
+  const wants = [...new Set(types.map((type) => EXPECTED[type]))].filter(Boolean).join(' or ') || issue.expected
   if (issue.received === 'undefined') return [name ? `${name} is missing` : 'the file is empty']
   if (issue.received === 'null') return name ? [`${name} is empty`, `expected ${wants}`] : ['the file is empty']
   const message = `${name || 'the file'} should be ${wants}, not ${show(issue.input)}`
   if (issue.type === 'boolean' && /^(y|n|yes|no|on|off|true|false)$/i.test(String(issue.input)))
     return [message, 'write true or false without quotes; only YAML 1.1 took yes and on for booleans']
-  if (issue.type === 'string' && typeof issue.input === 'number')
+  if (types.includes('string') && !types.includes('number') && typeof issue.input === 'number')
     return [message, `put it in quotes: YAML reads ${show(issue.input)} as a number`]
   return [message]
 }
@@ -63,10 +72,8 @@ const EXPECTED: Record<string, string> = {
   string: 'text',
   boolean: 'true or false',
   number: 'a number',
-  custom: 'a map',
   object: 'a map',
   array: 'a list',
-  union: 'text or a number',
 }
 
 const show = (value: unknown): string => {

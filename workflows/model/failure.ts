@@ -10,6 +10,8 @@ export const FAILURES = {
   'declaration-invalid': { exit: 'declaration', means: 'the declaration has a mistake' },
   'node-unknown': { exit: 'declaration', means: '--nodes names a node that is not declared' },
 
+  'terraform-output-missing': { exit: 'declaration', means: 'Terraform has no output talenv_yaml' },
+
   'tool-missing': { exit: 'unavailable', means: 'a tool is not installed' },
   'tool-too-old': { exit: 'unavailable', means: 'a tool is too old for the target' },
   'talosconfig-missing': { exit: 'unavailable', means: 'there is no talosconfig for the cluster' },
@@ -21,6 +23,9 @@ export const FAILURES = {
   'garbage-answer': { exit: 'unavailable', means: 'a node answered something that can not be read' },
   'node-unreachable': { exit: 'unavailable', means: 'a node that is needed does not answer' },
   'node-not-ready': { exit: 'unavailable', means: 'a node is not running and ready' },
+
+  'terraform-unreadable': { exit: 'unavailable', means: 'Terraform can not read its state' },
+  'factory-unavailable': { exit: 'unavailable', means: 'the image factory did not take a schematic' },
 
   locked: { exit: 'tryAgain', means: 'another run holds the cluster' },
   'lock-lost': { exit: 'tryAgain', means: 'another run took the cluster over' },
@@ -53,6 +58,11 @@ export const FAILURES = {
   'other-version-waiting': { exit: 'refused', means: 'a different image waits in the other slot for the next reboot' },
   'rolled-back-before': { exit: 'refused', means: 'the node fell back from this target before' },
   'schematic-unknown': { exit: 'refused', means: "the node's running schematic can not be read" },
+  'output-edited': { exit: 'refused', means: 'a generated file was edited by hand since it was generated' },
+  'output-obstructed': {
+    exit: 'refused',
+    means: 'where a generated file belongs is something that is no file of ours, such as a symbolic link',
+  },
 
   'snapshot-failed': { exit: 'failed', means: 'no verified etcd snapshot could be taken' },
   'install-failed': { exit: 'failed', means: 'the installer failed' },
@@ -66,6 +76,7 @@ export const FAILURES = {
   'wrong-version': { exit: 'failed', means: 'the node runs neither the old version nor the target' },
   'wrong-schematic': { exit: 'failed', means: 'the node runs another schematic than the target' },
   'journal-unwritable': { exit: 'failed', means: 'the journal can not be written, so nothing was started' },
+  'output-unwritable': { exit: 'failed', means: 'the generated files can not be read or put in place' },
   'command-failed': { exit: 'failed', means: 'a tool ended with an error' },
   bug: { exit: 'failed', means: 'the program itself is wrong' },
 } as const satisfies Record<string, { exit: ExitName; means: string }>

@@ -1,6 +1,14 @@
 /** One mistake in a file that a person wrote, at the place where an editor should jump to. Lines and columns from 1. */
-export type Problem = { file: string; line: number; col: number; message: string; hint?: string }
+export type Problem = {
+  file: string
+  line: number
+  col: number
+  message: string
+  hint?: string
+  /** worth saying, and no reason to stop */
+  warning?: true
+}
 
 /** `file:line:col: message (hint)`, the form that terminals and editors turn into a link. */
 export const problemText = (problem: Problem): string =>
-  `${problem.file}:${problem.line}:${problem.col}: ${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`
+  `${problem.file}:${problem.line}:${problem.col}: ${problem.warning ? 'warning: ' : ''}${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`

@@ -13,6 +13,8 @@ export type YamlSource = {
   problems: Problem[]
   /** a problem with the value at `path`; of a value that is not there, at the nearest thing around it that is */
   problem(path: YamlPath, message: string, hint?: string): Problem
+  /** plain values that other readers of YAML take for something else than we do */
+  ambiguities(): Problem[]
   /** a problem with the last key of `path` rather than with its value */
   keyProblem(path: YamlPath, message: string, hint?: string): Problem
 }
@@ -52,9 +54,37 @@ export function readYaml({ path: file, text }: SourceText): YamlSource {
   return {
     value: readable ? doc.toJS() : undefined,
     problems,
+    ambiguities: () => ambiguousScalars(doc).map(({ offset, message, hint }) => problemAt(offset, message, hint)),
     problem: (path, message, hint) => problemAt(offsetOf(doc, path), message, hint),
     keyProblem: (path, message, hint) => problemAt(keyOffsetOf(doc, path) ?? offsetOf(doc, path), message, hint),
   }
+}
+
+/**
+ * Go's yaml.v3 and PyYAML read some plain values as YAML 1.1 did: `on` is true to PyYAML, `012` is ten to both, and
+ * `12:30` is 750 to PyYAML. Quoted, all of them are what they look like.
+ */
+function ambiguousScalars(doc: Document): { offset: number; message: string; hint: string }[] {
+  const found: { offset: number; message: string; hint: string }[] = []
+  visit(doc, {
+    Scalar(_key, { type, source = '', range }) {
+      const other = type === 'PLAIN' ? otherReading(source) : undefined
+      if (other !== undefined)
+        found.push({
+          offset: range?.[0] ?? 0,
+          message: `${source} without quotes is ${other} to other readers of YAML`,
+          hint: `"${source}"`,
+        })
+    },
+  })
+  return found
+}
+
+function otherReading(plain: string): string | undefined {
+  if (/^(y|yes|on)$/i.test(plain)) return 'true'
+  if (/^(n|no|off)$/i.test(plain)) return 'false'
+  if (/^[-+]?0[0-7_]+$/.test(plain)) return 'an octal number'
+  return /^[-+]?[1-9][0-9_]*(:[0-5]?[0-9])+$/.test(plain) ? 'a number to the base of 60' : undefined
 }
 
 /** One mistake makes the parser stumble several times: a tab until the end of the file, others within their line. */

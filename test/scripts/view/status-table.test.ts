@@ -3,11 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { statusTable } from '../../../scripts/view/status-table.ts'
 import type { EtcdMember, NodeFacts, Observation } from '../../../workflows/model/observation.ts'
-import { parseDeclaration } from '../../../workflows/model/parse-declaration.ts'
+import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
 
 const at = '2026-11-21T12:30:00'
 
-const declared = parseDeclaration({
+const declared = parseTalenv({
   talenv: {
     path: 'clusters/cluster-7/talenv.yaml',
     text: `cluster: {name: cluster-7, id: 7, endpoint: 'https://10.0.0.10:6443', talosVersion: v1.13.9, kubernetesVersion: v1.36.1}
@@ -20,7 +20,7 @@ nodes:
   },
 })
 if (!declared.ok) throw new Error('the declaration of this test is wrong')
-const { cluster } = declared
+const { cluster } = declared.value
 
 const facts = (more: Partial<NodeFacts> = {}): Observation['nodes'][string] => ({
   reachable: true,

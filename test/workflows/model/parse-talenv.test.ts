@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parseDeclaration } from '../../../workflows/model/parse-declaration.ts'
+import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
 import { problemText } from '../../../workflows/model/problem.ts'
 
 const path = 'clusters/cluster-7/talenv.yaml'
@@ -21,14 +21,14 @@ nodes:
 `
 
 const problemsOf = (text: string): string[] => {
-  const parsed = parseDeclaration({ talenv: { path, text } })
+  const parsed = parseTalenv({ talenv: { path, text } })
   return parsed.ok ? [] : parsed.problems.map((problem) => problemText(problem).replace(`${path}:`, ''))
 }
 
 test('reads a structured talenv, with versions in one form and the policy at its defaults', () => {
-  const parsed = parseDeclaration({ talenv: { path, text: good } })
+  const parsed = parseTalenv({ talenv: { path, text: good } })
   assert.ok(parsed.ok)
-  const { operations, ...cluster } = parsed.cluster
+  const { operations, ...cluster } = parsed.value.cluster
   assert.equal(cluster, {
     id: '7',
     name: 'cluster-7',
@@ -50,9 +50,9 @@ test('keeps a declared schematic with its extensions, and takes IPv6 in its one 
     '10.0.0.11',
     `2001:DB8:0::11\n    schematic: ${schematic}\n    extensions: [siderolabs/lldpd]`,
   )
-  const parsed = parseDeclaration({ talenv: { path, text } })
+  const parsed = parseTalenv({ talenv: { path, text } })
   assert.ok(parsed.ok)
-  assert.equal(parsed.cluster.nodes[0], {
+  assert.equal(parsed.value.cluster.nodes[0], {
     name: 'cp-1',
     address: '2001:db8::11',
     role: 'controlplane',
@@ -77,14 +77,19 @@ const table: [behaviour: string, from: string | RegExp, to: string, problems: st
   ['an unknown alias', '  vip: 10.0.0.10', '  vip: *virtual', ['5:8: no anchor is called &virtual']],
   ['a missing address', '    ipAddress: 10.0.0.11\n', '', ['9:5: nodes[0].ipAddress is missing']],
   ['a missing host name', '- hostname: cp-1\n    ip', '- ip', ['9:5: nodes[0].hostname is missing']],
-  ['an empty value', 'ipAddress: 10.0.0.11', 'ipAddress:', ['10:15: nodes[0].ipAddress is empty (expected text)']],
+  [
+    'an empty value',
+    'ipAddress: 10.0.0.11',
+    'ipAddress:',
+    ['10:15: nodes[0].ipAddress is empty (expected text or a list)'],
+  ],
   ['a missing key of the cluster', '  name: cluster-7\n', '', ['1:1: cluster.name is missing']],
   ['what is no address', '10.0.0.11', '10.0.0.256', ['10:16: nodes[0].ipAddress "10.0.0.256" is not an IP address']],
   [
     'an address of inet_aton',
     '10.0.0.11',
     '10.11',
-    ['10:16: nodes[0].ipAddress should be text, not 10.11 (put it in quotes: YAML reads 10.11 as a number)'],
+    ['10:16: nodes[0].ipAddress should be text or a list, not 10.11 (put it in quotes: YAML reads 10.11 as a number)'],
   ],
   [
     "another node's address",
@@ -191,7 +196,7 @@ test('tells all mistakes of both files at once', () => {
     .replace('10.0.0.21', '10.0.0.11')
     .replace('v1.13.9', 'latest')
   const operations = { path: 'clusters/cluster-7/operations.yaml', text: 'etcd:\n  lagbound: 5\n' }
-  const parsed = parseDeclaration({ talenv: { path, text }, operations })
+  const parsed = parseTalenv({ talenv: { path, text }, operations })
   if (parsed.ok) return assert.unreachable('it should have problems')
   assert.equal(
     parsed.problems.map(({ file, line }) => `${file.split('/').at(-1)}:${line}`),
