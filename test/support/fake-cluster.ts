@@ -144,6 +144,14 @@ export function fakeCluster(names: readonly string[]) {
     operations: {
       upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
+      generate: { mode: 'metal' },
+      templates: {
+        engine: 'minijinja',
+        trimBlocks: false,
+        lstripBlocks: false,
+        keepTrailingNewline: true,
+        undefined: 'strict',
+      },
       deadlines: {
         observeMs: 5000,
         pullMs: 5000,

@@ -50,8 +50,25 @@ export type Operations = {
     /** snapshots that are kept */
     keepSnapshots: number
   }
+  /** how templates are read; the defaults are Jinja's own, but for the end of the file */
+  templates: TemplateOptions
+  generate: {
+    /** what Talos runs on: checks differ in what a machine must say */
+    mode: 'metal' | 'cloud' | 'container'
+  }
   /** longest time for each phase on one node, in milliseconds */
   deadlines: Deadlines
+}
+
+export type TemplateOptions = {
+  /** minijinja comes along; jinja2 is the person's own python3 with the package jinja2 */
+  engine: 'minijinja' | 'jinja2'
+  trimBlocks: boolean
+  lstripBlocks: boolean
+  keepTrailingNewline: boolean
+  undefined: 'strict' | 'chainable' | 'default'
+  /** opening and closing marks, for templates written for makejinja; jinja2 only */
+  delimiters?: { block: [string, string]; variable: [string, string]; comment: [string, string] }
 }
 
 export type Deadlines = {

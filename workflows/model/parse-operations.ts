@@ -1,6 +1,21 @@
-import { boolean, check, integer, minValue, number, optional, pipe, regex, string, transform } from 'valibot'
+import {
+  boolean,
+  check,
+  type InferOutput,
+  integer,
+  minValue,
+  nonEmpty,
+  number,
+  optional,
+  picklist,
+  pipe,
+  regex,
+  string,
+  transform,
+  tuple,
+} from 'valibot'
 import { checkShape } from './check-shape.ts'
-import type { Operations } from './cluster.ts'
+import type { Operations, TemplateOptions } from './cluster.ts'
 import { parseDuration } from './parse-duration.ts'
 import type { Problem } from './problem.ts'
 import { yamlMap } from './yaml-map.ts'
@@ -28,6 +43,18 @@ const etcd = {
   lagBound: optional(count(0), 1000),
   keepSnapshots: optional(count(1), 10),
 }
+const marks = tuple([pipe(string(), nonEmpty('is empty')), pipe(string(), nonEmpty('is empty'))])
+const delimiters = { block: marks, variable: marks, comment: marks }
+const templates = {
+  engine: optional(picklist(['minijinja', 'jinja2']), 'minijinja'),
+  trimBlocks: optional(boolean(), false),
+  lstripBlocks: optional(boolean(), false),
+  keepTrailingNewline: optional(boolean(), true),
+  undefined: optional(picklist(['strict', 'chainable', 'default']), 'strict'),
+  delimiters: optional(yamlMap(delimiters)),
+}
+const templatesShape = yamlMap(templates)
+const generate = { mode: optional(picklist(['metal', 'cloud', 'container']), 'metal') }
 const deadlines = {
   observe: optional(duration, '20s'),
   pull: optional(duration, '10m'),
@@ -40,6 +67,8 @@ const deadlines = {
 const operations = {
   upgrade: optional(yamlMap(upgrade), {}),
   etcd: optional(yamlMap(etcd), {}),
+  templates: optional(templatesShape, {}),
+  generate: optional(yamlMap(generate), {}),
   deadlines: optional(yamlMap(deadlines), {}),
 }
 
@@ -58,6 +87,9 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     mistakes([], operations),
     mistakes(['upgrade'], upgrade),
     mistakes(['etcd'], etcd),
+    mistakes(['templates'], templates),
+    mistakes(['templates', 'delimiters'], delimiters),
+    mistakes(['generate'], generate),
     mistakes(['deadlines'], deadlines),
   ])
   const all = [...source.problems, ...problems]
@@ -67,6 +99,8 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     value: {
       upgrade: value.upgrade,
       etcd: value.etcd,
+      generate: value.generate,
+      templates: templateOptions(value.templates),
       deadlines: {
         observeMs: value.deadlines.observe,
         pullMs: value.deadlines.pull,
@@ -78,4 +112,9 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
       },
     },
   }
+}
+
+/** Without delimiters rather than with undefined ones. */
+function templateOptions({ delimiters, ...options }: InferOutput<typeof templatesShape>): TemplateOptions {
+  return { ...options, ...(delimiters && { delimiters }) }
 }

@@ -43,7 +43,7 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
   [
     'a key that nothing resembles',
     'windows: []\n',
-    ['operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, deadlines)'],
+    ['operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, templates, generate, deadlines)'],
   ],
   [
     'a number where a duration belongs',

@@ -60,6 +60,14 @@ function plan(wanted: Wanted = {}) {
     operations: {
       upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
+      generate: { mode: 'metal' },
+      templates: {
+        engine: 'minijinja',
+        trimBlocks: false,
+        lstripBlocks: false,
+        keepTrailingNewline: true,
+        undefined: 'strict',
+      },
       deadlines: { observeMs: 1, pullMs: 1, installMs: 1, rebootMs: 1, readyMs: 1, etcdMs: 1, snapshotMs: 1 },
     },
   }
