@@ -1,0 +1,91 @@
+import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { openRunFolder } from '../../engine/run-folder.ts'
+import { type Comparison, comparePlaced } from './compare-placed.ts'
+import { type Disk, realDisk } from './disk.ts'
+import { fingerprint } from './fingerprint.ts'
+import { onOutput } from './on-output.ts'
+import { placedBefore, type Remembered } from './placed-before.ts'
+import { type GeneratedFiles, type Places, placingFiles } from './places.ts'
+import { carryOutPlacing, type PlacingManifest, writeState } from './placing-manifest.ts'
+
+export type PlaceOptions = {
+  /** replaces what somebody edited by hand */
+  discardEdits: boolean
+  disk?: Disk
+}
+
+/**
+ * Puts a generation in place as one: after a crash at any moment `settlePlacing` makes it the old set or the new one. The
+ * caller holds the cluster's lock and has settled before. Writes nothing where all is in place already. Fails with
+ * `output-edited`, also when the folder is no longer what was compared, `output-obstructed` and `output-unwritable`.
+ */
+export function place(
+  places: Places,
+  generated: GeneratedFiles,
+  comparison: Comparison,
+  remember: { caFingerprint: string },
+  { discardEdits, disk = realDisk }: PlaceOptions,
+): Result<void, Failure[]> {
+  const now = comparePlaced(places, generated)
+  if (!now.ok) return now
+  if (!isDeepStrictEqual(now.value, comparison))
+    return {
+      ok: false,
+      failure: [
+        failure('output-edited', { detail: 'generated files were changed while they were compared; run it again' }),
+      ],
+    }
+  const edits = comparison.filter(({ edited }) => edited !== undefined)
+  if (edits.length > 0 && !discardEdits) return { ok: false, failure: edits.map((edit) => editedFailure(places, edit)) }
+
+  const placed: Remembered = {
+    v: 1,
+    files: Object.fromEntries([...generated].map(([name, content]) => [name, fingerprint(name, content)])),
+    caFingerprint: remember.caFingerprint,
+  }
+  const before = placedBefore(places)
+  if (!before.ok) return { ok: false, failure: [before.failure] }
+  const named = (...changes: string[]) => comparison.filter((c) => changes.includes(c.change)).map(({ name }) => name)
+  const moves = named('create', 'replace', 'protect')
+  const removals = named('prune')
+  if (moves.length + removals.length === 0 && isDeepStrictEqual(before.value, placed))
+    return { ok: true, value: undefined }
+
+  const { staging, manifest } = placingFiles(places)
+  const folder = join(places.stateDir, staging)
+  const ready = onOutput(() => {
+    openRunFolder(places.stateDir)
+    disk.remove(folder)
+    disk.makeFolder(folder)
+    for (const name of moves) {
+      disk.create(join(folder, name), generated.get(name) ?? new Uint8Array())
+      disk.sync(join(folder, name))
+    }
+    disk.sync(folder)
+    disk.sync(places.stateDir)
+    const todo: PlacingManifest = { v: 1, staging, moves, removals, placed }
+    writeState(manifest, todo, disk)
+    return todo
+  })
+  if (!ready.ok) {
+    // a manifest whose files are gone would be carried out in vain, so it goes first, and for certain
+    onOutput(() => {
+      disk.remove(manifest)
+      disk.sync(places.stateDir)
+      disk.remove(folder)
+    })
+    return { ok: false, failure: [ready.failure] }
+  }
+  const done = onOutput(() => carryOutPlacing(places, ready.value, disk))
+  return done.ok
+    ? done
+    : { ok: false, failure: [{ ...done.failure, hint: 'the next command that can write finishes it' }] }
+}
+
+const editedFailure = ({ outDir }: Places, { name, edited, change }: Comparison[number]): Failure =>
+  failure('output-edited', {
+    detail: `${join(outDir, name)} ${edited === 'foreign' ? 'was not generated' : 'was edited by hand'} and would be ${change === 'prune' ? 'removed' : 'replaced'}`,
+    hint: 'declare what was edited, or give --discard-edits',
+  })

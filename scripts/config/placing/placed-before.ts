@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs'
+import * as v from 'valibot'
+import { failure, type Result } from '../../../workflows/model/failure.ts'
+import { onOutput } from './on-output.ts'
+import { type Places, placingFiles } from './places.ts'
+
+/** Names come back from disk and go into paths: nothing that leads elsewhere. */
+export const plainName = v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[^/\\\0]+$/))
+
+/** What a generation is remembered by. */
+export const remembered = v.object({
+  v: v.literal(1),
+  /** fingerprint of each file, by name (see `fingerprint`) */
+  files: v.record(plainName, v.string()),
+  /** of the CA that signs the nodes' certificates: another one would be another cluster */
+  caFingerprint: v.string(),
+})
+
+export type Remembered = v.InferOutput<typeof remembered>
+
+/** What the last generation put in place; undefined before the first one. */
+export function placedBefore(places: Places): Result<Remembered | undefined> {
+  return readState(placingFiles(places).placed, remembered)
+}
+
+/** A file of ours in `.run`; undefined when it is not there. */
+export function readState<S extends v.GenericSchema>(path: string, schema: S): Result<v.InferOutput<S> | undefined> {
+  const text = onOutput(() => textOf(path))
+  if (!text.ok || text.value === undefined) return text as Result<undefined>
+  try {
+    return { ok: true, value: v.parse(schema, JSON.parse(text.value)) }
+  } catch {
+    return {
+      ok: false,
+      failure: failure('output-unwritable', {
+        detail: `${path} is damaged, and says which files were generated before`,
+        hint: `rm ${path} makes the next generation treat all of them as made by hand`,
+      }),
+    }
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,53 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Result } from '../../../workflows/model/failure.ts'
+import { type Disk, realDisk } from './disk.ts'
+import { onOutput } from './on-output.ts'
+import { readState } from './placed-before.ts'
+import { isAbandonedStaging, type Places, placingFiles } from './places.ts'
+import { carryOutPlacing, placingManifest } from './placing-manifest.ts'
+
+const DRAFT = /^(placing|placed)\.json\.(\d+)\.draft$/
+
+/**
+ * First thing that every command which reads the folder does: finishes a placing that was cut off after its manifest was
+ * on disk, and undoes one that was cut off before. Writes nothing where neither happened. Fails with `output-unwritable`.
+ */
+export function settlePlacing(
+  places: Places,
+  { disk = realDisk }: { disk?: Disk } = {},
+): Result<'nothing' | 'finished' | 'undone'> {
+  const manifest = readState(placingFiles(places).manifest, placingManifest)
+  if (!manifest.ok) return manifest
+  return onOutput(() => {
+    const { value } = manifest
+    if (value !== undefined) carryOutPlacing(places, value, disk)
+    const leftovers = namesIn(places.stateDir).filter((name) => isAbandonedStaging(name) || isAbandonedDraft(name))
+    for (const name of leftovers) disk.remove(join(places.stateDir, name))
+    if (value !== undefined) return 'finished'
+    return leftovers.length > 0 ? 'undone' : 'nothing'
+  })
+}
+
+const isAbandonedDraft = (name: string): boolean => {
+  const [, , pid] = DRAFT.exec(name) ?? []
+  return pid !== undefined && !isAlive(Number(pid))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
