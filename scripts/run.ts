@@ -62,31 +62,38 @@ process.on('exit', () => {
 const PASSED_ON =
   /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|SSL_CERT_(FILE|DIR)|(HTTPS?|NO)_PROXY|https?_proxy|no_proxy)$/
 
+/** How SOPS finds the keys of age, PGP, the clouds and Vault. Only what decrypts sees it. */
+const KEYS = /^((SOPS|AWS|AZURE|GOOGLE|VAULT)_\w+|GNUPGHOME|GPG_TTY)$/
+const DECRYPTING: ReadonlySet<Program> = new Set(['sops', 'talhelper'])
+
 /**
  * A `Run` that starts the programs at `paths` in process groups of their own.
  * `graceMs` is the time between SIGTERM and SIGKILL of a command that is aborted or late.
+ * `keys` are variables for sops and talhelper alone, and win over those of `env`: where the age identity is.
  */
 export function createRun({
   paths,
   env,
+  keys = {},
   graceMs = 3000,
 }: {
   paths: Readonly<Partial<Record<Program, string>>>
   env: Readonly<Record<string, string | undefined>>
+  keys?: Readonly<Record<string, string>>
   graceMs?: number
 }): Run {
-  const shown = Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => PASSED_ON.test(name) && value !== undefined),
-  )
+  const of = (names: RegExp) =>
+    Object.fromEntries(Object.entries(env).filter(([name, value]) => names.test(name) && value !== undefined))
+  // Node's pipes are sockets, and a bash on a socket reads ~/.bashrc unless it believes to be inside another shell.
+  const shown = { ...of(PASSED_ON), SHLVL: '1' }
   // Explicit to the last option: ZX_* variables change zx' defaults when it is imported.
-  const sh = $({
+  const shell = $({
     shell: which.sync('bash', { path: `${env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin` }),
     // zx sets these itself only if its import found a bash on our own PATH.
     quote,
     prefix: '',
     postfix: '',
-    // Node's pipes are sockets, and a bash on a socket reads ~/.bashrc unless it believes to be inside another shell.
-    env: { ...shown, SHLVL: '1' },
+    env: shown,
     cwd: process.cwd(),
     detached: true,
     nothrow: true,
@@ -96,6 +103,7 @@ export function createRun({
     timeout: 0,
     log: () => {},
   })
+  const decryptingShell = shell({ env: { ...shown, ...of(KEYS), ...keys } })
 
   return async (command, { signal, onLine, processFile, uninterruptible = false } = {}) => {
     if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
@@ -104,6 +112,7 @@ export function createRun({
     // zx would pass on the word "undefined".
     if (argv.some((arg) => typeof arg !== 'string')) throw new TypeError(`${command.tool}: an argument is not a string`)
 
+    const sh = DECRYPTING.has(command.tool) ? decryptingShell : shell
     const output = uninterruptible ? openOutput(processFile) : undefined
     // The shell waits for a line before it becomes the tool: if we die before the pid is on file, it reads the end of
     // its input and nothing was started.

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Command, createRun } from '../../scripts/run.ts'
+import { type Command, createRun, type Program } from '../../scripts/run.ts'
 
 const test = suite('run')
 
@@ -102,6 +102,27 @@ test('shows the tool only the environment that is meant for it', async () => {
   const names = (await seen({ ...bash(''), argv: [] })).stdout.split('\n').map((line) => line.split('=')[0])
   for (const name of ['PATH', 'HOME', 'HTTPS_PROXY', 'XDG_CACHE_HOME']) assert.ok(names.includes(name), name)
   for (const name of ['TOKEN', 'ZX_PREFIX', 'BASH_ENV']) assert.not.ok(names.includes(name), name)
+})
+
+test('shows the keys to what decrypts, and to nothing else', async () => {
+  const paths = { sops: '/usr/bin/env', talhelper: '/usr/bin/env', 'age-keygen': '/usr/bin/env', git: '/usr/bin/env' }
+  const env = {
+    PATH: process.env.PATH,
+    SOPS_AGE_KEY_FILE: '/old',
+    VAULT_TOKEN: 'v',
+    GNUPGHOME: '/g',
+    GITHUB_TOKEN: 'x',
+  }
+  const started = createRun({ paths, env, keys: { SOPS_AGE_KEY_FILE: '/new' } })
+  const seenBy = async (tool: Program) => {
+    const { stdout } = await started({ tool, argv: [], timeoutMs: 5000, mutates: false })
+    return stdout.split('\n').filter((line) => /SOPS|VAULT|GNUPG|GITHUB/.test(line))
+  }
+  const keys = ['GNUPGHOME=/g', 'SOPS_AGE_KEY_FILE=/new', 'VAULT_TOKEN=v']
+  assert.equal((await seenBy('sops')).sort(), keys)
+  assert.equal((await seenBy('talhelper')).sort(), keys)
+  assert.equal(await seenBy('age-keygen'), [])
+  assert.equal(await seenBy('git'), [])
 })
 
 test("does not run the user's .bashrc", async () => {
