@@ -12,6 +12,18 @@ export const FAILURES = {
 
   'terraform-output-missing': { exit: 'declaration', means: 'Terraform has no output talenv_yaml' },
 
+  'secrets-missing': { exit: 'unavailable', means: 'the cluster has no talsecret.sops.yaml' },
+  'secrets-not-encrypted': { exit: 'declaration', means: 'a value of talsecret.sops.yaml is not encrypted' },
+  'secrets-unreadable': {
+    exit: 'declaration',
+    means: 'talsecret.sops.yaml was changed by hand, damaged or is incomplete',
+  },
+  'sops-rule-missing': { exit: 'declaration', means: '.sops.yaml has no rule for talsecret.sops.yaml' },
+  'identity-missing': { exit: 'unavailable', means: 'no key that opens talsecret.sops.yaml was found' },
+  'identity-exposed': { exit: 'refused', means: 'others may read the age identity' },
+  'secret-in-git': { exit: 'refused', means: 'git holds a secret in plain text, or would with the next commit' },
+  'authority-changed': { exit: 'refused', means: 'the secrets belong to another cluster: their CA is a different one' },
+
   'tool-missing': { exit: 'unavailable', means: 'a tool is not installed' },
   'tool-too-old': { exit: 'unavailable', means: 'a tool is too old for the target' },
   'talosconfig-missing': { exit: 'unavailable', means: 'there is no talosconfig for the cluster' },
