@@ -67,7 +67,7 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   const view = await openView(viewKind(call.common.output), outlet)
   const report = collectReport(() => new Date())
   let file: string | undefined
-  const { event: typed } = typable(session.cluster, join(session.folder, 'talosconfig'))
+  const { event: typed } = typable(session.cluster, session.layout.talosconfig)
   const front: Front = {
     emit(event) {
       const said = typed(event)
@@ -89,15 +89,14 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 }
 
 /** Prints the plan, or every reason why there is none. */
-async function rehearse({ common, folder }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
+async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
   const planned = planUpgrade(
     session.cluster,
     await observe(session, wish.nodes),
     wish,
-    recall(runFolder(folder), session.identity),
+    recall(runFolder(layout.folder), session.identity),
   )
-  if (!planned.ok)
-    return reject(planned.failures.map(typable(session.cluster, join(folder, 'talosconfig')).failure), common)
+  if (!planned.ok) return reject(planned.failures.map(typable(session.cluster, layout.talosconfig).failure), common)
   const summary = summarize(planned.plan)
   const text =
     common.output === 'json'
@@ -109,7 +108,7 @@ async function rehearse({ common, folder }: Call, session: Session, wish: Upgrad
 
 /** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
 async function hold(call: Call, session: Session, wish: UpgradeWish, front: Front): Promise<ExitCode> {
-  const root = runFolder(session.folder)
+  const root = runFolder(session.layout.folder)
   const opened = onDisk(() => openRunFolder(root))
   if (!opened.ok) return refuse(session, wish, front, [opened.failure])
   const asked = onDisk(() => acquireLock(root, `upgrade of ${session.cluster.name}`))

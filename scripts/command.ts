@@ -2,8 +2,11 @@
 import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { FAILURES, type Failure } from '../workflows/model/failure.ts'
+import type { Problem } from '../workflows/model/problem.ts'
+import type { Declared } from './declaration.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
+import type { Layout } from './layout.ts'
 import { redact } from './redact.ts'
 import { failureText } from './view/failure-text.ts'
 
@@ -18,8 +21,10 @@ export type BareCall = {
 /** The same, once its declaration is known to be good, too. */
 export type Call = BareCall & {
   cluster: Cluster
-  /** `clusters/cluster-101`, absolute */
-  folder: string
+  layout: Layout
+  declared: Declared
+  /** of the declaration; only commands that are about it say them */
+  warnings: readonly Problem[]
   /** declared names of `--nodes` */
   nodes?: NodeName[]
 }
@@ -71,10 +76,10 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   const [{ loadCluster }, { namedNodes }] = await Promise.all([import('./declaration.ts'), import('./named-nodes.ts')])
   const loaded = loadCluster(common.dir, common.cluster)
   if (!loaded.ok) return reject(loaded.failure, common)
-  const { cluster, folder } = loaded.value
+  const { cluster } = loaded.value
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
-  return spec.run({ ...call, cluster, folder, ...(nodes ? { nodes: nodes.value } : {}) })
+  return spec.run({ ...call, ...loaded.value, ...(nodes ? { nodes: nodes.value } : {}) })
 }
 
 /** As a shell reads it back. */

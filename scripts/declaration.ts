@@ -1,37 +1,66 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, isAbsolute, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Cluster } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import { nearest } from '../workflows/model/nearest.ts'
-import { parseTalenv } from '../workflows/model/parse-talenv.ts'
+import { parseTalconfig } from '../workflows/model/parse-talconfig.ts'
+import { type Parsed, parseTalenv } from '../workflows/model/parse-talenv.ts'
 import type { Problem } from '../workflows/model/problem.ts'
+import type { Talenv } from '../workflows/model/talenv.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
+import { findLayout, type Layout, packageRoot } from './layout.ts'
 
-/** A declaration that was read, and the folder that it and everything generated from it live in. */
-export type LoadedCluster = { cluster: Cluster; folder: string }
+/** A declaration that was read, and where it and everything generated from it live. */
+export type LoadedCluster = {
+  cluster: Cluster
+  layout: Layout
+  /** what templates and talhelper are given besides */
+  declared: Declared
+  /** worth saying, and no reason to stop */
+  warnings: Problem[]
+}
 
-const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
+export type Declared =
+  | { kind: 'talenv'; talenv: Talenv }
+  | { kind: 'talconfig'; variables: Readonly<Record<string, string>> }
 
 /**
- * Reads `<dir>/clusters/cluster-<id>`; `id` may be `101` or `cluster-101`. `dir` defaults to this package's root, not to
+ * Reads the cluster `id`, which may be `101` or `cluster-101`, below `dir`: `clusters/cluster-<id>/talenv.yaml`, else the
+ * one that nodes.yaml and cluster.yaml or a talconfig.yaml declare there. `dir` defaults to this package's root, not to
  * the current folder, so that cron and CI need no cd. Fails with `cluster-unknown`, or with one `declaration-invalid` for
  * every mistake, whose detail starts with file:line:col.
  */
 export function loadCluster(dir: string | undefined, id: string): Result<LoadedCluster, Failure[]> {
   const name = id.startsWith('cluster-') ? id : `cluster-${id}`
-  const clusters = join(dir ?? packageRoot, 'clusters')
-  const folder = join(clusters, name)
-  const talenv = /^cluster-[\w.-]+$/.test(name) ? readSource(join(folder, 'talenv.yaml')) : undefined
-  if (talenv === undefined) return { ok: false, failure: [unknownCluster(clusters, name)] }
-
-  const operations = readSource(join(folder, 'operations.yaml'))
-  const parsed = parseTalenv({ talenv, ...(operations && { operations }) })
-  if (parsed.ok) return { ok: true, value: { cluster: parsed.value.cluster, folder } }
-  return {
-    ok: false,
-    failure: parsed.problems.map(invalid),
+  const root = resolve(dir ?? packageRoot)
+  const layout = findLayout(root, name)
+  if (layout === undefined) return { ok: false, failure: [unknownCluster(join(dir ?? packageRoot, 'clusters'), name)] }
+  const parsed = parse(layout)
+  if (!parsed.ok) return { ok: false, failure: parsed.problems.map(invalid) }
+  const { cluster, declared } = parsed.value
+  if (![id, name].includes(cluster.name)) {
+    const detail = `${forPeople(layout.folder) || '.'} declares ${cluster.name}, not ${id}`
+    return { ok: false, failure: [failure('cluster-unknown', { detail, hint: `--cluster ${cluster.name}` })] }
   }
+  return { ok: true, value: { cluster, layout, declared, warnings: parsed.warnings } }
+}
+
+function parse({ kind, folder }: Layout): Parsed<{ cluster: Cluster; declared: Declared }> {
+  const source = (name: string) => readSource(join(folder, name))
+  const operations = source('operations.yaml')
+  const policy = operations && { operations }
+  const missing = { path: join(folder, 'talenv.yaml'), text: '' }
+  if (kind === 'talenv') {
+    const parsed = parseTalenv({ talenv: source('talenv.yaml') ?? missing, ...policy })
+    if (!parsed.ok) return parsed
+    const { cluster, talenv } = parsed.value
+    return { ...parsed, value: { cluster, declared: { kind, talenv } } }
+  }
+  const pins = source('talenv.yaml')
+  const parsed = parseTalconfig({ talconfig: source('talconfig.yaml') ?? missing, ...(pins && { pins }), ...policy })
+  if (!parsed.ok) return parsed
+  const { cluster, variables } = parsed.value
+  return { ...parsed, value: { cluster, declared: { kind: 'talconfig', variables } } }
 }
 
 /** A mistake in a file as the failure of a command. */
@@ -49,7 +78,7 @@ export function readSource(path: string): SourceText | undefined {
 }
 
 /** Below the current folder a path is shown from there, as compilers do; elsewhere from the root. */
-function forPeople(path: string): string {
+export function forPeople(path: string): string {
   const near = relative(process.cwd(), path)
   return near.startsWith('..') || isAbsolute(near) ? path : near
 }

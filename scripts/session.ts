@@ -1,9 +1,9 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Cluster, NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
 import { findTool } from './toolchain/find-tool.ts'
@@ -11,8 +11,7 @@ import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.
 
 export type Session = {
   cluster: Cluster
-  /** `clusters/cluster-101` */
-  folder: string
+  layout: Layout
   talos: Talos
   /** which cluster this is, whatever its name: a hash of its CA */
   identity: string
@@ -25,20 +24,20 @@ export type Session = {
 /** Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all. */
 export async function openSession({
   cluster,
-  folder,
+  layout,
 }: {
   cluster: Cluster
-  folder: string
+  layout: Layout
 }): Promise<Result<Session, Failure[]>> {
   const talosctl = await findTool('talosctl')
-  const talosconfig = join(folder, 'talosconfig')
+  const { talosconfig } = layout
   const failures: Failure[] = []
   if (!talosctl.found) failures.push(failure('tool-missing', { detail: talosctl.detail, hint: talosctl.hint }))
   if (!existsSync(talosconfig)) {
     failures.push(
       failure('talosconfig-missing', {
         detail: `there is no ${talosconfig}`,
-        hint: 'put the talosconfig of the cluster there',
+        hint: `node --import tsx workflows/gen-config.ts --cluster ${cluster.id}`,
       }),
     )
   } else {
@@ -56,7 +55,7 @@ export async function openSession({
   const { endpoints, identity } = config.value
   const declared = cluster.nodes.filter((n) => n.role === 'controlplane').map((n) => n.address)
   const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
-  return { ok: true, value: { cluster, folder, talos, identity, talosctl: talosctl.version, changes } }
+  return { ok: true, value: { cluster, layout, talos, identity, talosctl: talosctl.version, changes } }
 }
 
 /** Looks at the wished nodes and at every control plane, completely. */

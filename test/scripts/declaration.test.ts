@@ -36,7 +36,7 @@ test('finds the example of this package without a folder, by number and by name'
       loaded.value.cluster.nodes.map(({ name, address, role }) => `${name} ${address} ${role}`),
       ['k8s-1 127.0.101.11 controlplane', 'k8s-2 127.0.101.12 controlplane', 'k8s-3 127.0.101.13 controlplane'],
     )
-    assert.match(loaded.value.folder, /clusters[/\\]cluster-101$/)
+    assert.match(loaded.value.layout.folder, /clusters[/\\]cluster-101$/)
   }
 })
 
