@@ -1,3 +1,4 @@
+import type { Problem } from './problem.ts'
 import type { Located } from './topology.ts'
 import type { YamlPath, YamlSource } from './yaml-source.ts'
 
@@ -13,6 +14,10 @@ export type Place = {
   texts(): Located[]
   /** with anything in it but null */
   any(): Located<unknown> | undefined
+  /** a problem with the key that leads here */
+  key(message: string, hint?: string): Problem
+  /** the entries of a map */
+  entries(): [key: string, value: Place][]
 }
 
 /** Walks a file as it is written, wherever its shape allows. */
@@ -28,6 +33,11 @@ export function locate(source: YamlSource, path: YamlPath = []): Place {
     text: () => (typeof value === 'string' && value !== '' ? { value, line, at } : undefined),
     texts: () => place.items().flatMap((item) => item.text() ?? []),
     any: () => (value === undefined || value === null ? undefined : { value, line, at }),
+    key: (message, hint) => source.keyProblem(path, message, hint),
+    entries: () =>
+      typeof value === 'object' && value !== null && !Array.isArray(value)
+        ? Object.keys(value).map((key) => [key, locate(source, [...path, key])])
+        : [],
   }
   return place
 }

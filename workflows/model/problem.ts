@@ -12,3 +12,6 @@ export type Problem = {
 /** `file:line:col: message (hint)`, the form that terminals and editors turn into a link. */
 export const problemText = (problem: Problem): string =>
   `${problem.file}:${problem.line}:${problem.col}: ${problem.warning ? 'warning: ' : ''}${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`
+
+/** The same, as something worth saying. */
+export const warning = (problem: Problem): Problem => ({ ...problem, warning: true })

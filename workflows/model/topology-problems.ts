@@ -3,7 +3,7 @@ import { kubernetesObjections, versionObjections } from '../plan/compatibility.t
 import { type Network, parseNetwork } from './network.ts'
 import { parseAddress } from './parse-address.ts'
 import { parseVersion } from './parse-version.ts'
-import type { Problem } from './problem.ts'
+import { type Problem, warning } from './problem.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
 
 /** Node mask that Kubernetes cuts the pod network into, by family. */
@@ -24,8 +24,6 @@ export function topologyProblems(topology: Topology): Problem[] {
     ...topology.nodes.flatMap(encryptionProblems),
   ]
 }
-
-const warning = (problem: Problem): Problem => ({ ...problem, warning: true })
 
 /** Complains about each value that was there before, with the line of the first one. */
 function twins(values: readonly Located[], wording: (value: string) => string): Problem[] {

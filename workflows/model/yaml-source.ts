@@ -1,5 +1,15 @@
 /** A YAML file as its author sees it: values, and the line and column that each of them came from. */
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit, type YAMLParseError } from 'yaml'
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseAllDocuments,
+  parseDocument,
+  visit,
+  type YAMLParseError,
+} from 'yaml'
 import type { Problem } from './problem.ts'
 
 export type SourceText = { path: string; text: string }
@@ -17,7 +27,13 @@ export type YamlSource = {
   ambiguities(): Problem[]
   /** a problem with the last key of `path` rather than with its value */
   keyProblem(path: YamlPath, message: string, hint?: string): Problem
+  /** every place in keys and values, not in comments, where the (global) pattern matches as it is written */
+  search(pattern: RegExp): { match: RegExpExecArray; at(message: string, hint?: string): Problem }[]
+  /** the YAML that is text at `path`, such as a patch within talconfig.yaml, document by document */
+  inner(path: YamlPath): YamlSource[]
 }
+
+type Position = { line: number; col: number }
 
 const HINTS: Record<string, string> = {
   TAB_AS_INDENT: 'use spaces',
@@ -25,15 +41,28 @@ const HINTS: Record<string, string> = {
 }
 
 /** Reads one YAML document (1.2 core schema, as Go's yaml.v3 all but does). Never throws. */
-export function readYaml({ path: file, text }: SourceText): YamlSource {
+export function readYaml(file: SourceText): YamlSource {
   const lines = new LineCounter()
-  const doc = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const doc = parseDocument(file.text, { lineCounter: lines, prettyErrors: false })
+  return sourceOf(doc, file, (offset) => lines.linePos(offset))
+}
+
+/** Reads a file that may hold several documents, as patches of a machine configuration do. Never throws. */
+export const readYamlDocuments = (file: SourceText): YamlSource[] => documentsOf(file, (at) => at)
+
+function documentsOf(file: SourceText, place: (at: Position) => Position): YamlSource[] {
+  const lines = new LineCounter()
+  const docs: Document[] = parseAllDocuments(file.text, { lineCounter: lines, prettyErrors: false })
+  return docs.map((doc) => sourceOf(doc, file, (offset) => place(lines.linePos(offset))))
+}
+
+function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (offset: number) => Position): YamlSource {
   const problemAt = (offset: number, message: string, hint?: string): Problem => {
-    const { line, col } = lines.linePos(offset)
+    const { line, col } = placeOf(offset)
     return { file, line: Math.max(line, 1), col: Math.max(col, 1), message, ...(hint && { hint }) }
   }
 
-  const problems = tellingErrors(doc.errors, (error) => lines.linePos(error.pos[0]).line).map((error) =>
+  const problems = tellingErrors(doc.errors, (error) => placeOf(error.pos[0]).line).map((error) =>
     problemAt(
       error.pos[0],
       error.code === 'DUPLICATE_KEY' ? duplicateMessage(text, error.pos[0]) : error.message,
@@ -57,6 +86,30 @@ export function readYaml({ path: file, text }: SourceText): YamlSource {
     ambiguities: () => ambiguousScalars(doc).map(({ offset, message, hint }) => problemAt(offset, message, hint)),
     problem: (path, message, hint) => problemAt(offsetOf(doc, path), message, hint),
     keyProblem: (path, message, hint) => problemAt(keyOffsetOf(doc, path) ?? offsetOf(doc, path), message, hint),
+    search(pattern) {
+      const found: ReturnType<YamlSource['search']> = []
+      visit(doc, {
+        Scalar(_key, { range }) {
+          if (!range) return
+          for (const match of text.slice(range[0], range[1]).matchAll(pattern))
+            found.push({ match, at: (message, hint) => problemAt(range[0] + match.index, message, hint) })
+        },
+      })
+      return found
+    },
+    inner(path) {
+      const node = doc.getIn(path, true)
+      if (!isScalar(node) || typeof node.value !== 'string' || !node.range) return []
+      const start = placeOf(node.range[0])
+      const written = text.slice(node.range[0], node.range[1]).split('\n')
+      const indent = /^ */.exec(written.slice(1).find((line) => line.trim() !== '') ?? '')?.[0].length ?? 0
+      // only in a literal block the lines of the text are lines of the file
+      const place =
+        node.type === 'BLOCK_LITERAL'
+          ? ({ line, col }: Position) => ({ line: start.line + line, col: indent + col })
+          : () => start
+      return documentsOf({ path: file, text: node.value }, place)
+    },
   }
 }
 
