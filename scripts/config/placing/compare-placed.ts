@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { fingerprint } from './fingerprint.ts'
 import { onOutput } from './on-output.ts'
@@ -33,12 +33,12 @@ export function comparePlaced(places: Places, generated: GeneratedFiles): Result
   const obstructions: Failure[] = []
   const changes: FileChange[] = []
   for (const name of [...new Set([...generated.keys(), ...Object.keys(before)])].sort()) {
-    const found = onOutput(() => look(join(places.outDir, name)))
+    const found = onOutput(() => look(places.outDir, name))
     if (!found.ok) return { ok: false, failure: [found.failure] }
     if (found.value.is === 'other') {
       obstructions.push(
         failure('output-obstructed', {
-          detail: `${join(places.outDir, name)} is no ordinary file, and ${generated.has(name) ? 'would be replaced' : 'would be removed'}`,
+          detail: `${join(places.outDir, name)} is no ordinary file in an ordinary folder, and ${generated.has(name) ? 'would be replaced' : 'would be removed'}`,
           hint: `mv ${join(places.outDir, name)} elsewhere`,
         }),
       )
@@ -56,7 +56,13 @@ export function comparePlaced(places: Places, generated: GeneratedFiles): Result
 
 type Found = { is: 'nothing' } | { is: 'other' } | { is: 'file'; content: Uint8Array; open: boolean }
 
-function look(path: string): Found {
+function look(outDir: string, name: string): Found {
+  const path = join(outDir, name)
+  const folder = dirname(path)
+  if (folder !== join(outDir)) {
+    const stat = lstatSync(folder, { throwIfNoEntry: false })
+    if (stat !== undefined && !stat.isDirectory()) return { is: 'other' }
+  }
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined) return { is: 'nothing' }
   if (!stat.isFile()) return { is: 'other' }

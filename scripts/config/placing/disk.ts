@@ -2,7 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSyn
 
 /** Every operation that placing changes the disk with: what a crash can come between. All throw what the disk says. */
 export interface Disk {
-  /** A folder that only its owner enters. */
+  /** A folder that only its owner enters; nothing happens where it is there. */
   makeFolder(path: string): void
   /** A new file that only its owner reads, written whole. */
   create(path: string, content: Uint8Array): void
@@ -16,7 +16,7 @@ export interface Disk {
 
 /** The disk itself. */
 export const realDisk: Disk = {
-  makeFolder: (path) => void mkdirSync(path, { mode: 0o700 }),
+  makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
   create(path, content) {
     const file = openSync(path, 'wx', 0o600)
     try {

@@ -7,7 +7,7 @@ import { type Disk, realDisk } from './disk.ts'
 import { fingerprint } from './fingerprint.ts'
 import { onOutput } from './on-output.ts'
 import { placedBefore, type Remembered } from './placed-before.ts'
-import { type GeneratedFiles, type Places, placingFiles } from './places.ts'
+import { type GeneratedFiles, type Places, placingFiles, stagedName } from './places.ts'
 import { carryOutPlacing, type PlacingManifest, writeState } from './placing-manifest.ts'
 
 export type PlaceOptions = {
@@ -60,8 +60,9 @@ export function place(
     disk.remove(folder)
     disk.makeFolder(folder)
     for (const name of moves) {
-      disk.create(join(folder, name), generated.get(name) ?? new Uint8Array())
-      disk.sync(join(folder, name))
+      const path = join(folder, stagedName(name))
+      disk.create(path, generated.get(name) ?? new Uint8Array())
+      disk.sync(path)
     }
     disk.sync(folder)
     disk.sync(places.stateDir)

@@ -5,7 +5,7 @@ import { processIdentity } from '../../engine/process-identity.ts'
 /** Where generated files go (`clusters/cluster-101`), and where placing keeps its own: `.run`, on the same file system. */
 export type Places = { outDir: string; stateDir: string }
 
-/** Everything that generation makes, by file name; contents stay in memory. */
+/** Everything that generation makes, by path below `outDir`, at most one folder deep; contents stay in memory. */
 export type GeneratedFiles = ReadonlyMap<string, Uint8Array>
 
 /** A name of placing's own in `.run`. */
@@ -22,6 +22,9 @@ export const placingFiles = ({ stateDir }: Places) => ({
   /** what the last placing put in place */
   placed: join(stateDir, 'placed.json'),
 })
+
+/** What a file is called in a staging folder, which has no folders in it. */
+export const stagedName = (name: string): string => encodeURIComponent(name)
 
 /** Whether `name` is a staging folder whose process is gone, so that nobody will ever place what is in it. */
 export function isAbandonedStaging(name: string): boolean {

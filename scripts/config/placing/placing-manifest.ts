@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path'
 import * as v from 'valibot'
 import type { Disk } from './disk.ts'
 import { plainName, remembered } from './placed-before.ts'
-import { type Places, placingFiles } from './places.ts'
+import { type Places, placingFiles, stagedName } from './places.ts'
 
 /** All that is left to do once every new file lies on disk. Whoever finds it can finish it, any number of times. */
 export const placingManifest = v.object({
@@ -22,9 +22,12 @@ export function carryOutPlacing(places: Places, manifest: PlacingManifest, disk:
   const { outDir, stateDir } = places
   const files = placingFiles(places)
   const staging = join(stateDir, manifest.staging)
-  for (const name of manifest.moves) disk.move(join(staging, name), join(outDir, name))
+  const names = [...manifest.moves, ...manifest.removals]
+  const folders = [...new Set(names.map((name) => join(outDir, dirname(name))))]
+  for (const folder of folders) disk.makeFolder(folder)
+  for (const name of manifest.moves) disk.move(join(staging, stagedName(name)), join(outDir, name))
   for (const name of manifest.removals) disk.remove(join(outDir, name))
-  disk.sync(outDir)
+  for (const folder of new Set([...folders, outDir])) disk.sync(folder)
   writeState(files.placed, manifest.placed, disk)
   disk.remove(staging)
   disk.remove(files.manifest)

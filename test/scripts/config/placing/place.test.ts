@@ -60,8 +60,8 @@ function changes(places: Places, files: Files): string[] {
 /** What lies in the folder besides the declaration and `.run`. */
 const inPlace = ({ outDir }: Places): Files =>
   Object.fromEntries(
-    readdirSync(outDir)
-      .filter((name) => name !== '.run' && name !== 'talenv.yaml')
+    readdirSync(outDir, { recursive: true, encoding: 'utf8' })
+      .filter((name) => !name.startsWith('.run') && name !== 'talenv.yaml' && statSync(join(outDir, name)).isFile())
       .map((name) => [name, readFileSync(join(outDir, name), 'utf8')]),
   )
 
@@ -71,8 +71,20 @@ const sorted = (files: Files): Files => Object.fromEntries(Object.entries(files)
 const leftIn = ({ stateDir }: Places): string[] =>
   readdirSync(stateDir).filter((name) => name !== '.gitignore' && name !== 'placed.json')
 
-const OLD: Files = { 'c-a.yaml': 'a 1', 'c-b.yaml': 'b 1', 'c-gone.yaml': 'gone', talosconfig: 'contexts: {}' }
-const NEW: Files = { 'c-a.yaml': 'a 2', 'c-b.yaml': 'b 1', 'c-new.yaml': 'new', talosconfig: 'contexts: {a: {}}' }
+const OLD: Files = {
+  'c-a.yaml': 'a 1',
+  'c-b.yaml': 'b 1',
+  'c-gone.yaml': 'gone',
+  'old/e.yaml': 'e',
+  talosconfig: 'contexts: {}',
+}
+const NEW: Files = {
+  'c-a.yaml': 'a 2',
+  'c-b.yaml': 'b 1',
+  'c-new.yaml': 'new',
+  'sub/d.yaml': 'd',
+  talosconfig: 'contexts: {a: {}}',
+}
 
 test('puts files in place that only their owner reads, prunes what is generated no more, and touches nothing else', () => {
   inFolder((places) => {
@@ -83,6 +95,8 @@ test('puts files in place that only their owner reads, prunes what is generated 
       'c-b.yaml unchanged',
       'c-gone.yaml prune',
       'c-new.yaml create',
+      'old/e.yaml prune',
+      'sub/d.yaml create',
       'talosconfig replace',
     ])
     assert.equal(putInPlace(places, NEW), [])
@@ -176,7 +190,8 @@ test('refuses links and folders where files belong', () => {
     const elsewhere = join(places.outDir, 'talenv.yaml')
     symlinkSync(elsewhere, join(places.outDir, 'c-a.yaml'))
     mkdirSync(join(places.outDir, 'c-b.yaml'))
-    assert.equal(putInPlace(places, NEW, { discardEdits: true }), ['output-obstructed', 'output-obstructed'])
+    symlinkSync(tmpdir(), join(places.outDir, 'sub'))
+    assert.equal(putInPlace(places, NEW, { discardEdits: true }), Array(3).fill('output-obstructed'))
     assert.ok(lstatSync(join(places.outDir, 'c-a.yaml')).isSymbolicLink())
     assert.is(readFileSync(elsewhere, 'utf8'), 'declared')
   })
@@ -382,7 +397,10 @@ function firstMove(): number {
 }
 
 test('shows one whole set whatever the sets are and whenever it dies', () => {
-  const files = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd', 'talosconfig'), fc.constantFrom('', '1', '2'))
+  const files = fc.dictionary(
+    fc.constantFrom('a', 'b', 'c', 'x/d', 'x/e', 'talosconfig'),
+    fc.constantFrom('', '1', '2'),
+  )
   fc.assert(
     fc.property(files, files, fc.nat(60), fc.boolean(), fc.nat(30), (old, made, dies, torn, diesAgain) => {
       inFolder((places) => {
