@@ -80,7 +80,8 @@ const pureFolders = /^workflows\/(model|plan|machines)\//
 const impureNames =
   /^(process|console|globalThis|performance|crypto)\.|^(Date\.now|Math\.random|new Date|fetch|setTimeout|setInterval|setImmediate|queueMicrotask)$/
 // An entry is short because what it does around its own work stands in the last three.
-const entryFiles = /^workflows\/[^/]+\.ts$|^scripts\/(tools|demo|bench|command|carry-out|approved|show-status)\.ts$/
+const entryFiles =
+  /^workflows\/[^/]+\.ts$|^scripts\/(tools|demo|bench|command|carry-out|approved|show-status|init)\.ts$/
 
 const rules: Record<string, Rule> = {
   'the model, the plan and the machines import each other and small pure libraries only': within(

@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+/**
+ * Makes a file that is there whole or not at all, also after a power cut, and never in place of another one: false when
+ * one is there already. Throws what the disk says.
+ */
+export function createWhole(path: string, text: string, mode = 0o600): boolean {
+  return throughDraft(path, text, mode, (draft) => {
+    try {
+      linkSync(draft, path)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EEXIST') return false
+      // file systems without hard links: still never over another file, but a power cut could leave a part of it
+      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
+      copyFileSync(draft, path, constants.COPYFILE_EXCL)
+    }
+    return true
+  })
+}
+
+/** Gives a file a new content, whole or not at all. */
+export function replaceWhole(path: string, text: string, mode = 0o644): void {
+  throughDraft(path, text, mode, (draft) => {
+    renameSync(draft, path)
+    return true
+  })
+}
+
+function throughDraft(path: string, text: string, mode: number, put: (draft: string) => boolean): boolean {
+  const folder = dirname(path)
+  mkdirSync(folder, { recursive: true, mode: mode & 0o077 ? 0o755 : 0o700 })
+  const draft = join(folder, `.${basename(path)}.${randomUUID()}`)
+  const bytes = Buffer.from(text)
+  try {
+    const file = openSync(draft, 'wx', mode)
+    try {
+      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    const done = put(draft)
+    syncFolder(folder)
+    return done
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}

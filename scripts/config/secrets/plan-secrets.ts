@@ -1,0 +1,204 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { readYaml } from '../../../workflows/model/yaml-source.ts'
+import { invalid } from '../../declaration.ts'
+import { createRun } from '../../run.ts'
+import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
+import { talhelperCommands } from '../../tools/talhelper.ts'
+import { addSopsRule, secretsRule } from './add-sops-rule.ts'
+import { readBundle } from './bundle.ts'
+import { createWhole } from './create-whole.ts'
+import { defaultIdentityFile, findIdentities } from './find-identities.ts'
+import { makeIdentity } from './make-identity.ts'
+import { exposed, openIdentity } from './open-identity.ts'
+import { protectFromGit } from './protect-from-git.ts'
+import type { ForeignSecrets } from './read-foreign-secrets.ts'
+import type { SecretTools } from './secret-tools.ts'
+import { sopsFile } from './sops-file.ts'
+import { sopsRule } from './sops-rule.ts'
+import { typed } from './typed.ts'
+
+/** One thing that init does because it was not so yet; `work` does nothing that another run did meanwhile. */
+export type SecretsStep = {
+  /** as a wish: `make an age identity in …` */
+  title: string
+  work(): Promise<Failure[]>
+}
+
+export type SecretsWish = {
+  /** `cluster-101` */
+  cluster: string
+  dir: string
+  /** `clusters/cluster-101`, absolute like all paths here */
+  folder: string
+  /** `talsecret.sops.yaml` in it */
+  file: string
+  /** where the age identity is, or is to be made */
+  ageKey?: string
+  /** secrets to take over instead of making new ones */
+  foreign?: ForeignSecrets
+  tools: SecretTools
+}
+
+/** What has to be done until the cluster has its secrets; empty when it has. Fails with what must not be done. */
+export async function planSecrets(wish: SecretsWish): Promise<Result<SecretsStep[], Failure[]>> {
+  const { dir, folder, file, foreign, tools } = wish
+  const ignore = { folder, dir, tools }
+  const [ignored, keys] = await Promise.all([protectFromGit({ ...ignore, dryRun: true }), planKeys(wish)])
+  const failures = [...(ignored.ok ? [] : ignored.failure), ...(keys.ok ? [] : keys.failure)]
+  const there = existsSync(file)
+  if (!there && !foreign) failures.push(...straySecrets(folder, dir))
+  if (!ignored.ok || !keys.ok || failures.length > 0) return { ok: false, failure: failures }
+  const steps: SecretsStep[] = []
+  if (!existsSync(folder))
+    steps.push({
+      title: `make ${folder}`,
+      work: async () => {
+        mkdirSync(folder, { recursive: true })
+        return []
+      },
+    })
+  if (ignored.value.length > 0)
+    steps.push({
+      title: ignored.value.map(({ file, lines }) => `add ${lines.join(', ')} to ${file}`).join('; '),
+      work: async () => {
+        const done = await protectFromGit(ignore)
+        return done.ok ? [] : done.failure
+      },
+    })
+  steps.push(...keys.value)
+  if (!there)
+    steps.push({
+      title: `${foreign ? 'put the secrets that were taken over' : 'put new secrets'}, encrypted, into ${file}`,
+      work: () => writeSecrets(wish),
+    })
+  return { ok: true, value: steps }
+}
+
+/** Plain secrets beside the place of the encrypted ones: making new ones then would make another cluster. */
+function straySecrets(folder: string, dir: string): Failure[] {
+  const stray = ['talsecret.yaml', 'talsecret.yml', 'talsecret.sops.yml', 'secrets.yaml']
+    .map((name) => join(folder, name))
+    .find((file) => existsSync(file))
+  if (stray === undefined) return []
+  const id = basename(folder).replace(/^cluster-/, '')
+  return [
+    failure('authority-changed', {
+      detail: `${stray} is there: new secrets would make another cluster than the one it belongs to`,
+      hint: `node --import tsx workflows/init.ts --cluster ${typed(id)} --dir ${typed(dir)} --from ${typed(stray)}`,
+    }),
+  ]
+}
+
+/** Identity and rule: what has to be there so that secrets can be encrypted, and read again by us. */
+async function planKeys({ cluster, dir, file, ageKey, tools }: SecretsWish): Promise<Result<SecretsStep[], Failure[]>> {
+  const rule = sopsRule(file, tools.env)
+  if (rule.found === 'broken-config') return { ok: false, failure: rule.problems.map(invalid) }
+  if (rule.found === 'rule') {
+    const { recipients, otherKeys } = rule
+    if (recipients.length === 0) return { ok: true, value: [] }
+    const opened = await openIdentity({ recipients, otherKeys, dir, tools, ...(ageKey && { others: [ageKey] }) })
+    return opened.ok ? { ok: true, value: [] } : opened
+  }
+  const config = rule.found === 'no-rule' ? rule.config : join(dir, '.sops.yaml')
+  const identity = await identityToUse({ dir, ageKey, tools })
+  if (!identity.ok) return identity
+  let { recipient } = identity.value
+  const steps: SecretsStep[] = []
+  const { make } = identity.value
+  if (make !== undefined)
+    steps.push({
+      title: `make an age identity in ${make}, of which a copy should be kept: nothing else opens the secrets`,
+      work: async () => {
+        const made = await makeIdentity(make, tools)
+        if (made.ok) recipient = made.value
+        return made.ok ? [] : made.failure
+      },
+    })
+  const pathRegex = secretsRule(cluster)
+  steps.push({
+    title: `add a rule for ${pathRegex} to ${config}${recipient === undefined ? '' : `, by which ${recipient} opens it`}`,
+    work: async () => {
+      if (recipient !== undefined) addSopsRule(config, { pathRegex, recipient })
+      return []
+    },
+  })
+  return { ok: true, value: steps }
+}
+
+/** The identity for a new rule: the named one, else the one that sops would find, else one that is to be made. */
+async function identityToUse({
+  dir,
+  ageKey,
+  tools,
+}: Pick<SecretsWish, 'dir' | 'tools'> & { ageKey?: string | undefined }): Promise<
+  Result<{ recipient?: string; make?: string }, Failure[]>
+> {
+  const run = createRun(tools)
+  const found = await findIdentities({ dir, env: tools.env, run, ...(ageKey && { others: [ageKey] }) })
+  const wanted = ageKey === undefined ? found : found.filter(({ from }) => from === ageKey)
+  const usable = wanted.find(({ recipients }) => recipients.length > 0)
+  const file = ageKey ?? defaultIdentityFile(tools.env)
+  const failures = usable?.isFile ? await exposed(usable.from, run) : []
+  if (usable === undefined && existsSync(file)) {
+    const detail = `${file} holds no age identity that age-keygen can read`
+    failures.push(failure('identity-missing', { detail, hint: '--age-key <another file>' }))
+  }
+  if (usable === undefined && file !== join(dir, 'age.key')) failures.push(...(await wouldBeTakenUp(file, tools)))
+  if (failures.length > 0) return { ok: false, failure: failures }
+  const [recipient] = usable?.recipients ?? []
+  return { ok: true, value: recipient === undefined ? { make: file } : { recipient } }
+}
+
+async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure[]> {
+  let folder = dirname(file)
+  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+  const run = createRun(tools)
+  if ((await run(gitCommands.isRepository(folder))).exitCode !== 0) return []
+  if (gitPaths((await run(gitCommands.ignored(folder, [file]))).stdout).length > 0) return []
+  const detail = `${file} would be inside a git repository that does not ignore it`
+  return [failure('secret-in-git', { detail, hint: `--age-key ${defaultIdentityFile(tools.env)}` })]
+}
+
+/** talhelper → memory → sops → a new file. Nothing is written unless every value is encrypted. */
+async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish): Promise<Failure[]> {
+  const run = createRun(tools)
+  const made = foreign ?? (await newSecrets(tools))
+  if (made === undefined)
+    return [failure('command-failed', { detail: 'talhelper made no secrets', hint: 'talhelper gensecret > /dev/null' })]
+  const rule = sopsRule(file, tools.env)
+  if (rule.found !== 'rule')
+    return [failure('sops-rule-missing', { detail: `.sops.yaml has no rule for ${file}`, hint: 'run the same again' })]
+  const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext: made.text }))
+  if (encrypted.exitCode !== 0) {
+    const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode)}`
+    const hint = `echo a: 1 | sops --config ${typed(rule.config)} encrypt --filename-override ${typed(file)}`
+    return [failure('command-failed', { detail, hint })]
+  }
+  const { plain, encrypted: isEncrypted } = sopsFile(readYaml({ path: file, text: encrypted.stdout }))
+  if (!isEncrypted || plain.length > 0) {
+    const detail = `${rule.place} would leave ${plain.length} values in plain text, such as ${
+      plain[0]?.message.replace(' is not encrypted', '') ?? 'all'
+    }; nothing was written`
+    const hint = rule.partly ? `take ${rule.partly} out of the rule` : `correct the rule in ${rule.config}`
+    return [failure('secrets-not-encrypted', { detail, hint })]
+  }
+  const opened = await openIdentity({
+    recipients: rule.recipients,
+    otherKeys: rule.otherKeys || rule.recipients.length === 0,
+    dir,
+    tools,
+    ...(ageKey && { others: [ageKey] }),
+  })
+  if (!opened.ok) return opened.failure
+  createWhole(file, encrypted.stdout, 0o644)
+  return []
+}
+
+async function newSecrets(tools: SecretTools): Promise<ForeignSecrets | undefined> {
+  const { exitCode, stdout } = await createRun(tools)(talhelperCommands.genSecret())
+  const read = exitCode === 0 ? readBundle(stdout) : undefined
+  return read?.ok ? { text: stdout, caFingerprint: read.bundle.caFingerprint } : undefined
+}

@@ -1,0 +1,131 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { createRun, type Run } from '../../run.ts'
+import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { replaceWhole } from './create-whole.ts'
+import type { SecretTools } from './secret-tools.ts'
+import { typed } from './typed.ts'
+
+/** A `.gitignore`, and the lines that it got, or would get in a dry run. */
+export type IgnoreLines = { file: string; lines: string[] }
+
+/** Names in the index below `dir` that always mean plain text, as talosctl, talhelper and age-keygen write them. */
+const SECRET_NAMES = ['age.key', 'talosconfig', 'kubeconfig', 'talconfig.rendered.yaml']
+
+/** What only plain text holds: age identities, private keys as Talos writes them, tokens of Talos and Kubernetes. */
+const SECRET_TEXT = [
+  'AGE-SECRET-KEY-(PQ-)?1[0-9A-Z]{20}',
+  'LS0tLS1CRUdJTi(BFQyBQUklWQVRF|BFRDI1NTE5IFBSSVZBVEUg|BSU0EgUFJJVkFURSBL|BQUklWQVRFIEtF)',
+  '(token|bootstraptoken): ["\']?[a-z0-9]{6}\\.[a-z0-9]{16}',
+].join('|')
+
+/** Files that may hold secrets; sources of programs may hold what only looks like one. */
+const PATHSPECS = ['*.yaml', '*.yml', '*.key', '*keys.txt', '*talosconfig', '*kubeconfig']
+
+/**
+ * Sees to it that git takes up nothing secret: what is generated in `folder` and an `age.key` in `dir` are ignored, by
+ * lines that are added to `.gitignore` where no rule covers them, also before there is a repository; and the index below
+ * `dir` holds no secret in plain text. Fails with one `secret-in-git` for each file, and adds no line then.
+ */
+export async function protectFromGit({
+  folder,
+  dir,
+  nodeFiles = 'cluster-*-*.yaml',
+  tools,
+  dryRun = false,
+}: {
+  /** `clusters/cluster-101`, where generated files go */
+  folder: string
+  dir: string
+  /** pattern of the node files, as talhelper names them: `<cluster name>-<host name>.yaml` */
+  nodeFiles?: string
+  tools: Pick<SecretTools, 'env'> & Partial<SecretTools>
+  dryRun?: boolean
+}): Promise<Result<IgnoreLines[], Failure[]>> {
+  const run = createRun({ paths: {}, ...tools })
+  const there = nearestFolder(folder)
+  const asked = await run(gitCommands.isRepository(there))
+  const isRepository = asked.exitCode === 0
+  const sick = isRepository ? undefined : notAsked(there, asked)
+  if (sick) return { ok: false, failure: [sick] }
+  if (isRepository) {
+    const held = await secretsInIndex(run, nearestFolder(dir), join(relative(dir, folder), nodeFiles))
+    if (held.length > 0) return { ok: false, failure: held }
+  }
+
+  const generated = ['talosconfig', 'kubeconfig', 'talconfig.rendered.yaml', nodeFiles]
+  const wanted = [
+    { file: join(folder, '.gitignore'), names: generated },
+    { file: join(dir, '.gitignore'), names: ['age.key'] },
+  ]
+  const added: IgnoreLines[] = []
+  for (const { file, names } of wanted) {
+    const uncovered = isRepository ? await uncoveredBy(run, there, dirname(file), names) : names
+    const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const present = before.split(/\r?\n/).map((line) => line.trim())
+    const lines = uncovered.map((name) => `/${name}`).filter((line) => isRepository || !present.includes(line))
+    if (lines.length === 0) continue
+    added.push({ file, lines })
+    if (dryRun) continue
+    const end = before === '' || before.endsWith('\n') ? '' : '\n'
+    replaceWhole(file, `${before}${end}${lines.join('\n')}\n`)
+    // a later line of the same file, or one in a deeper folder, could take it back
+    const still = isRepository ? await uncoveredBy(run, there, dirname(file), names) : []
+    if (still.length > 0)
+      return { ok: false, failure: still.map((name) => notIgnored(join(dirname(file), name), file)) }
+  }
+  return { ok: true, value: added }
+}
+
+const notIgnored = (path: string, file: string): Failure =>
+  failure('secret-in-git', {
+    detail: `git would take up ${path}, although ${file} names it`,
+    hint: `git -C ${typed(dirname(file))} check-ignore --no-index -v ${typed(path)}`,
+  })
+
+/** git is missing or will not answer although there is a repository: then nobody knows what it would take up. */
+function notAsked(folder: string, { exitCode, stderr }: { exitCode?: number; stderr: string }): Failure | undefined {
+  let above = folder
+  while (!existsSync(join(above, '.git')) && above !== dirname(above)) above = dirname(above)
+  if (!existsSync(join(above, '.git'))) return undefined
+  if (exitCode === 127 || exitCode === 126)
+    return failure('tool-missing', { detail: `git is not there, and ${above} is a repository`, hint: 'install git' })
+  const said = stderr.split('\n')[0]?.replace(/^fatal: /, '') ?? ''
+  return failure('secret-in-git', {
+    detail: `git does not tell what it would take up of ${above}: ${said}`,
+    hint: `git -C ${typed(above)} status`,
+  })
+}
+
+async function uncoveredBy(run: Run, there: string, folder: string, names: readonly string[]): Promise<string[]> {
+  // a pattern is covered when a file that fits it is
+  const paths = names.map((name) => join(relative(there, folder), name.replaceAll('*', 'x')))
+  const ignored = gitPaths((await run(gitCommands.ignored(there, paths))).stdout)
+  return names.filter((_, index) => !ignored.includes(paths[index] ?? ''))
+}
+
+async function secretsInIndex(run: Run, dir: string, nodeFiles: string): Promise<Failure[]> {
+  const named = [...SECRET_NAMES.map((name) => `:(glob)**/${name}`), `:(glob)${nodeFiles}`]
+  const [byName, byText] = await Promise.all([
+    run(gitCommands.tracked(dir, named)),
+    run(gitCommands.trackedWith(dir, SECRET_TEXT, PATHSPECS)),
+  ])
+  const names = gitPaths(byName.stdout)
+  const texts = gitPaths(byText.stdout)
+  return [...new Set([...names, ...texts])].sort().map((path) =>
+    failure('secret-in-git', {
+      detail: `${join(dir, path)} is in git${
+        texts.includes(path) ? ' and holds secrets in plain text, which its history keeps' : ', where it must never be'
+      }`,
+      hint: `git -C ${typed(dir)} rm --cached ${typed(path)}`,
+    }),
+  )
+}
+
+/** The folder itself, or of one that is to be made the nearest above that exists. */
+function nearestFolder(folder: string): string {
+  let there = folder
+  while (!existsSync(there) && there !== dirname(there)) there = dirname(there)
+  return there
+}

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
+import { type Failure, failure } from '../workflows/model/failure.ts'
+import { type BareCall, reject } from './command.ts'
+import { checkSecrets } from './config/secrets/check-secrets.ts'
+import { planSecrets, type SecretsStep } from './config/secrets/plan-secrets.ts'
+import { readForeignSecrets } from './config/secrets/read-foreign-secrets.ts'
+import { findSecretTools } from './config/secrets/secret-tools.ts'
+import { typed } from './config/secrets/typed.ts'
+import { redact } from './redact.ts'
+
+/** Gives a cluster its folder, identity, rule and encrypted secrets, each if it is not there: 0, 2 in a dry run, or why not. */
+export async function init(
+  { common }: Pick<BareCall, 'common'>,
+  flags: { from?: string | undefined; 'age-key'?: string | undefined },
+): Promise<ExitCode> {
+  const cluster = common.cluster.startsWith('cluster-') ? common.cluster : `cluster-${common.cluster}`
+  if (!/^cluster-[\w.-]+$/.test(cluster)) {
+    const detail = `--cluster takes letters, digits, dots and dashes, not ${common.cluster}`
+    return reject([failure('usage', { detail, hint: '--cluster 101' })], common)
+  }
+  const dir = resolve(common.dir ?? join(import.meta.dirname, '..'))
+  const folder = join(dir, 'clusters', cluster)
+  const file = join(folder, 'talsecret.sops.yaml')
+  const found = await findSecretTools(process.env)
+  if (!found.ok) return reject(found.failure, common)
+  const tools = found.value
+  const ageKey = flags['age-key'] === undefined ? undefined : resolve(flags['age-key'])
+  const others = ageKey === undefined ? [] : [ageKey]
+  const foreign = flags.from === undefined ? undefined : await readForeignSecrets(resolve(flags.from), tools)
+  if (foreign && !foreign.ok) return reject(foreign.failure, common)
+
+  const say = speaker(common.output)
+  const planned = await planSecrets({
+    cluster,
+    dir,
+    folder,
+    file,
+    tools,
+    ...(ageKey !== undefined && { ageKey }),
+    ...(foreign && { foreign: foreign.value }),
+  })
+  if (!planned.ok) return reject(planned.failure, common)
+  const steps = planned.value
+  if (!common.dryRun) {
+    const failures = await carryOut(steps, say)
+    if (failures.length > 0) return reject(failures, common)
+  }
+  if (existsSync(file)) {
+    const checked = await checkSecrets({ file, dir, tools, others })
+    if (!checked.ok) return reject(checked.failure, common)
+    if (foreign && checked.value.caFingerprint !== foreign.value.caFingerprint) {
+      const detail = `${file} holds the secrets of another cluster than ${flags.from}, and is never overwritten`
+      return reject(
+        [failure('authority-changed', { detail, hint: `mv ${typed(file)} ${typed(`${file}.old`)}` })],
+        common,
+      )
+    }
+  }
+  if (common.dryRun && steps.length > 0) {
+    for (const { title } of steps) say.line(`Would ${title}`)
+    return say.end(EXIT_CODES.pending)
+  }
+  if (steps.length === 0) say.line(`Nothing to do: ${file} is there, encrypted, whole and can be opened`)
+  return say.end(EXIT_CODES.done, nextCommand(cluster, dir, folder))
+}
+
+/** Stops at the first step that fails; the same command carries on from there. */
+async function carryOut(steps: readonly SecretsStep[], say: Speaker): Promise<Failure[]> {
+  for (const { title, work } of steps) {
+    try {
+      const failures = await work()
+      if (failures.length > 0) return failures
+    } catch (error) {
+      const { syscall, message } = error as NodeJS.ErrnoException
+      if (syscall === undefined) throw error
+      return [failure('output-unwritable', { detail: message })]
+    }
+    say.line(`Done: ${title}`)
+  }
+  return []
+}
+
+/** What the cluster lacks now that it has secrets. */
+function nextCommand(cluster: string, dir: string, folder: string): string {
+  const where = `--cluster ${typed(cluster.replace('cluster-', ''))} --dir ${typed(dir)}`
+  return existsSync(join(folder, 'talenv.yaml'))
+    ? `node --import tsx workflows/gen-config.ts ${where}`
+    : `node --import tsx workflows/import-terraform.ts ${where} --terraform-dir <dir>`
+}
+
+type Speaker = { line(text: string): void; end(exitCode: ExitCode, next?: string): ExitCode }
+
+/** Results go to stdout: sentences for people, notices and one `run.finished` for scripts, nothing for cron. */
+function speaker(output: BareCall['common']['output']): Speaker {
+  const write = (text: string) => void process.stdout.write(`${text}\n`)
+  const event = (fields: object) => write(JSON.stringify({ v: 1, at: new Date().toISOString(), ...fields }))
+  if (output === 'quiet') return { line: () => {}, end: (exitCode) => exitCode }
+  if (output === 'json')
+    return {
+      line: (text) => event({ type: 'notice', text: redact(text) }),
+      end: (exitCode, next) => {
+        event({ type: 'run.finished', exitCode, verdicts: {}, failures: [], ...(next !== undefined && { next }) })
+        return exitCode
+      },
+    }
+  return {
+    line: (text) => write(redact(text)),
+    end: (exitCode, next) => {
+      if (next !== undefined) write(`Next: ${next}`)
+      return exitCode
+    },
+  }
+}
