@@ -1,0 +1,2 @@
+/** stand-in until the real one lands */
+export const unregistered = (_talconfig: string, _stateDir: string): string[] => []
