@@ -97,6 +97,12 @@ row(
   ['etcd-member-unhealthy'],
   accepted,
 )
+row(
+  'refuses the broken one of two, too: the healthy one has no leader then, and would be alone with its data',
+  etcd([member('a', { answers: false }), member('b', { errors: ['etcdserver: no leader'] })]),
+  ['etcd-member-unhealthy'],
+  accepted,
+)
 row('accepts no outage among three', etcd(trio({ answers: false })), ['etcd-member-unhealthy', 'etcd-quorum'], accepted)
 
 const anyMember = (node: string) =>
