@@ -1,27 +1,41 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
-import { type Failure, failure } from '../workflows/model/failure.ts'
+import { failure } from '../workflows/model/failure.ts'
 import { type BareCall, reject } from './command.ts'
 import { checkSecrets } from './config/secrets/check-secrets.ts'
-import { planSecrets, type SecretsStep } from './config/secrets/plan-secrets.ts'
+import { defaultIdentityFile } from './config/secrets/find-identities.ts'
+import { planSecrets } from './config/secrets/plan-secrets.ts'
 import { readForeignSecrets } from './config/secrets/read-foreign-secrets.ts'
 import { findSecretTools } from './config/secrets/secret-tools.ts'
 import { typed } from './config/secrets/typed.ts'
+import { workflowCommand } from './config/secrets/workflow-command.ts'
+import { forPeople } from './declaration.ts'
+import { findLayout, packageRoot } from './layout.ts'
 import { redact } from './redact.ts'
 
+type Flags = { from?: string | undefined; 'age-key'?: string | undefined }
+
 /** Gives a cluster its folder, identity, rule and encrypted secrets, each if it is not there: 0, 2 in a dry run, or why not. */
-export async function init(
-  { common }: Pick<BareCall, 'common'>,
-  flags: { from?: string | undefined; 'age-key'?: string | undefined },
-): Promise<ExitCode> {
+export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): Promise<ExitCode> {
+  try {
+    return await carryOut(common, flags)
+  } catch (error) {
+    const { syscall, message } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    return reject([failure('output-unwritable', { detail: message })], common)
+  }
+}
+
+async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitCode> {
   const cluster = common.cluster.startsWith('cluster-') ? common.cluster : `cluster-${common.cluster}`
   if (!/^cluster-[\w.-]+$/.test(cluster)) {
     const detail = `--cluster takes letters, digits, dots and dashes, not ${common.cluster}`
     return reject([failure('usage', { detail, hint: '--cluster 101' })], common)
   }
-  const dir = resolve(common.dir ?? join(import.meta.dirname, '..'))
-  const folder = join(dir, 'clusters', cluster)
+  const dir = resolve(common.dir ?? packageRoot)
+  const declared = findLayout(dir, cluster)
+  const { folder, generated } = declared ?? { folder: join(dir, 'clusters', cluster), generated: '' }
   const file = join(folder, 'talsecret.sops.yaml')
   const found = await findSecretTools(process.env)
   if (!found.ok) return reject(found.failure, common)
@@ -36,6 +50,7 @@ export async function init(
     cluster,
     dir,
     folder,
+    generated,
     file,
     tools,
     ...(ageKey !== undefined && { ageKey }),
@@ -43,17 +58,24 @@ export async function init(
   })
   if (!planned.ok) return reject(planned.failure, common)
   const steps = planned.value
-  if (!common.dryRun) {
-    const failures = await carryOut(steps, say)
+  // one that fails ends it; the same command carries on from there
+  for (const { title, work } of common.dryRun ? [] : steps) {
+    const failures = await work()
     if (failures.length > 0) return reject(failures, common)
+    say.line(`Done: ${title}`)
   }
   if (existsSync(file)) {
     const checked = await checkSecrets({ file, dir, tools, others })
     if (!checked.ok) return reject(checked.failure, common)
     if (foreign && checked.value.caFingerprint !== foreign.value.caFingerprint) {
-      const detail = `${file} holds the secrets of another cluster than ${flags.from}, and is never overwritten`
+      const detail = `${forPeople(file)} holds the secrets of another cluster than ${flags.from}, and is never overwritten`
       return reject(
-        [failure('authority-changed', { detail, hint: `mv ${typed(file)} ${typed(`${file}.old`)}` })],
+        [
+          failure('authority-changed', {
+            detail,
+            hint: `mv ${typed(forPeople(file))} ${typed(`${forPeople(file)}.old`)}`,
+          }),
+        ],
         common,
       )
     }
@@ -62,33 +84,24 @@ export async function init(
     for (const { title } of steps) say.line(`Would ${title}`)
     return say.end(EXIT_CODES.pending)
   }
-  if (steps.length === 0) say.line(`Nothing to do: ${file} is there, encrypted, whole and can be opened`)
-  return say.end(EXIT_CODES.done, nextCommand(cluster, dir, folder))
+  if (steps.length === 0) say.line(`Nothing to do: ${forPeople(file)} is there, encrypted, whole and can be opened`)
+  return say.end(EXIT_CODES.done, nextCommand({ cluster, dir, declared: declared !== undefined, ageKey }))
 }
 
-/** Stops at the first step that fails; the same command carries on from there. */
-async function carryOut(steps: readonly SecretsStep[], say: Speaker): Promise<Failure[]> {
-  for (const { title, work } of steps) {
-    try {
-      const failures = await work()
-      if (failures.length > 0) return failures
-    } catch (error) {
-      const { syscall, message } = error as NodeJS.ErrnoException
-      if (syscall === undefined) throw error
-      return [failure('output-unwritable', { detail: message })]
-    }
-    say.line(`Done: ${title}`)
-  }
-  return []
+/** What the cluster lacks now that it has secrets. An identity that nothing would find by itself has to be named. */
+function nextCommand({ cluster, dir, declared, ageKey }: Where): string {
+  const ownPlaces = [
+    join(dir, 'age.key'),
+    defaultIdentityFile(process.env),
+    resolve(process.env.SOPS_AGE_KEY_FILE ?? ''),
+  ]
+  const named = ageKey === undefined || ownPlaces.includes(ageKey) ? '' : `SOPS_AGE_KEY_FILE=${typed(ageKey)} `
+  return declared
+    ? `${named}${workflowCommand('gen-config', cluster, dir)}`
+    : `${workflowCommand('import-terraform', cluster, dir)} --terraform-dir <dir>`
 }
 
-/** What the cluster lacks now that it has secrets. */
-function nextCommand(cluster: string, dir: string, folder: string): string {
-  const where = `--cluster ${typed(cluster.replace('cluster-', ''))} --dir ${typed(dir)}`
-  return existsSync(join(folder, 'talenv.yaml'))
-    ? `node --import tsx workflows/gen-config.ts ${where}`
-    : `node --import tsx workflows/import-terraform.ts ${where} --terraform-dir <dir>`
-}
+type Where = { cluster: string; dir: string; declared: boolean; ageKey?: string | undefined }
 
 type Speaker = { line(text: string): void; end(exitCode: ExitCode, next?: string): ExitCode }
 

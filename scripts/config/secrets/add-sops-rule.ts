@@ -1,18 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { dirname, relative } from 'node:path'
 import { type Document, isSeq, parseDocument } from 'yaml'
-import { replaceWhole } from './create-whole.ts'
+import { replaceFile } from '../../replace-file.ts'
 
-/** The rule for the secrets of one cluster, relative to the .sops.yaml in the folder that holds `clusters/`. */
-export const secretsRule = (cluster: string): string =>
-  `clusters/${cluster.replaceAll('.', '\\.')}/talsecret\\.sops\\.yaml$`
+/** The `path_regex` for one file in the .sops.yaml `config`, as sops matches it: against the path from there. */
+export const pathRegexFor = (config: string, file: string): string =>
+  `${relative(dirname(config), file).replace(/[.+*?^$()[\]{}|\\]/g, '\\$&')}$`
 
 /** Adds a rule to a .sops.yaml as the last one, so that no other file changes hands; comments and order stay. */
-export function addSopsRule(file: string, rule: { pathRegex: string; recipient: string }): void {
+export function addSopsRule(config: string, rule: { pathRegex: string; recipient: string }): void {
   const entry = { path_regex: rule.pathRegex, age: rule.recipient }
-  const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const there = existsSync(config)
+  const before = there ? readFileSync(config, 'utf8') : ''
   const document = parseDocument(before.trim() === '' ? EMPTY : before)
   append(document, entry)
-  replaceWhole(file, document.toString({ lineWidth: 0 }))
+  replaceFile(config, document.toString({ lineWidth: 0 }), there ? statSync(config).mode & 0o777 : 0o644)
 }
 
 const EMPTY = 'creation_rules: []\nstores:\n  yaml:\n    indent: 2\n'

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { readYaml } from '../../../workflows/model/yaml-source.ts'
-import { invalid, readSource } from '../../declaration.ts'
+import { forPeople, invalid, readSource } from '../../declaration.ts'
 import { createRun } from '../../run.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { type Bundle, readBundle } from './bundle.ts'
@@ -10,6 +10,7 @@ import type { SecretTools } from './secret-tools.ts'
 import { sopsFile } from './sops-file.ts'
 import { type SopsRule, sopsRule } from './sops-rule.ts'
 import { typed } from './typed.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 /** Secrets that may be given to talhelper. */
 export type CheckedSecrets = Bundle & {
@@ -42,9 +43,12 @@ export async function checkSecrets({
   others?: readonly string[]
 }): Promise<Result<CheckedSecrets, Failure[]>> {
   const text = readSource(file)
-  const init = initCommand(file, dir)
+  const init = workflowCommand('init', basename(dirname(file)), dir)
   if (text === undefined)
-    return { ok: false, failure: [failure('secrets-missing', { detail: `there is no ${file}`, hint: init })] }
+    return {
+      ok: false,
+      failure: [failure('secrets-missing', { detail: `there is no ${forPeople(file)}`, hint: init })],
+    }
   const source = readYaml(text)
   if (source.problems.length > 0) return { ok: false, failure: source.problems.map(invalid) }
   const seen = sopsFile(source)
@@ -52,7 +56,7 @@ export async function checkSecrets({
   const failures = ruleFailures(rule, text.path, init)
   if (!seen.encrypted) {
     const detail = `${text.path}:1:1: it is not encrypted at all: it has no sops key`
-    const hint = `sops encrypt --in-place ${typed(file)}`
+    const hint = `sops encrypt --in-place ${typed(forPeople(file))}`
     return { ok: false, failure: [failure('secrets-not-encrypted', { detail, hint }), ...failures] }
   }
   failures.unshift(...plainFailures(seen, rule, file))
@@ -70,22 +74,16 @@ export async function checkSecrets({
   const read = readBundle(decrypted.stdout)
   if (!read.ok) {
     const detail = `${text.path}: what is encrypted in it is not complete: ${read.wrong.join(', ')}`
-    failures.push(failure('secrets-unreadable', { detail, hint: `sops edit ${typed(file)}` }))
+    failures.push(failure('secrets-unreadable', { detail, hint: `sops edit ${typed(forPeople(file))}` }))
   }
   if (!read.ok || failures.length > 0) return { ok: false, failure: failures }
   return { ok: true, value: { ...read.bundle, file, keys, ...(identities && { openedBy: identities.from }) } }
 }
 
-/** The command that makes what is missing beside `file`. */
-function initCommand(file: string, dir: string): string {
-  const id = basename(dirname(file)).replace(/^cluster-/, '')
-  return `node --import tsx workflows/init.ts --cluster ${typed(id)} --dir ${typed(dir)}`
-}
-
 function plainFailures({ plain, partly }: ReturnType<typeof sopsFile>, rule: SopsRule, file: string): Failure[] {
   const more = plain.length - TOLD
   const inRule = rule.found === 'rule' && rule.partly !== undefined
-  const again = `sops decrypt ${typed(file)} | sops encrypt --filename-override ${typed(file)} --output ${typed(`${file}.new`)} && mv ${typed(`${file}.new`)} ${typed(file)}`
+  const again = `sops decrypt ${typed(forPeople(file))} | sops encrypt --filename-override ${typed(forPeople(file))} --output ${typed(`${forPeople(file)}.new`)} && mv ${typed(`${forPeople(file)}.new`)} ${typed(forPeople(file))}`
   return plain.slice(0, TOLD).map(({ file, line, col, message }, index) =>
     failure('secrets-not-encrypted', {
       detail: `${file}:${line}:${col}: ${message}${
@@ -110,7 +108,7 @@ function ruleFailures(rule: SopsRule, file: string, init: string): Failure[] {
     case 'broken-config':
       return rule.problems.map(invalid)
     case 'no-rule': {
-      const detail = `none of the ${rule.rules} rules of ${rule.config} fits ${file}`
+      const detail = `none of the ${rule.rules} rules of ${forPeople(rule.config)} fits ${file}`
       return [failure('sops-rule-missing', { detail, hint: init })]
     }
     case 'rule':
@@ -128,13 +126,13 @@ function undecipherable(
     const who = recipients.length > 0 ? ` (it is encrypted for ${recipients.join(', ')})` : ''
     return failure('identity-missing', {
       detail: `${path}: ${sopsMeaning(128)}${who}`,
-      hint: `sops decrypt ${typed(file)} > /dev/null`,
+      hint: `sops decrypt ${typed(forPeople(file))} > /dev/null`,
     })
   }
   const detail = timedOut ? 'sops did not answer in time' : sopsMeaning(exitCode)
   // of a file that was damaged there may be a sound version
   const hint = [24, 25, 51, 52].includes(exitCode ?? 0)
     ? `git -C ${typed(dirname(file))} log -p ${typed(basename(file))}`
-    : `sops decrypt ${typed(file)} > /dev/null`
+    : `sops decrypt ${typed(forPeople(file))} > /dev/null`
   return failure('secrets-unreadable', { detail: `${path}: ${detail}`, hint })
 }

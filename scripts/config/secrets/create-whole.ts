@@ -7,7 +7,6 @@ import {
   linkSync,
   mkdirSync,
   openSync,
-  renameSync,
   rmSync,
   writeSync,
 } from 'node:fs'
@@ -15,34 +14,11 @@ import { basename, dirname, join } from 'node:path'
 
 /**
  * Makes a file that is there whole or not at all, also after a power cut, and never in place of another one: false when
- * one is there already. Throws what the disk says.
+ * one is there already. A folder that is missing gets the file's own privacy. Throws what the disk says.
  */
-export function createWhole(path: string, text: string, mode = 0o600): boolean {
-  return throughDraft(path, text, mode, (draft) => {
-    try {
-      linkSync(draft, path)
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'EEXIST') return false
-      // file systems without hard links: still never over another file, but a power cut could leave a part of it
-      if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
-      copyFileSync(draft, path, constants.COPYFILE_EXCL)
-    }
-    return true
-  })
-}
-
-/** Gives a file a new content, whole or not at all. */
-export function replaceWhole(path: string, text: string, mode = 0o644): void {
-  throughDraft(path, text, mode, (draft) => {
-    renameSync(draft, path)
-    return true
-  })
-}
-
-function throughDraft(path: string, text: string, mode: number, put: (draft: string) => boolean): boolean {
+export function createWhole(path: string, text: string, mode: 0o600 | 0o644): boolean {
   const folder = dirname(path)
-  mkdirSync(folder, { recursive: true, mode: mode & 0o077 ? 0o755 : 0o700 })
+  mkdirSync(folder, { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
   const draft = join(folder, `.${basename(path)}.${randomUUID()}`)
   const bytes = Buffer.from(text)
   try {
@@ -53,12 +29,25 @@ function throughDraft(path: string, text: string, mode: number, put: (draft: str
     } finally {
       closeSync(file)
     }
-    const done = put(draft)
+    if (!putInPlace(draft, path)) return false
     syncFolder(folder)
-    return done
+    return true
   } finally {
     rmSync(draft, { force: true })
   }
+}
+
+function putInPlace(draft: string, path: string): boolean {
+  try {
+    linkSync(draft, path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    // file systems without hard links: still never over another file, but a power cut could leave a part of it
+    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
+    copyFileSync(draft, path, constants.COPYFILE_EXCL)
+  }
+  return true
 }
 
 function syncFolder(path: string): void {

@@ -14,7 +14,7 @@ export async function makeIdentity(file: string, tools: SecretTools): Promise<Re
       ok: false,
       failure: [failure('identity-missing', { detail: 'age-keygen made no identity', hint: 'age-keygen --version' })],
     }
-  if (createWhole(file, made.stdout)) return { ok: true, value: recipient }
+  if (createWhole(file, made.stdout, 0o600)) return { ok: true, value: recipient }
   const detail = `${file} appeared meanwhile`
   return { ok: false, failure: [failure('identity-missing', { detail, hint: 'run the same command again' })] }
 }

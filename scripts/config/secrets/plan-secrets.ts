@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { readYaml } from '../../../workflows/model/yaml-source.ts'
-import { invalid } from '../../declaration.ts'
+import { forPeople, invalid, readSource } from '../../declaration.ts'
 import { createRun } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
-import { addSopsRule, secretsRule } from './add-sops-rule.ts'
+import { addSopsRule, pathRegexFor } from './add-sops-rule.ts'
 import { readBundle } from './bundle.ts'
 import { createWhole } from './create-whole.ts'
 import { defaultIdentityFile, findIdentities } from './find-identities.ts'
@@ -19,6 +19,7 @@ import type { SecretTools } from './secret-tools.ts'
 import { sopsFile } from './sops-file.ts'
 import { sopsRule } from './sops-rule.ts'
 import { typed } from './typed.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 /** One thing that init does because it was not so yet; `work` does nothing that another run did meanwhile. */
 export type SecretsStep = {
@@ -30,9 +31,12 @@ export type SecretsStep = {
 export type SecretsWish = {
   /** `cluster-101` */
   cluster: string
+  /** absolute, like all paths here */
   dir: string
-  /** `clusters/cluster-101`, absolute like all paths here */
+  /** `clusters/cluster-101` */
   folder: string
+  /** where the node files are in it */
+  generated: string
   /** `talsecret.sops.yaml` in it */
   file: string
   /** where the age identity is, or is to be made */
@@ -44,17 +48,17 @@ export type SecretsWish = {
 
 /** What has to be done until the cluster has its secrets; empty when it has. Fails with what must not be done. */
 export async function planSecrets(wish: SecretsWish): Promise<Result<SecretsStep[], Failure[]>> {
-  const { dir, folder, file, foreign, tools } = wish
-  const ignore = { folder, dir, tools }
+  const { cluster, dir, folder, generated, file, foreign, tools } = wish
+  const ignore = { folder, generated, dir, tools }
   const [ignored, keys] = await Promise.all([protectFromGit({ ...ignore, dryRun: true }), planKeys(wish)])
   const failures = [...(ignored.ok ? [] : ignored.failure), ...(keys.ok ? [] : keys.failure)]
   const there = existsSync(file)
-  if (!there && !foreign) failures.push(...straySecrets(folder, dir))
+  if (!there && !foreign) failures.push(...straySecrets(cluster, folder, dir))
   if (!ignored.ok || !keys.ok || failures.length > 0) return { ok: false, failure: failures }
   const steps: SecretsStep[] = []
   if (!existsSync(folder))
     steps.push({
-      title: `make ${folder}`,
+      title: `make ${forPeople(folder)}`,
       work: async () => {
         mkdirSync(folder, { recursive: true })
         return []
@@ -62,7 +66,7 @@ export async function planSecrets(wish: SecretsWish): Promise<Result<SecretsStep
     })
   if (ignored.value.length > 0)
     steps.push({
-      title: ignored.value.map(({ file, lines }) => `add ${lines.join(', ')} to ${file}`).join('; '),
+      title: ignored.value.map(({ file, lines }) => `add ${lines.join(', ')} to ${forPeople(file)}`).join('; '),
       work: async () => {
         const done = await protectFromGit(ignore)
         return done.ok ? [] : done.failure
@@ -71,38 +75,52 @@ export async function planSecrets(wish: SecretsWish): Promise<Result<SecretsStep
   steps.push(...keys.value)
   if (!there)
     steps.push({
-      title: `${foreign ? 'put the secrets that were taken over' : 'put new secrets'}, encrypted, into ${file}`,
+      title: `${foreign ? 'put the secrets that were taken over' : 'put new secrets'}, encrypted, into ${forPeople(file)}`,
       work: () => writeSecrets(wish),
     })
   return { ok: true, value: steps }
 }
 
 /** Plain secrets beside the place of the encrypted ones: making new ones then would make another cluster. */
-function straySecrets(folder: string, dir: string): Failure[] {
+function straySecrets(cluster: string, folder: string, dir: string): Failure[] {
   const stray = ['talsecret.yaml', 'talsecret.yml', 'talsecret.sops.yml', 'secrets.yaml']
     .map((name) => join(folder, name))
     .find((file) => existsSync(file))
   if (stray === undefined) return []
-  const id = basename(folder).replace(/^cluster-/, '')
   return [
     failure('authority-changed', {
-      detail: `${stray} is there: new secrets would make another cluster than the one it belongs to`,
-      hint: `node --import tsx workflows/init.ts --cluster ${typed(id)} --dir ${typed(dir)} --from ${typed(stray)}`,
+      detail: `${forPeople(stray)} is there: new secrets would make another cluster than the one it belongs to`,
+      hint: `${workflowCommand('init', cluster, dir)} --from ${typed(forPeople(stray))}`,
     }),
   ]
 }
 
 /** Identity and rule: what has to be there so that secrets can be encrypted, and read again by us. */
-async function planKeys({ cluster, dir, file, ageKey, tools }: SecretsWish): Promise<Result<SecretsStep[], Failure[]>> {
+async function planKeys({ dir, file, ageKey, tools }: SecretsWish): Promise<Result<SecretsStep[], Failure[]>> {
   const rule = sopsRule(file, tools.env)
   if (rule.found === 'broken-config') return { ok: false, failure: rule.problems.map(invalid) }
+  const present = readSource(file)
   if (rule.found === 'rule') {
     const { recipients, otherKeys } = rule
-    if (recipients.length === 0) return { ok: true, value: [] }
+    // of secrets that are there it is for them to say who opens them
+    if (present || recipients.length === 0) return { ok: true, value: [] }
     const opened = await openIdentity({ recipients, otherKeys, dir, tools, ...(ageKey && { others: [ageKey] }) })
     return opened.ok ? { ok: true, value: [] } : opened
   }
   const config = rule.found === 'no-rule' ? rule.config : join(dir, '.sops.yaml')
+  const pathRegex = pathRegexFor(config, file)
+  const ruleStep = (recipient: () => string | undefined): SecretsStep => ({
+    title: `add a rule for ${pathRegex} to ${forPeople(config)}${recipient() === undefined ? '' : `, by which ${recipient()} opens it`}`,
+    work: async () => {
+      const whose = recipient()
+      if (whose !== undefined) addSopsRule(config, { pathRegex, recipient: whose })
+      return []
+    },
+  })
+  if (present) {
+    const whose = sopsFile(readYaml(present)).recipients.join(',')
+    return { ok: true, value: whose === '' ? [] : [ruleStep(() => whose)] }
+  }
   const identity = await identityToUse({ dir, ageKey, tools })
   if (!identity.ok) return identity
   let { recipient } = identity.value
@@ -110,21 +128,14 @@ async function planKeys({ cluster, dir, file, ageKey, tools }: SecretsWish): Pro
   const { make } = identity.value
   if (make !== undefined)
     steps.push({
-      title: `make an age identity in ${make}, of which a copy should be kept: nothing else opens the secrets`,
+      title: `make an age identity in ${forPeople(make)}, of which a copy should be kept: nothing else opens the secrets`,
       work: async () => {
         const made = await makeIdentity(make, tools)
         if (made.ok) recipient = made.value
         return made.ok ? [] : made.failure
       },
     })
-  const pathRegex = secretsRule(cluster)
-  steps.push({
-    title: `add a rule for ${pathRegex} to ${config}${recipient === undefined ? '' : `, by which ${recipient} opens it`}`,
-    work: async () => {
-      if (recipient !== undefined) addSopsRule(config, { pathRegex, recipient })
-      return []
-    },
-  })
+  steps.push(ruleStep(() => recipient))
   return { ok: true, value: steps }
 }
 
@@ -143,7 +154,7 @@ async function identityToUse({
   const file = ageKey ?? defaultIdentityFile(tools.env)
   const failures = usable?.isFile ? await exposed(usable.from, run) : []
   if (usable === undefined && existsSync(file)) {
-    const detail = `${file} holds no age identity that age-keygen can read`
+    const detail = `${forPeople(file)} holds no age identity that age-keygen can read`
     failures.push(failure('identity-missing', { detail, hint: '--age-key <another file>' }))
   }
   if (usable === undefined && file !== join(dir, 'age.key')) failures.push(...(await wouldBeTakenUp(file, tools)))
@@ -158,7 +169,7 @@ async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure
   const run = createRun(tools)
   if ((await run(gitCommands.isRepository(folder))).exitCode !== 0) return []
   if (gitPaths((await run(gitCommands.ignored(folder, [file]))).stdout).length > 0) return []
-  const detail = `${file} would be inside a git repository that does not ignore it`
+  const detail = `${forPeople(file)} would be inside a git repository that does not ignore it`
   return [failure('secret-in-git', { detail, hint: `--age-key ${defaultIdentityFile(tools.env)}` })]
 }
 
@@ -170,11 +181,16 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
     return [failure('command-failed', { detail: 'talhelper made no secrets', hint: 'talhelper gensecret > /dev/null' })]
   const rule = sopsRule(file, tools.env)
   if (rule.found !== 'rule')
-    return [failure('sops-rule-missing', { detail: `.sops.yaml has no rule for ${file}`, hint: 'run the same again' })]
+    return [
+      failure('sops-rule-missing', {
+        detail: `.sops.yaml has no rule for ${forPeople(file)}`,
+        hint: 'run the same again',
+      }),
+    ]
   const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext: made.text }))
   if (encrypted.exitCode !== 0) {
     const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode)}`
-    const hint = `echo a: 1 | sops --config ${typed(rule.config)} encrypt --filename-override ${typed(file)}`
+    const hint = `echo a: 1 | sops --config ${typed(forPeople(rule.config))} encrypt --filename-override ${typed(forPeople(file))}`
     return [failure('command-failed', { detail, hint })]
   }
   const { plain, encrypted: isEncrypted } = sopsFile(readYaml({ path: file, text: encrypted.stdout }))
@@ -182,7 +198,7 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
     const detail = `${rule.place} would leave ${plain.length} values in plain text, such as ${
       plain[0]?.message.replace(' is not encrypted', '') ?? 'all'
     }; nothing was written`
-    const hint = rule.partly ? `take ${rule.partly} out of the rule` : `correct the rule in ${rule.config}`
+    const hint = rule.partly ? `take ${rule.partly} out of the rule` : `correct the rule in ${forPeople(rule.config)}`
     return [failure('secrets-not-encrypted', { detail, hint })]
   }
   const opened = await openIdentity({

@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { forPeople } from '../../declaration.ts'
+import { replaceFile } from '../../replace-file.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
-import { replaceWhole } from './create-whole.ts'
 import type { SecretTools } from './secret-tools.ts'
 import { typed } from './typed.ts'
 
@@ -31,19 +32,20 @@ const PATHSPECS = ['*.yaml', '*.yml', '*.key', '*keys.txt', '*talosconfig', '*ku
 export async function protectFromGit({
   folder,
   dir,
-  nodeFiles = 'cluster-*-*.yaml',
+  generated = '',
   tools,
   dryRun = false,
 }: {
-  /** `clusters/cluster-101`, where generated files go */
+  /** `clusters/cluster-101`; need not exist */
   folder: string
   dir: string
-  /** pattern of the node files, as talhelper names them: `<cluster name>-<host name>.yaml` */
-  nodeFiles?: string
+  /** where the node files are in it, as `Layout` says: `` (with names of their own) or `clusterconfig/` (all there) */
+  generated?: string
   tools: Pick<SecretTools, 'env'> & Partial<SecretTools>
   dryRun?: boolean
 }): Promise<Result<IgnoreLines[], Failure[]>> {
   const run = createRun({ paths: {}, ...tools })
+  const nodeFiles = `${generated}${generated === '' ? 'cluster-*-*' : '*'}.yaml`
   const there = nearestFolder(folder)
   const asked = await run(gitCommands.isRepository(there))
   const isRepository = asked.exitCode === 0
@@ -54,9 +56,11 @@ export async function protectFromGit({
     if (held.length > 0) return { ok: false, failure: held }
   }
 
-  const generated = ['talosconfig', 'kubeconfig', 'talconfig.rendered.yaml', nodeFiles]
   const wanted = [
-    { file: join(folder, '.gitignore'), names: generated },
+    {
+      file: join(folder, '.gitignore'),
+      names: [`${generated}talosconfig`, 'kubeconfig', 'talconfig.rendered.yaml', nodeFiles],
+    },
     { file: join(dir, '.gitignore'), names: ['age.key'] },
   ]
   const added: IgnoreLines[] = []
@@ -69,7 +73,9 @@ export async function protectFromGit({
     added.push({ file, lines })
     if (dryRun) continue
     const end = before === '' || before.endsWith('\n') ? '' : '\n'
-    replaceWhole(file, `${before}${end}${lines.join('\n')}\n`)
+    mkdirSync(dirname(file), { recursive: true })
+    const mode = before === '' ? 0o644 : statSync(file).mode & 0o777
+    replaceFile(file, `${before}${end}${lines.join('\n')}\n`, mode)
     // a later line of the same file, or one in a deeper folder, could take it back
     const still = isRepository ? await uncoveredBy(run, there, dirname(file), names) : []
     if (still.length > 0)
@@ -80,7 +86,7 @@ export async function protectFromGit({
 
 const notIgnored = (path: string, file: string): Failure =>
   failure('secret-in-git', {
-    detail: `git would take up ${path}, although ${file} names it`,
+    detail: `git would take up ${forPeople(path)}, although ${forPeople(file)} names it`,
     hint: `git -C ${typed(dirname(file))} check-ignore --no-index -v ${typed(path)}`,
   })
 
@@ -115,7 +121,7 @@ async function secretsInIndex(run: Run, dir: string, nodeFiles: string): Promise
   const texts = gitPaths(byText.stdout)
   return [...new Set([...names, ...texts])].sort().map((path) =>
     failure('secret-in-git', {
-      detail: `${join(dir, path)} is in git${
+      detail: `${forPeople(join(dir, path))} is in git${
         texts.includes(path) ? ' and holds secrets in plain text, which its history keeps' : ', where it must never be'
       }`,
       hint: `git -C ${typed(dir)} rm --cached ${typed(path)}`,
