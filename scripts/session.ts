@@ -1,6 +1,6 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
 import { existsSync } from 'node:fs'
-import type { Cluster, NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
+import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
 import type { Layout } from './layout.ts'
@@ -53,7 +53,7 @@ export async function openSession({
   const config = readTalosconfig(talosconfig)
   if (!config.ok) return { ok: false, failure: [config.failure] }
   const { endpoints, identity } = config.value
-  const declared = cluster.nodes.filter((n) => n.role === 'controlplane').map((n) => n.address)
+  const declared = controlPlanesOf(cluster).map((n) => n.address)
   const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
   return { ok: true, value: { cluster, layout, talos, identity, talosctl: talosctl.version, changes } }
 }
@@ -65,7 +65,7 @@ export async function observe(
   signal?: AbortSignal,
 ): Promise<Observation> {
   const at = new Date().toISOString()
-  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const controlPlanes = controlPlanesOf(cluster)
   const asked = cluster.nodes.filter(
     (n: NodeDeclaration) => n.role === 'controlplane' || !wished || wished.includes(n.name),
   )

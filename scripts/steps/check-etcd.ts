@@ -1,7 +1,7 @@
 /** The gate: every other control plane is up and votes, nothing is wrong with etcd, and quorum outlasts the reboot. */
 import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts'
-import type { Failure, Result } from '../../workflows/model/failure.ts'
-import { failure } from '../../workflows/model/failure.ts'
+import { controlPlanesOf } from '../../workflows/model/cluster.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { etcdObjections } from '../../workflows/plan/etcd.ts'
 import { controlPlaneObjections } from '../../workflows/plan/upgrade.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -45,7 +45,7 @@ const mayPass = ({ reason }: Failure): boolean =>
 /** Why the node may not go down now, and whether it leads. */
 async function look(world: World, node: string, context: StepContext): Promise<GateOutput & { failures: Failure[] }> {
   const { cluster, talos } = world
-  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const controlPlanes = controlPlanesOf(cluster)
   const others = controlPlanes.filter((n) => n.name !== node)
   const [stages, etcd] = await Promise.all([
     talos.stages(others, reading(world, context)),

@@ -6,7 +6,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
-import { watchReturn } from './returned.ts'
+import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 /** how long a node may go on as before until its request counts as lost; an accepted one shows as a stage at once */
@@ -52,8 +52,6 @@ export const reboot =
     const detail = `asked, and the node runs on with the boot id that it had${why}`
     return { ok: false, failure: failure('reboot-failed', { detail, hint: `talosctl -n ${plan.node} reboot` }) }
   }
-
-const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
 
 /** Somebody booted the node since it was planned: into the target, or before the target was installed. */
 async function sinceThePlan(

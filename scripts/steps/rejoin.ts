@@ -1,6 +1,6 @@
 /** Waits until a node that rebooted is running and ready, and its etcd member votes and has caught up. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
-import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
+import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -53,7 +53,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
 }
 
 async function untilVoting(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
-  const controlPlanes = world.cluster.nodes.filter((n) => n.role === 'controlplane')
+  const controlPlanes = controlPlanesOf(world.cluster)
   const { lagBound } = world.cluster.operations.etcd
   const { met, seen } = await watch({
     what: `etcd member of ${node.name} to vote and catch up`,

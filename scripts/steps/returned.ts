@@ -11,6 +11,9 @@ const BY_OTHERS_MS = 5_000
 
 export type Sight = { answers: boolean; glance?: Result<Glance> }
 
+/** Whether the node is not on its way down: it can be asked to act. */
+export const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
+
 /** Looks until the node answers and `until` holds, or the deadline passes. */
 export async function watchReturn(
   world: World,

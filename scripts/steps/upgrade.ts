@@ -1,13 +1,14 @@
 /** Below Talos 1.13 one call installs and reboots. Returns when the node answers with a new boot id. */
 import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
+import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { etcdObjections, isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
-import { watchReturn } from './returned.ts'
+import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 /** how long a node may go on as before until its request counts as lost; an accepted one shows as a stage at once */
@@ -63,8 +64,6 @@ const FINAL: ReadonlySet<Failure['reason']> = new Set(['permission-denied', 'ins
 
 type Progress = { underWay: boolean; refusal?: Failure | undefined }
 
-const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
-
 /** Keeps in mind that the node was seen to act; true when it has left the boot. */
 function note(went: Progress, { stage, bootId: now }: Glance, bootId: string): boolean {
   if (now !== bootId) return true
@@ -74,7 +73,7 @@ function note(went: Progress, { stage, bootId: now }: Glance, bootId: string): b
 
 /** The node itself refuses two members unless forced; the person accepted that outage. */
 const isPair = ({ cluster, acceptEtcdOutage }: World): boolean =>
-  acceptEtcdOutage && cluster.nodes.filter((n) => n.role === 'controlplane').length === 2
+  acceptEtcdOutage && controlPlanesOf(cluster).length === 2
 
 /**
  * Whether only the node's own etcd member is unwell. The node's check of etcd can not pass then (ValidateForUpgrade,
@@ -82,7 +81,7 @@ const isPair = ({ cluster, acceptEtcdOutage }: World): boolean =>
  */
 async function isBroken(world: World, plan: NodePlan, context: StepContext): Promise<boolean> {
   const { cluster, acceptEtcdOutage: acceptOutage } = world
-  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const controlPlanes = controlPlanesOf(cluster)
   const { lagBound } = cluster.operations.etcd
   const etcd = await world.talos.observeEtcd(controlPlanes, reading(world, context))
   const own = etcd.members.find((m) => m.node === plan.node)

@@ -32,6 +32,10 @@ export type Cluster = {
   operations: Operations
 }
 
+/** The nodes that vote in etcd, in the order of the declaration. */
+export const controlPlanesOf = (cluster: Cluster): NodeDeclaration[] =>
+  cluster.nodes.filter((node) => node.role === 'controlplane')
+
 /** operations.yaml with its defaults filled in. */
 export type Operations = {
   upgrade: {

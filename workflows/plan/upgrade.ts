@@ -1,6 +1,12 @@
 /** Decides an upgrade: a pure function of what is declared, what was observed, and what the person asked for. */
 import semver from 'semver'
-import type { Cluster, NodeDeclaration, NodeName, TalosVersion } from '../model/cluster.ts'
+import {
+  type Cluster,
+  controlPlanesOf,
+  type NodeDeclaration,
+  type NodeName,
+  type TalosVersion,
+} from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, versionObjections } from './compatibility.ts'
@@ -56,7 +62,7 @@ export function planUpgrade(
     lagBound: cluster.operations.etcd.lagBound,
     acceptOutage: wish.acceptEtcdOutage || cluster.operations.etcd.acceptOutage,
   }
-  const controlPlanes = cluster.nodes.filter((n) => n.role === 'controlplane')
+  const controlPlanes = controlPlanesOf(cluster)
   const sequence = inOrder(working, observed, policy)
   const firstControlPlane = sequence.find((n) => n.role === 'controlplane')
   if (firstControlPlane) {
