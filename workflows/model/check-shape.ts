@@ -1,5 +1,6 @@
 /** Holds a YAML file against a valibot schema and words what does not fit for the person who wrote the file. */
 import { type BaseIssue, type BaseSchema, type InferOutput, safeParse } from 'valibot'
+import { misfit, pathText, show } from './misfit.ts'
 import { nearest } from './nearest.ts'
 import type { Problem } from './problem.ts'
 import type { YamlPath, YamlSource } from './yaml-source.ts'
@@ -32,10 +33,6 @@ function meant(issue: BaseIssue<unknown>): BaseIssue<unknown>[] {
   return within.map((inner) => ({ ...inner, path: [...(issue.path ?? []), ...(inner.path ?? [])] as never }))
 }
 
-/** `nodes[0].ipAddress` */
-const pathText = (path: YamlPath): string =>
-  path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${key}` : key), '')
-
 function unknownKeys(source: YamlSource, { at, keys, others }: KnownKeys): Problem[] {
   let map: unknown = source.value
   for (const key of at) map = (map as Record<string | number, unknown> | null | undefined)?.[key]
@@ -57,15 +54,11 @@ function wording(name: string, issue: BaseIssue<unknown>): [message: string, hin
   // checks of our own carry a whole sentence without its subject: "is not an IP address"
   if (issue.kind === 'validation') return [`${name} ${show(issue.input)} ${issue.message}`]
   const types = issue.issues?.map(({ type }) => type) ?? [issue.type]
-  const wants = [...new Set(types.map((type) => EXPECTED[type]))].filter(Boolean).join(' or ') || issue.expected
+  const known = [...new Set(types.flatMap((type) => EXPECTED[type] ?? []))]
   if (issue.received === 'undefined') return [name ? `${name} is missing` : 'the file is empty']
-  if (issue.received === 'null') return name ? [`${name} is empty`, `expected ${wants}`] : ['the file is empty']
-  const message = `${name || 'the file'} should be ${wants}, not ${show(issue.input)}`
-  if (issue.type === 'boolean' && /^(y|n|yes|no|on|off|true|false)$/i.test(String(issue.input)))
-    return [message, 'write true or false without quotes; only YAML 1.1 took yes and on for booleans']
-  if (types.includes('string') && !types.includes('number') && typeof issue.input === 'number')
-    return [message, `put it in quotes: YAML reads ${show(issue.input)} as a number`]
-  return [message]
+  if (issue.received === 'null')
+    return name ? [`${name} is empty`, `expected ${known.join(' or ') || issue.expected}`] : ['the file is empty']
+  return misfit(name, known.length > 0 ? known : [issue.expected ?? 'something else'], issue.input)
 }
 
 const EXPECTED: Record<string, string> = {
@@ -74,10 +67,4 @@ const EXPECTED: Record<string, string> = {
   number: 'a number',
   object: 'a map',
   array: 'a list',
-}
-
-const show = (value: unknown): string => {
-  if (Array.isArray(value)) return 'a list'
-  if (typeof value === 'object' && value !== null) return 'a map'
-  return typeof value === 'string' ? `"${value}"` : String(value)
 }
