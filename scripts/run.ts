@@ -66,20 +66,28 @@ const PASSED_ON =
 const KEYS = /^((SOPS|AWS|AZURE|GOOGLE|VAULT)_\w+|GNUPGHOME|GPG_TTY)$/
 const DECRYPTING: ReadonlySet<Program> = new Set(['sops', 'talhelper'])
 
+/** How Terraform finds its state and may read it: its own variables, and those of the backends that exist. */
+const STATE =
+  /^((TF|TFE|TG|TERRAGRUNT|CHECKPOINT|AWS|AZURE|ARM|GOOGLE|CLOUDSDK|CONSUL|VAULT|KUBE|OS|OCI|ALICLOUD|ALIBABA_CLOUD|TENCENTCLOUD|HCP|PG)_\w+|PG[A-Z]+|KUBECONFIG)$/
+const STATEFUL: ReadonlySet<Program> = new Set(['terraform', 'tofu'])
+
 /**
  * A `Run` that starts the programs at `paths` in process groups of their own.
  * `graceMs` is the time between SIGTERM and SIGKILL of a command that is aborted or late.
  * `keys` are variables for sops and talhelper alone, and win over those of `env`: where the age identity is.
+ * `cwd` is where they run; paths in their arguments are read from there.
  */
 export function createRun({
   paths,
   env,
   keys = {},
+  cwd = process.cwd(),
   graceMs = 3000,
 }: {
   paths: Readonly<Partial<Record<Program, string>>>
   env: Readonly<Record<string, string | undefined>>
   keys?: Readonly<Record<string, string>>
+  cwd?: string
   graceMs?: number
 }): Run {
   const of = (names: RegExp) =>
@@ -94,7 +102,7 @@ export function createRun({
     prefix: '',
     postfix: '',
     env: shown,
-    cwd: process.cwd(),
+    cwd,
     detached: true,
     nothrow: true,
     quiet: true,
@@ -104,6 +112,7 @@ export function createRun({
     log: () => {},
   })
   const decryptingShell = shell({ env: { ...shown, ...of(KEYS), ...keys } })
+  const statefulShell = shell({ env: { ...shown, ...of(STATE) } })
 
   return async (command, { signal, onLine, processFile, uninterruptible = false } = {}) => {
     if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
@@ -112,7 +121,7 @@ export function createRun({
     // zx would pass on the word "undefined".
     if (argv.some((arg) => typeof arg !== 'string')) throw new TypeError(`${command.tool}: an argument is not a string`)
 
-    const sh = DECRYPTING.has(command.tool) ? decryptingShell : shell
+    const sh = DECRYPTING.has(command.tool) ? decryptingShell : STATEFUL.has(command.tool) ? statefulShell : shell
     const output = uninterruptible ? openOutput(processFile) : undefined
     // The shell waits for a line before it becomes the tool: if we die before the pid is on file, it reads the end of
     // its input and nothing was started.
