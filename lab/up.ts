@@ -7,6 +7,7 @@ import { addressProblems, explainAddressProblems } from './addresses.ts'
 import { createClusterSecrets } from './cluster-secrets.ts'
 import { askLab } from './control.ts'
 import { isLabsOwn, labDown } from './down.ts'
+import { type GeneratedConfig, readGeneratedConfig } from './generated-config.ts'
 import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
 import { machineSpec, readLabFile } from './lab-file.ts'
 
@@ -20,6 +21,8 @@ export type UpOptions = {
   labFile: string
   speed?: number | undefined
   tools: { talosctl: string; etcd: string }
+  /** the cluster's own configuration, where there is one; else the lab makes secrets of its own */
+  generated?: GeneratedConfig | undefined
   /** the lab ends when this process is gone */
   dieWith?: number | undefined
   say: (line: string) => void
@@ -57,7 +60,8 @@ export async function labUp(options: UpOptions): Promise<number> {
     return 69
   }
   const talosconfig = join(clusterDir, 'talosconfig')
-  if (existsSync(talosconfig) && !isLabsOwn(talosconfig, paths.talosconfig)) {
+  const { generated } = options
+  if (generated === undefined && existsSync(talosconfig) && !isLabsOwn(talosconfig, paths.talosconfig)) {
     say(`${talosconfig} is there and not the lab's: the lab would overwrite it. Move it away first.`)
     return 77
   }
@@ -67,25 +71,17 @@ export async function labUp(options: UpOptions): Promise<number> {
   rmSync(paths.log, { force: true })
   // the process takes a second to load: meanwhile talosctl makes the secrets
   const daemon = spawnDaemon(paths)
-  const endpoints = declared.nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address)
-  const secrets = await createClusterSecrets({
-    talosctlPath: options.tools.talosctl,
-    dir: paths.stateDir,
-    cluster,
-    endpoints,
-    talosVersion: semver.sort(declared.nodes.map(({ version }) => version))[0] ?? 'v1.13.0',
-    kubernetesVersion: declared.nodes[0]?.kubernetesVersion ?? 'v1.36.1',
-  }).catch((error: Error) => {
+  const secrets = await secretsOf(options, declared).catch((error: Error) => {
     daemon.kill()
     return error
   })
   if (secrets instanceof Error) {
-    say(`talosctl made no secrets for the lab of ${cluster}: ${secrets.message}`)
-    return 1
+    say(`There are no secrets for the lab of ${cluster}: ${secrets.message}`)
+    return generated === undefined ? 1 : 65
   }
   const config: LabConfig = {
     ...declared,
-    nodes: declared.nodes.map((node) => ({ ...node, machineConfig: secrets.machineConfigs[node.role] })),
+    nodes: declared.nodes.map((node) => ({ ...node, machineConfig: secrets.machineConfigOf(node) })),
     cluster,
     stateDir: paths.stateDir,
     socketPath: socketPathFor(paths.stateDir),
@@ -93,7 +89,8 @@ export async function labUp(options: UpOptions): Promise<number> {
     authority: secrets.authority,
     ...(options.dieWith === undefined ? {} : { dieWith: options.dieWith }),
   }
-  for (const file of [paths.talosconfig, talosconfig]) {
+  // a generated talosconfig is the cluster's, and stays when the lab goes
+  for (const file of generated === undefined ? [paths.talosconfig, talosconfig] : []) {
     rmSync(file, { force: true })
     writeFileSync(file, secrets.talosconfig, { mode: 0o600 })
   }
@@ -108,6 +105,23 @@ export async function labUp(options: UpOptions): Promise<number> {
   }
   say(`The lab of ${cluster} is up: ${declared.nodes.map(({ name, address }) => `${name} ${address}`).join(', ')}`)
   return 0
+}
+
+type Declared = Exclude<ReturnType<typeof readDeclaration>, string>
+
+/** The cluster's own secrets where it was configured, else new ones. */
+async function secretsOf({ generated, tools, cluster, clusterDir }: UpOptions, { nodes }: Declared) {
+  if (generated !== undefined) return readGeneratedConfig(generated, nodes)
+  const { authority, talosconfig, machineConfigs } = await createClusterSecrets({
+    talosctlPath: tools.talosctl,
+    dir: labPaths(clusterDir).stateDir,
+    cluster,
+    endpoints: nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address),
+    talosVersion: semver.sort(nodes.map(({ version }) => version))[0] ?? 'v1.13.0',
+    kubernetesVersion: nodes[0]?.kubernetesVersion ?? 'v1.36.1',
+  })
+  const machineConfigOf = ({ role }: Declared['nodes'][number]) => machineConfigs[role]
+  return { authority, talosconfig, machineConfigOf }
 }
 
 function readDeclaration(options: UpOptions) {

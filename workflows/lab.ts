@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { labCommand } from '../lab/lab-command.ts'
 import { labUsage, readLabFlags } from '../lab/lab-flags.ts'
 import { labUp } from '../lab/up.ts'
+import { readGenerated } from '../scripts/config/read-generated.ts'
 import { loadCluster } from '../scripts/declaration.ts'
 import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
@@ -25,7 +26,8 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const file = join(command.clusterDir, 'lab.yaml')
   const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const tools = { talosctl: talosctl.path, etcd: etcd.path }
-  return labUp({ ...command, nodes: loaded.value.cluster.nodes, labFile, tools })
+  const { cluster, layout } = loaded.value
+  return labUp({ ...command, nodes: cluster.nodes, labFile, tools, generated: readGenerated(layout, cluster) })
 }
 
 try {

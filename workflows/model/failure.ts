@@ -70,6 +70,7 @@ export const FAILURES = {
   'other-version-waiting': { exit: 'refused', means: 'a different image waits in the other slot for the next reboot' },
   'rolled-back-before': { exit: 'refused', means: 'the node fell back from this target before' },
   'schematic-unknown': { exit: 'refused', means: "the node's running schematic can not be read" },
+  'generation-failed': { exit: 'declaration', means: 'talhelper or talosctl do not take the declaration' },
   'output-edited': { exit: 'refused', means: 'a generated file was edited by hand since it was generated' },
   'output-obstructed': {
     exit: 'refused',
@@ -89,6 +90,7 @@ export const FAILURES = {
   'wrong-schematic': { exit: 'failed', means: 'the node runs another schematic than the target' },
   'journal-unwritable': { exit: 'failed', means: 'the journal can not be written, so nothing was started' },
   'output-unwritable': { exit: 'failed', means: 'the generated files can not be read or put in place' },
+  interrupted: { exit: 'interrupted', means: 'the command was stopped before anything was in place' },
   'command-failed': { exit: 'failed', means: 'a tool ended with an error' },
   bug: { exit: 'failed', means: 'the program itself is wrong' },
 } as const satisfies Record<string, { exit: ExitName; means: string }>
