@@ -25,14 +25,14 @@ export function locate(source: YamlSource, path: YamlPath = []): Place {
   let value: unknown = source.value
   for (const key of path) value = (value as Record<string | number, unknown> | null | undefined)?.[key]
   const at = (message: string, hint?: string) => source.problem(path, message, hint)
-  const { line } = at('')
+  const { file, line } = at('')
   const place: Place = {
     value,
     get: (...keys) => locate(source, [...path, ...keys]),
     items: () => (Array.isArray(value) ? value.map((_, index) => locate(source, [...path, index])) : []),
-    text: () => (typeof value === 'string' && value !== '' ? { value, line, at } : undefined),
+    text: () => (typeof value === 'string' && value !== '' ? { value, file, line, at } : undefined),
     texts: () => place.items().flatMap((item) => item.text() ?? []),
-    any: () => (value === undefined || value === null ? undefined : { value, line, at }),
+    any: () => (value === undefined || value === null ? undefined : { value, file, line, at }),
     key: (message, hint) => source.keyProblem(path, message, hint),
     entries: () =>
       typeof value === 'object' && value !== null && !Array.isArray(value)

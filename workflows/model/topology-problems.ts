@@ -21,9 +21,13 @@ export function topologyProblems(topology: Topology): Problem[] {
     ...versionProblems(topology),
     ...roleProblems(topology),
     ...topology.nodes.flatMap(diskProblems),
-    ...topology.nodes.flatMap(encryptionProblems),
+    ...topology.nodes.flatMap((node) => encryptionProblems(node, topology)),
   ]
 }
+
+/** Where `other` stands, for somebody who looks at `here`. */
+const placeOf = (other: Located<unknown>, here: Located<unknown>): string =>
+  other.file === here.file ? `line ${other.line}` : `${other.file}:${other.line}`
 
 /** Complains about each value that was there before, with the line of the first one. */
 function twins(values: readonly Located[], wording: (value: string) => string): Problem[] {
@@ -34,7 +38,12 @@ function twins(values: readonly Located[], wording: (value: string) => string): 
       first.set(located.value, located)
       return []
     }
-    return [located.at(wording(located.value), `the other one is on line ${before.line}`)]
+    return [
+      located.at(
+        wording(located.value),
+        `the other one is ${before.file === located.file ? 'on ' : 'at '}${placeOf(before, located)}`,
+      ),
+    ]
   })
 }
 
@@ -77,14 +86,14 @@ function addressProblems(topology: Topology): Problem[] {
     ...addresses.flatMap((address) =>
       others
         .filter(({ value }) => value === address.value)
-        .map(({ what, line }) => address.at(`${address.value} is ${what}`, `line ${line}`)),
+        .map((other) => address.at(`${address.value} is ${other.what}`, placeOf(other, address))),
     ),
     ...others.flatMap((other) => outside(other)),
     ...others.flatMap((other, index) =>
       others
         .slice(0, index)
         .filter(({ value }) => value === other.value)
-        .map(({ what, line }) => other.at(`${other.value} is ${what} already`, `line ${line}`)),
+        .map((before) => other.at(`${other.value} is ${before.what} already`, placeOf(before, other))),
     ),
   ]
 }
@@ -204,7 +213,7 @@ const overlaps = (
       .map((before) =>
         one.located.at(
           `${one.located.value} overlaps ${before.located.value}, ${before.what}`,
-          `line ${before.located.line}`,
+          placeOf(before.located, one.located),
         ),
       ),
   )
@@ -232,6 +241,10 @@ function vipProblems(topology: Topology): Problem[] {
         ]
       : edges(vip, networks)),
     ...(gateway === vip.value ? [vip.at(`${vip.value} is the default gateway`)] : []),
+    ...topology.taken
+      .flatMap(normal)
+      .filter(({ value }) => value === vip.value)
+      .map((taken) => taken.at(`${vip.value} is the virtual IP of the cluster`, placeOf(vip, taken))),
   ]
 }
 
@@ -263,10 +276,13 @@ function versionProblems({ talosVersion, kubernetesVersion }: Topology): Problem
   return kubernetesObjections(talos, kubernetes, 'declared is').map(({ detail = '' }) => kubernetesVersion.at(detail))
 }
 
-function roleProblems({ nodes, nodesKey, schedulingOnControlPlanes }: Topology): Problem[] {
+function roleProblems({ nodes, nodesKey, schedulingOnControlPlanes, terms }: Topology): Problem[] {
   if (nodes.length === 0) return []
   const count = nodes.filter(({ controlPlane }) => controlPlane).length
-  if (count === 0) return [nodesKey('no node is a control plane', 'give at least one node controlPlane: true')]
+  if (count === 0)
+    return [
+      nodesKey('no node is a control plane', `give at least one node ${terms?.controlPlane ?? 'controlPlane: true'}`),
+    ]
   const even = count % 2 === 0
   return [
     ...(even
@@ -293,13 +309,13 @@ function roleProblems({ nodes, nodesKey, schedulingOnControlPlanes }: Topology):
 const diskProblems = ({ disk, diskSelector }: TopologyNode): Problem[] =>
   disk && diskSelector ? [diskSelector.at('a node has a disk and a diskSelector', 'keep one of them')] : []
 
-const encryptionProblems = ({ tpm, secureboot }: TopologyNode): Problem[] =>
+const encryptionProblems = ({ tpm, secureboot }: TopologyNode, { terms }: Topology): Problem[] =>
   tpm && !secureboot
     ? [
         warning(
           tpm.at(
             'a key in the TPM is released to whatever boots, unless Secure Boot is on',
-            'secureboot: true, or encryption: nodeID',
+            `secureboot: true, or ${terms?.withoutTpm ?? 'encryption: nodeID'}`,
           ),
         ),
       ]

@@ -1,7 +1,12 @@
 import type { Problem } from './problem.ts'
 
 /** A value of a declaration, and the way to complain about it where it was written. */
-export type Located<T = string> = { value: T; line: number; at(message: string, hint?: string): Problem }
+export type Located<T = string> = {
+  value: T
+  file: string
+  line: number
+  at(message: string, hint?: string): Problem
+}
 
 /**
  * What the rules among values look at, whichever files a cluster is declared in. Every value is as it was written, so a
@@ -24,6 +29,8 @@ export type Topology = {
   schedulingOnControlPlanes: Located<boolean> | undefined
   /** the key that lists the nodes, for what is wrong with them as a whole */
   nodesKey(message: string, hint?: string): Problem
+  /** what the declaration calls things, where hints name them */
+  terms?: { controlPlane: string; withoutTpm: string }
   nodes: TopologyNode[]
 }
 
