@@ -58,9 +58,8 @@ type Found = { is: 'nothing' } | { is: 'other' } | { is: 'file'; content: Uint8A
 
 function look(outDir: string, name: string): Found {
   const path = join(outDir, name)
-  const folder = dirname(path)
-  if (folder !== join(outDir)) {
-    const stat = lstatSync(folder, { throwIfNoEntry: false })
+  for (let folder = dirname(name); folder !== '.'; folder = dirname(folder)) {
+    const stat = lstatSync(join(outDir, folder), { throwIfNoEntry: false })
     if (stat !== undefined && !stat.isDirectory()) return { is: 'other' }
   }
   const stat = lstatSync(path, { throwIfNoEntry: false })

@@ -4,8 +4,8 @@ import { failure, type Result } from '../../../workflows/model/failure.ts'
 import { onOutput } from './on-output.ts'
 import { type Places, placingFiles } from './places.ts'
 
-/** Names come back from disk and go into paths: below the folder, at most one folder deeper, and nowhere else. */
-export const plainName = v.pipe(v.string(), v.regex(/^(?:(?!\.{1,2}\/)[^/\\\0]+\/)?(?!\.{1,2}$)[^/\\\0]+$/))
+/** Names come back from disk and go into paths: below the folder, and nowhere else. */
+export const plainName = v.pipe(v.string(), v.regex(/^(?:(?!\.{1,2}\/)[^/\\\0]+\/)*(?!\.{1,2}$)[^/\\\0]+$/))
 
 /** What a generation is remembered by. */
 export const remembered = v.object({

@@ -5,7 +5,7 @@ import { processIdentity } from '../../engine/process-identity.ts'
 /** Where generated files go (`clusters/cluster-101`), and where placing keeps its own: `.run`, on the same file system. */
 export type Places = { outDir: string; stateDir: string }
 
-/** Everything that generation makes, by path below `outDir`, at most one folder deep; contents stay in memory. */
+/** Everything that generation makes, by path below `outDir`; contents stay in memory. */
 export type GeneratedFiles = ReadonlyMap<string, Uint8Array>
 
 /** A name of placing's own in `.run`. */

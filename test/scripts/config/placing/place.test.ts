@@ -82,7 +82,7 @@ const NEW: Files = {
   'c-a.yaml': 'a 2',
   'c-b.yaml': 'b 1',
   'c-new.yaml': 'new',
-  'sub/d.yaml': 'd',
+  'sub/deeper/d.yaml': 'd',
   talosconfig: 'contexts: {a: {}}',
 }
 
@@ -96,7 +96,7 @@ test('puts files in place that only their owner reads, prunes what is generated 
       'c-gone.yaml prune',
       'c-new.yaml create',
       'old/e.yaml prune',
-      'sub/d.yaml create',
+      'sub/deeper/d.yaml create',
       'talosconfig replace',
     ])
     assert.equal(putInPlace(places, NEW), [])
@@ -398,7 +398,7 @@ function firstMove(): number {
 
 test('shows one whole set whatever the sets are and whenever it dies', () => {
   const files = fc.dictionary(
-    fc.constantFrom('a', 'b', 'c', 'x/d', 'x/e', 'talosconfig'),
+    fc.constantFrom('a', 'b', 'c', 'x/d', 'x/y/e', 'talosconfig'),
     fc.constantFrom('', '1', '2'),
   )
   fc.assert(
