@@ -73,12 +73,18 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   call: BareCall & { flags: FlagValues<Specs> },
 ): Promise<ExitCode> {
   const { common } = call
-  const [{ loadCluster }, { namedNodes }] = await Promise.all([import('./declaration.ts'), import('./named-nodes.ts')])
+  const [{ loadCluster }, { namedNodes }, { settleFirst }] = await Promise.all([
+    import('./declaration.ts'),
+    import('./named-nodes.ts'),
+    import('./config/settle-first.ts'),
+  ])
   const loaded = loadCluster(common.dir, common.cluster)
   if (!loaded.ok) return reject(loaded.failure, common)
   const { cluster } = loaded.value
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
+  const unsettled = settleFirst(loaded.value.layout)
+  if (unsettled) return reject([unsettled], common)
   return spec.run({ ...call, ...loaded.value, ...(nodes ? { nodes: nodes.value } : {}) })
 }
 

@@ -59,6 +59,8 @@ export type Operations = {
   generate: {
     /** what Talos runs on: checks differ in what a machine must say */
     mode: 'metal' | 'cloud' | 'container'
+    /** Helm values of Cilium, from the folder that holds clusters/: what they need of Talos is checked */
+    ciliumValues?: string
   }
   /** longest time for each phase on one node, in milliseconds */
   deadlines: Deadlines

@@ -54,7 +54,10 @@ const templates = {
   delimiters: optional(yamlMap(delimiters)),
 }
 const templatesShape = yamlMap(templates)
-const generate = { mode: optional(picklist(['metal', 'cloud', 'container']), 'metal') }
+const generate = {
+  mode: optional(picklist(['metal', 'cloud', 'container']), 'metal'),
+  ciliumValues: optional(string()),
+}
 const deadlines = {
   observe: optional(duration, '20s'),
   pull: optional(duration, '10m'),
@@ -99,7 +102,10 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     value: {
       upgrade: value.upgrade,
       etcd: value.etcd,
-      generate: value.generate,
+      generate: {
+        mode: value.generate.mode,
+        ...(value.generate.ciliumValues !== undefined && { ciliumValues: value.generate.ciliumValues }),
+      },
       templates: templateOptions(value.templates),
       deadlines: {
         observeMs: value.deadlines.observe,

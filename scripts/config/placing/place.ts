@@ -37,8 +37,8 @@ export function place(
         failure('output-edited', { detail: 'generated files were changed while they were compared; run it again' }),
       ],
     }
-  const edits = comparison.filter(({ edited }) => edited !== undefined)
-  if (edits.length > 0 && !discardEdits) return { ok: false, failure: edits.map((edit) => editedFailure(places, edit)) }
+  const edits = discardEdits ? [] : editFailures(places, comparison)
+  if (edits.length > 0) return { ok: false, failure: edits }
 
   const placed: Remembered = {
     v: 1,
@@ -84,6 +84,10 @@ export function place(
     ? done
     : { ok: false, failure: [{ ...done.failure, hint: 'the next command that can write finishes it' }] }
 }
+
+/** What somebody did by hand and placing would undo. */
+export const editFailures = (places: Places, comparison: Comparison): Failure[] =>
+  comparison.filter(({ edited }) => edited !== undefined).map((file) => editedFailure(places, file))
 
 const editedFailure = ({ outDir }: Places, { name, edited, change }: Comparison[number]): Failure =>
   failure('output-edited', {

@@ -1,0 +1,132 @@
+/** Has talhelper make the machine configurations in a private folder, and talosctl look at each of them. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { Cluster } from '../../workflows/model/cluster.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Problem } from '../../workflows/model/problem.ts'
+import { readYaml } from '../../workflows/model/yaml-source.ts'
+import { invalid } from '../declaration.ts'
+import type { Layout } from '../layout.ts'
+import type { CommandResult, Run } from '../run.ts'
+import { type TalhelperProblem, talhelperCommands, talhelperProblems } from '../tools/talhelper.ts'
+import { validateCommand } from '../tools/talosctl/validate-command.ts'
+import type { RenderedConfig } from './render-config.ts'
+import { withOrigin } from './with-origin.ts'
+
+/** Node files and talosconfig by the names that talhelper gives them; secrets, so they stay in memory. */
+export type Generated = Map<string, Uint8Array>
+
+type Request = {
+  layout: Layout
+  cluster: Cluster
+  rendered: RenderedConfig
+  /** what the rendered file is called in messages */
+  shownAs: string
+  secretFile: string
+  /** of this process alone, see `privateFolder` */
+  folder: string
+  run: Run
+  signal: AbortSignal
+}
+
+/** Fails with what talhelper or talosctl have against it, at the line of the rendered file and of its template. */
+export async function generate(request: Request): Promise<Result<Generated, Failure[]>> {
+  const { layout, cluster, folder, run, signal } = request
+  const output = join(folder, 'output')
+  const input = join(folder, 'input')
+  const configFile = layout.kind === 'talconfig' ? join(layout.folder, 'talconfig.yaml') : prepare(input, request)
+  const made = await run(
+    talhelperCommands.genConfig({
+      configFile,
+      secretFile: request.secretFile,
+      envFile: envFile(layout, folder),
+      outDir: output,
+      mode: cluster.operations.generate.mode,
+      // a bare `talosctl reset` would reach every node of a talosconfig that lists them
+      withoutNodes: true,
+    }),
+    { signal },
+  )
+  if (made.exitCode !== 0) return { ok: false, failure: await talhelperFailures(made, request) }
+
+  const files: Generated = new Map(
+    readdirSync(output).map((name): [string, Uint8Array] => [name, readFileSync(join(output, name))]),
+  )
+  const missing = [...nodeFiles(cluster), 'talosconfig'].filter((name) => !files.has(name))
+  if (missing.length > 0) {
+    const detail = `talhelper made no ${missing.join(', no ')}`
+    return { ok: false, failure: [failure('generation-failed', { detail, hint: 'leave filenameTmpl out' })] }
+  }
+  const objections = await validateAll(output, request)
+  return objections.length > 0 ? { ok: false, failure: objections } : { ok: true, value: files }
+}
+
+/** What talhelper calls the file of each node. */
+const nodeFiles = ({ name, nodes }: Cluster): string[] => nodes.map((node) => `${name}-${node.name}.yaml`)
+
+/** Lays out what talhelper reads as it will lie in the cluster's folder; returns the path of its configuration. */
+function prepare(input: string, { layout, rendered }: Request): string {
+  const files = [rendered.talconfig, ...rendered.patches]
+  for (const { name, text } of files) {
+    mkdirSync(dirname(join(input, name)), { recursive: true, mode: 0o700 })
+    writeFileSync(join(input, name), text, { mode: 0o600 })
+  }
+  // what else is referred to with @./ lies beside the declaration
+  const ours = new Set(files.map(({ name }) => name.split('/', 1)[0]))
+  for (const name of readdirSync(layout.folder))
+    if (!ours.has(name)) symlinkSync(join(layout.folder, name), join(input, name))
+  return join(input, rendered.talconfig.name)
+}
+
+/** The flat variables of the layouts that have some; else nothing, because talhelper would read a structured talenv.yaml. */
+function envFile({ kind, folder: own }: Layout, folder: string): string {
+  const pins = join(own, 'talenv.yaml')
+  if (kind !== 'talenv' && existsSync(pins)) return pins
+  const none = join(folder, 'no-variables.yaml')
+  writeFileSync(none, '')
+  return none
+}
+
+async function talhelperFailures(
+  { stdout, stderr, aborted, timedOut, exitCode }: CommandResult,
+  { rendered, shownAs }: Request,
+): Promise<Failure[]> {
+  if (aborted) return [failure('interrupted', { detail: 'talhelper was stopped' })]
+  if (timedOut) return [failure('generation-failed', { detail: 'talhelper did not end in time' })]
+  const found = talhelperProblems(stdout, stderr).filter(({ warning }) => !warning)
+  if (found.length === 0)
+    return [failure('generation-failed', { detail: `talhelper ended with ${exitCode} and said nothing` })]
+  const { talconfig } = rendered
+  const source = readYaml({ path: shownAs, text: talconfig.text })
+  const problems = found.map(({ field, message }): Problem => {
+    const said = message.trim().replaceAll('\n', ' ')
+    return source.problem(pathOf(field), field === undefined ? said : `${field}: ${said}`)
+  })
+  return (await withOrigin(problems, talconfig)).map(invalid)
+}
+
+/** `nodes[2].installDiskSelector`, as talhelper writes it. */
+const pathOf = (field: TalhelperProblem['field']): (string | number)[] =>
+  (field?.match(/[^.[\]]+/g) ?? []).map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+
+async function validateAll(output: string, { cluster, run, signal }: Request): Promise<Failure[]> {
+  const queue = [...cluster.nodes]
+  const failures = new Map<string, Failure>()
+  const worker = async (): Promise<void> => {
+    for (let node = queue.shift(); node !== undefined && !signal.aborted; node = queue.shift()) {
+      const file = `${cluster.name}-${node.name}.yaml`
+      const result = await run(validateCommand(join(output, file), cluster.operations.generate.mode), { signal })
+      if (result.exitCode === 0) continue
+      const said = result.stderr
+        .trim()
+        .replace(/^(error|Error): /, '')
+        .replaceAll(/\s*\n\s*/g, ' ')
+      const detail = `talosctl does not take the configuration: ${said || `exit ${result.exitCode}`}`
+      failures.set(node.name, failure('generation-failed', { node: node.name, detail }))
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  if (signal.aborted) return [failure('interrupted', { detail: 'talosctl was stopped' })]
+  return cluster.nodes.flatMap(({ name }) => failures.get(name) ?? [])
+}

@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs'
+import type { Failure } from '../../workflows/model/failure.ts'
+import { acquireLock } from '../engine/lock.ts'
+import { onDisk } from '../engine/on-disk.ts'
+import { runFolder } from '../engine/run-folder.ts'
+import type { Layout } from '../layout.ts'
+import { placingFiles } from './placing/places.ts'
+import { settlePlacing } from './placing/settle-placing.ts'
+
+/**
+ * Before a command reads what was generated: finishes a placing that a crash cut off, so that all of it is of one
+ * generation. Whoever holds the lock is about to do so, or still placing.
+ */
+export function settleFirst({ folder }: Layout): Failure | undefined {
+  const places = { outDir: folder, stateDir: runFolder(folder) }
+  if (!existsSync(placingFiles(places).manifest)) return undefined
+  const asked = onDisk(() => acquireLock(places.stateDir, 'finishing what gen-config began'))
+  if (!asked.ok) return asked.failure
+  if (!asked.value.ok) return asked.value.failure
+  try {
+    const settled = settlePlacing(places)
+    return settled.ok ? undefined : settled.failure
+  } finally {
+    asked.value.lock.release()
+  }
+}

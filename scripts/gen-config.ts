@@ -1,0 +1,218 @@
+/**
+ * From declaration to machine configurations: check, render, generate, compare, put in place. Nothing is written before
+ * everything is known to be good, and then all of it as one.
+ */
+import { join, relative } from 'node:path'
+import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
+import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
+import { type Call, reject } from './command.ts'
+import { checkRendered } from './config/check-rendered.ts'
+import { generate } from './config/generate.ts'
+import { type Comparison, comparePlaced, wouldChange } from './config/placing/compare-placed.ts'
+import { keepTalosconfig } from './config/placing/keep-talosconfig.ts'
+import { editFailures, place } from './config/placing/place.ts'
+import { placedBefore } from './config/placing/placed-before.ts'
+import type { Places } from './config/placing/places.ts'
+import { settlePlacing } from './config/placing/settle-placing.ts'
+import { privateFolder } from './config/private-folder.ts'
+import { type RenderedConfig, renderConfig } from './config/render-config.ts'
+import { type CheckedSecrets, checkSecrets } from './config/secrets/check-secrets.ts'
+import { protectFromGit } from './config/secrets/protect-from-git.ts'
+import { findSecretTools, type SecretTools } from './config/secrets/secret-tools.ts'
+import { forPeople, invalid } from './declaration.ts'
+import { acquireLock, type Lock } from './engine/lock.ts'
+import { onDisk } from './engine/on-disk.ts'
+import { openRunFolder, runFolder } from './engine/run-folder.ts'
+import { createStop, listenForSignals } from './engine/stop.ts'
+import { createRun } from './run.ts'
+import { declaredSchematics } from './schematic/declared-schematics.ts'
+import { factoryUrl } from './schematic/register-schematics.ts'
+import { unregistered } from './schematic/registered.ts'
+import { type Generation, printGeneration } from './view/generation.ts'
+
+export type GenerateWish = { discardEdits: boolean; renewTalosconfig: boolean }
+
+/** Generates as wished; resolves to the exit code: 0, or with `--dry-run` 2 where something would change. */
+export async function generateConfig(call: Call, wish: GenerateWish): Promise<ExitCode> {
+  const tools = await findSecretTools(process.env, ['talhelper', 'sops', 'age-keygen', 'talosctl'])
+  if (!tools.ok) return reject(tools.failure, call.common)
+  const stop = createStop()
+  const deaf = listenForSignals(stop)
+  try {
+    const made = await underLock(call, () => prepareAndPlace(call, wish, tools.value, stop.requested))
+    if (stop.by() !== undefined) return stop.by() === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+    if (!made.ok) return reject(made.failure, call.common)
+    const pending = call.common.dryRun && wouldChange(made.value.comparison)
+    const exitCode = pending ? EXIT_CODES.pending : EXIT_CODES.done
+    printGeneration(made.value, call.common, exitCode)
+    return exitCode
+  } finally {
+    deaf()
+  }
+}
+
+/** A dry run takes no lock, because it writes nothing, and changes nothing that another run could rely on. */
+async function underLock<T>({ common, layout, cluster }: Call, work: () => Promise<Result<T, Failure[]>>) {
+  if (common.dryRun) return work()
+  const root = runFolder(layout.folder)
+  const opened = onDisk(() => openRunFolder(root))
+  if (!opened.ok) return { ok: false as const, failure: [opened.failure] }
+  const asked = onDisk(() => acquireLock(root, `gen-config of ${cluster.name}`))
+  const locked = asked.ok ? asked.value : asked
+  if (!locked.ok) return { ok: false as const, failure: [locked.failure] }
+  const lock: Lock = locked.lock
+  try {
+    const settled = settlePlacing(placesOf(layout.folder))
+    return settled.ok ? await work() : { ok: false as const, failure: [settled.failure] }
+  } finally {
+    onDisk(() => lock.release())
+  }
+}
+
+const placesOf = (folder: string): Places => ({ outDir: folder, stateDir: runFolder(folder) })
+
+async function prepareAndPlace(
+  call: Call,
+  wish: GenerateWish,
+  tools: SecretTools,
+  signal: AbortSignal,
+): Promise<Result<Generation, Failure[]>> {
+  const { layout, cluster, common } = call
+  const run = createRun({ ...tools })
+  const [secrets, rendered] = await Promise.all([
+    checkSecrets({ file: layout.secretFile, dir: layout.root, tools }),
+    renderAndCheck(call, run),
+  ])
+  if (!secrets.ok || !rendered.ok)
+    return { ok: false, failure: [rendered, secrets].flatMap((one) => (one.ok ? [] : one.failure)) }
+
+  const places = placesOf(layout.folder)
+  const before = placedBefore(places)
+  if (!before.ok) return { ok: false, failure: [before.failure] }
+  const foreign = authorityChanged(before.value?.caFingerprint, secrets.value, call)
+  if (foreign) return { ok: false, failure: [foreign] }
+
+  const generated = await generateIn(call, rendered.value, secrets.value, tools, signal)
+  if (!generated.ok) return generated
+  const ignored = await protectFromGit({
+    folder: layout.folder,
+    dir: layout.root,
+    generated: layout.generated,
+    tools,
+    dryRun: common.dryRun,
+  })
+  if (!ignored.ok) return ignored
+  const compared = comparePlaced(places, generated.value)
+  if (!compared.ok) return compared
+  const files = withTalosconfig(generated.value, compared.value, layout.generated, wish)
+  const comparison = comparePlaced(places, files.files)
+  if (!comparison.ok) return comparison
+  const generation: Generation = {
+    cluster,
+    folder: forPeople(layout.folder) || '.',
+    comparison: comparison.value,
+    files: files.files,
+    talosconfig: files.why,
+    secrets: secrets.value.leaves,
+    warnings: [...call.warnings, ...rendered.value.warnings],
+    ignored: ignored.value.flatMap(({ file, lines }) => lines.map((line) => `${forPeople(file)}: ${line}`)),
+    unregistered: unregisteredOf(call, rendered.value),
+    dryRun: common.dryRun,
+  }
+  const edits = wish.discardEdits ? [] : editFailures(places, comparison.value)
+  if (edits.length > 0) return { ok: false, failure: edits }
+  if (common.dryRun || signal.aborted) return { ok: true, value: generation }
+  const placed = place(
+    places,
+    files.files,
+    comparison.value,
+    { caFingerprint: secrets.value.caFingerprint },
+    { discardEdits: wish.discardEdits },
+  )
+  return placed.ok ? { ok: true, value: generation } : placed
+}
+
+async function renderAndCheck(
+  { layout, cluster, declared }: Call,
+  run: ReturnType<typeof createRun>,
+): Promise<Result<RenderedConfig, Failure[]>> {
+  const rendered = await renderConfig({ layout, cluster, declared, run })
+  if (!rendered.ok) return { ok: false, failure: rendered.problems.map(invalid) }
+  const found = await checkRendered(rendered.value, { layout, cluster, run })
+  if (!found.ok) return found
+  const problems = found.value.filter(({ warning }) => warning !== true)
+  if (problems.length > 0) return { ok: false, failure: problems.map(invalid) }
+  return { ok: true, value: { ...rendered.value, warnings: [...rendered.value.warnings, ...found.value] } }
+}
+
+/** New secrets for nodes that run would lock us out of them. */
+function authorityChanged(
+  before: string | undefined,
+  { caFingerprint, file }: CheckedSecrets,
+  { layout }: Call,
+): Failure | undefined {
+  if (before === undefined || before === caFingerprint) return undefined
+  const placed = relative(process.cwd(), join(runFolder(layout.folder), 'placed.json'))
+  return failure('authority-changed', {
+    detail: `${forPeople(file)} holds another CA than the configurations that were generated last`,
+    hint: `bring the old secrets back from git; where the cluster itself was made anew: rm ${placed}`,
+  })
+}
+
+/** Schematics whose installers the factory may not be able to make: nobody told it of them from here. */
+function unregisteredOf({ layout, cluster }: Call, { talconfig }: RenderedConfig): string[] {
+  const declared = declaredSchematics({ path: talconfig.name, text: talconfig.text })
+  if (!declared.ok) return []
+  return unregistered(
+    declared.value.map(({ id }) => id),
+    {
+      factory: factoryUrl(cluster.operations.upgrade.factory),
+      cacheFile: join(runFolder(layout.folder), 'schematics.json'),
+    },
+  )
+}
+
+/** The whole set by its names below the cluster's folder. */
+async function generateIn(
+  { layout, cluster }: Call,
+  rendered: RenderedConfig,
+  secrets: CheckedSecrets,
+  tools: SecretTools,
+  signal: AbortSignal,
+): Promise<Result<Map<string, Uint8Array>, Failure[]>> {
+  const folder = privateFolder(tools.env)
+  try {
+    const made = await generate({
+      layout,
+      cluster,
+      rendered,
+      shownAs: forPeople(join(layout.folder, rendered.talconfig.name)),
+      secretFile: secrets.file,
+      folder: folder.path,
+      run: createRun({ ...tools, keys: secrets.keys }),
+      signal,
+    })
+    if (!made.ok) return made
+    const files = new Map([...made.value].map(([name, content]) => [`${layout.generated}${name}`, content]))
+    if (layout.kind === 'talconfig') return { ok: true, value: files }
+    for (const { name, text } of [rendered.talconfig, ...rendered.patches]) files.set(name, Buffer.from(text))
+    return { ok: true, value: files }
+  } finally {
+    folder.remove()
+  }
+}
+
+/** With the talosconfig that is there, as long as it says the same and its certificate is good. */
+function withTalosconfig(
+  generated: ReadonlyMap<string, Uint8Array>,
+  comparison: Comparison,
+  prefix: string,
+  { renewTalosconfig }: GenerateWish,
+) {
+  const name = `${prefix}talosconfig`
+  const files = new Map(generated)
+  const old = comparison.find((file) => file.name === name)?.before
+  const kept = keepTalosconfig(old, files.get(name) ?? new Uint8Array(), new Date(), { renew: renewTalosconfig })
+  files.set(name, kept.content)
+  return { files, why: kept.kept || old === undefined ? undefined : kept.why }
+}

@@ -1,2 +1,0 @@
-/** stand-in until the real one lands */
-export const unregistered = (_talconfig: string, _stateDir: string): string[] => []
