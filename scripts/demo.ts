@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: a whole upgrade of the example cluster in the lab, by the commands that a person would type. Whatever
- * happens, the lab is taken down at the end; exits with the code of the first command that failed.
+ * `npm run demo`: the example cluster from its declaration to an upgraded lab, by the commands that a person would type.
+ * Whatever happens, the lab is taken down at the end; exits with the code of the first command that failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
@@ -67,7 +67,7 @@ async function groupEnded(group: number | undefined): Promise<void> {
 /** True when the tools of the lab are there. */
 async function tools(): Promise<boolean> {
   const progress = createToolProgress(process.stderr)
-  for (const name of ['talosctl', 'etcd'] as const) {
+  for (const name of ['talosctl', 'talhelper', 'sops', 'age-keygen', 'etcd'] as const) {
     const tool = await progress.follow(name, (report) => resolveTool(name, { signal: interrupted.signal, report }))
     if (!tool.found) return false
   }
@@ -83,14 +83,17 @@ function forgetEarlierRuns(): void {
 
 const isRun = (name: string): boolean => /^\d{4}-\d{2}-\d{2}T/.test(name)
 
-/** Shows the upgrade; resolves to the first exit code that is not 0. */
-async function show(): Promise<number> {
-  const scenes: [script: string, argv: string[]][] = [
-    ['status', []],
-    ['upgrade', []],
-    ['status', []],
-    ['lab', ['check']],
-  ]
+type Scene = [script: string, argv: string[]]
+
+const scenes: Scene[] = [
+  ['status', []],
+  ['upgrade', []],
+  ['status', []],
+  ['lab', ['check']],
+]
+
+/** One command after the other; resolves to the first exit code that is not 0. */
+async function inTurn(scenes: readonly Scene[]): Promise<number> {
   for (const [script, argv] of scenes) {
     const exitCode = await type(script, argv)
     if (exitCode !== 0 || interrupted.signal.aborted) return exitCode
@@ -106,8 +109,13 @@ async function demo(): Promise<number> {
   }
   if (interrupted.signal.aborted) return 1
   forgetEarlierRuns()
-  const up = await type('lab', ['up'])
-  const shown = up === 0 && !interrupted.signal.aborted ? await show() : up
+  const up = await inTurn([
+    // in the checkout, so that the demo leaves nothing behind elsewhere
+    ['init', ['--age-key', join(root, 'age.key')]],
+    ['gen-config', []],
+    ['lab', ['up']],
+  ])
+  const shown = up === 0 && !interrupted.signal.aborted ? await inTurn(scenes) : up
   const down = await type('lab', ['down'])
   return shown || down
 }

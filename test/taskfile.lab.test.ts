@@ -37,6 +37,14 @@ test('lists a sentence for every task', () => {
 })
 
 const rows: [argv: string[], command: string][] = [
+  [['talos:init', '--', '101'], 'workflows/init.ts --cluster 101'],
+  [['talos:gen-config', '--', '101'], 'workflows/gen-config.ts --cluster 101'],
+  [['talos:generate-config', '--', '101', '--dry-run'], 'workflows/gen-config.ts --cluster 101 --dry-run'],
+  [
+    ['talos:import-terraform', '--', '101', '--terraform-dir', 'infra'],
+    'workflows/import-terraform.ts --cluster 101 --terraform-dir infra',
+  ],
+  [['talos:register-schematics', '--', '101'], 'workflows/register-schematics.ts --cluster 101'],
   [['talos:upgrade', '--', '101'], 'workflows/upgrade.ts --cluster 101'],
   [['talos:upgrade', '--', 'cluster-101', '--dry-run'], 'workflows/upgrade.ts --cluster cluster-101 --dry-run'],
   [['talos:upgrade-node', 'CLUSTER=101', 'IP=127.0.101.11'], 'workflows/upgrade.ts --cluster 101 --nodes 127.0.101.11'],
