@@ -44,7 +44,12 @@ const MEANINGS: Readonly<Record<number, string>> = {
   128: 'none of the keys that sops found opens it',
 }
 
-/** Why sops ended like this, without what it prints: that may quote the file. */
-export const sopsMeaning = (exitCode: number | undefined): string =>
-  (exitCode === undefined ? undefined : MEANINGS[exitCode]) ??
-  (exitCode === undefined ? 'sops was ended by a signal' : `sops ended with ${exitCode}`)
+/**
+ * Why sops ended like this. Of what it prints only one complaint is taken, that about the keys of a rule: others may quote
+ * the file.
+ */
+export function sopsMeaning(exitCode: number | undefined, stderr = ''): string {
+  if (exitCode === undefined) return 'sops was ended by a signal'
+  const keys = /^Could not generate data key: \[?(.*)$/m.exec(stderr)?.[1]
+  return MEANINGS[exitCode] ?? keys ?? `sops ended with ${exitCode}`
+}

@@ -81,19 +81,27 @@ export async function checkSecrets({
 }
 
 function plainFailures({ plain, partly }: ReturnType<typeof sopsFile>, rule: SopsRule, file: string): Failure[] {
-  const more = plain.length - TOLD
   const inRule = rule.found === 'rule' && rule.partly !== undefined
-  const again = `sops decrypt ${typed(forPeople(file))} | sops encrypt --filename-override ${typed(forPeople(file))} --output ${typed(`${forPeople(file)}.new`)} && mv ${typed(`${forPeople(file)}.new`)} ${typed(forPeople(file))}`
+  const cause = partly === undefined ? '' : `, because ${partly}${inRule ? ` (as in ${rule.place})` : ''}`
+  const again = partly === undefined ? history(file) : encryptAgain(file, rule)
+  const hint = inRule ? `take ${rule.partly} out of the rule, then: ${again}` : again
+  const more = plain.length > TOLD ? `, nor are ${plain.length - TOLD} more` : ''
   return plain.slice(0, TOLD).map(({ file, line, col, message }, index) =>
     failure('secrets-not-encrypted', {
-      detail: `${file}:${line}:${col}: ${message}${
-        index === 0 && partly ? `, because ${partly}${inRule ? ` (as in ${rule.place})` : ''}` : ''
-      }${index === TOLD - 1 && more > 0 ? `, nor are ${more} more` : ''}`,
-      ...(index === 0 && {
-        hint: inRule ? `take ${rule.partly} out of the rule, then: ${again}` : again,
-      }),
+      detail: `${file}:${line}:${col}: ${message}${index === 0 ? cause : ''}${index === TOLD - 1 ? more : ''}`,
+      ...(index === 0 && { hint }),
     }),
   )
+}
+
+/** Of a file that was changed by hand there may be a sound version. */
+const history = (file: string): string => `git -C ${typed(forPeople(dirname(file)))} log -p ${typed(basename(file))}`
+
+function encryptAgain(file: string, rule: SopsRule): string {
+  const near = forPeople(file)
+  const config = 'config' in rule ? `--config ${typed(forPeople(rule.config))} ` : ''
+  const from = `--filename-override ${typed(near)} --output ${typed(`${near}.new`)}`
+  return `sops decrypt ${typed(near)} | sops ${config}encrypt ${from} && mv ${typed(`${near}.new`)} ${typed(near)}`
 }
 
 function ruleFailures(rule: SopsRule, file: string, init: string): Failure[] {
@@ -130,9 +138,8 @@ function undecipherable(
     })
   }
   const detail = timedOut ? 'sops did not answer in time' : sopsMeaning(exitCode)
-  // of a file that was damaged there may be a sound version
   const hint = [24, 25, 51, 52].includes(exitCode ?? 0)
-    ? `git -C ${typed(dirname(file))} log -p ${typed(basename(file))}`
+    ? history(file)
     : `sops decrypt ${typed(forPeople(file))} > /dev/null`
   return failure('secrets-unreadable', { detail: `${path}: ${detail}`, hint })
 }

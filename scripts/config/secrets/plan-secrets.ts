@@ -189,7 +189,7 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
     ]
   const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext: made.text }))
   if (encrypted.exitCode !== 0) {
-    const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode)}`
+    const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode, encrypted.stderr)}`
     const hint = `echo a: 1 | sops --config ${typed(forPeople(rule.config))} encrypt --filename-override ${typed(forPeople(file))}`
     return [failure('command-failed', { detail, hint })]
   }

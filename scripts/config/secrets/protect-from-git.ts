@@ -67,21 +67,29 @@ export async function protectFromGit({
   for (const { file, names } of wanted) {
     const uncovered = isRepository ? await uncoveredBy(run, there, dirname(file), names) : names
     const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
-    const present = before.split(/\r?\n/).map((line) => line.trim())
-    const lines = uncovered.map((name) => `/${name}`).filter((line) => isRepository || !present.includes(line))
-    if (lines.length === 0) continue
-    added.push({ file, lines })
-    if (dryRun) continue
-    const end = before === '' || before.endsWith('\n') ? '' : '\n'
-    mkdirSync(dirname(file), { recursive: true })
-    const mode = before === '' ? 0o644 : statSync(file).mode & 0o777
-    replaceFile(file, `${before}${end}${lines.join('\n')}\n`, mode)
-    // a later line of the same file, or one in a deeper folder, could take it back
-    const still = isRepository ? await uncoveredBy(run, there, dirname(file), names) : []
+    const lines = uncovered.map((name) => `/${name}`).filter((line) => !holds(before, line))
+    if (lines.length > 0) added.push({ file, lines })
+    if (dryRun || uncovered.length === 0) continue
+    if (lines.length > 0) append(file, before, lines)
+    // a .gitignore in a deeper folder could take it back
+    const still = isRepository ? await uncoveredBy(run, nearestFolder(folder), dirname(file), uncovered) : []
     if (still.length > 0)
       return { ok: false, failure: still.map((name) => notIgnored(join(dirname(file), name), file)) }
   }
   return { ok: true, value: added }
+}
+
+/** Whether a line is there, and no later one takes it back. */
+function holds(text: string, line: string): boolean {
+  const lines = text.split(/\r?\n/).map((each) => each.trim())
+  const at = lines.lastIndexOf(line)
+  return at >= 0 && !lines.slice(at).some((each) => each.startsWith('!'))
+}
+
+function append(file: string, before: string, lines: readonly string[]): void {
+  mkdirSync(dirname(file), { recursive: true })
+  const end = before === '' || before.endsWith('\n') ? '' : '\n'
+  replaceFile(file, `${before}${end}${lines.join('\n')}\n`, before === '' ? 0o644 : statSync(file).mode & 0o777)
 }
 
 const notIgnored = (path: string, file: string): Failure =>
