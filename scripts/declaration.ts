@@ -3,6 +3,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Cluster } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import { nearest } from '../workflows/model/nearest.ts'
+import { parseNodesAndCluster } from '../workflows/model/parse-nodes-and-cluster.ts'
 import { parseTalconfig } from '../workflows/model/parse-talconfig.ts'
 import { type Parsed, parseTalenv } from '../workflows/model/parse-talenv.ts'
 import type { Problem } from '../workflows/model/problem.ts'
@@ -22,6 +23,7 @@ export type LoadedCluster = {
 
 export type Declared =
   | { kind: 'talenv'; talenv: Talenv }
+  | { kind: 'nodes'; values: Record<string, unknown>; variables: Readonly<Record<string, string>> }
   | { kind: 'talconfig'; variables: Readonly<Record<string, string>> }
 
 /**
@@ -45,7 +47,7 @@ export function loadCluster(dir: string | undefined, id: string): Result<LoadedC
   return { ok: true, value: { cluster, layout, declared, warnings: parsed.warnings } }
 }
 
-function parse({ kind, folder }: Layout): Parsed<{ cluster: Cluster; declared: Declared }> {
+function parse({ kind, folder, root }: Layout): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (name: string) => readSource(join(folder, name))
   const operations = source('operations.yaml')
   const policy = operations && { operations }
@@ -56,11 +58,32 @@ function parse({ kind, folder }: Layout): Parsed<{ cluster: Cluster; declared: D
     const { cluster, talenv } = parsed.value
     return { ...parsed, value: { cluster, declared: { kind, talenv } } }
   }
+  if (kind === 'nodes') return parseNodes(root, folder, operations)
   const pins = source('talenv.yaml')
   const parsed = parseTalconfig({ talconfig: source('talconfig.yaml') ?? missing, ...(pins && { pins }), ...policy })
   if (!parsed.ok) return parsed
   const { cluster, variables } = parsed.value
   return { ...parsed, value: { cluster, declared: { kind: 'talconfig', variables } } }
+}
+
+function parseNodes(
+  root: string,
+  folder: string,
+  operations: SourceText | undefined,
+): Parsed<{ cluster: Cluster; declared: Declared }> {
+  const source = (path: string): SourceText => readSource(path) ?? { path: forPeople(path), text: '' }
+  const template = source(join(root, 'templates', 'config', 'talos', 'talconfig.yaml.j2')).text
+  const parsed = parseNodesAndCluster({
+    nodes: source(join(root, 'nodes.yaml')),
+    clusterYaml: source(join(root, 'cluster.yaml')),
+    pins: source(join(folder, 'talenv.yaml')),
+    ...(operations && { operations }),
+    // cluster-template writes the name out in its template
+    name: /^clusterName: *["']?([\w.-]+)["']?\s*$/m.exec(template)?.[1] ?? 'kubernetes',
+  })
+  if (!parsed.ok) return parsed
+  const { cluster, values, variables } = parsed.value
+  return { ...parsed, value: { cluster, declared: { kind: 'nodes', values, variables } } }
 }
 
 /** A mistake in a file as the failure of a command. */

@@ -45,6 +45,8 @@ export async function renderConfig(of: {
   switch (of.declared.kind) {
     case 'talenv':
       return renderTalenv(of.layout, of.cluster, of.declared.talenv, of.run)
+    case 'nodes':
+      return renderNodes(of.layout, of.cluster, of.declared, of.run)
     case 'talconfig':
       return asWritten(of.layout, of.declared.variables)
   }
@@ -103,6 +105,27 @@ async function renderTalenv(
       warnings,
     },
   }
+}
+
+/** As cluster-template does: templates/config/talos becomes talos/, and talhelper puts the versions in. */
+async function renderNodes(
+  { root }: Layout,
+  { operations }: Cluster,
+  { values, variables }: Extract<Declared, { kind: 'nodes' }>,
+  run: Run,
+): Promise<Outcome> {
+  const folder = join(root, 'templates', 'config', 'talos')
+  const problems: Problem[] = []
+  const render = renderer(root, operations.templates, run, problems)
+  const patches: RenderedPatch[] = []
+  for (const file of patchFiles(join(folder, 'patches'))) {
+    const patch = await renderPatch(file, `patches/${file.scope}/${file.name}`, render, values)
+    if (patch) patches.push(patch)
+  }
+  const talconfig = await render(join(folder, 'talconfig.yaml.j2'), values)
+  if (problems.length > 0 || talconfig === undefined) return { ok: false, problems: once(problems) }
+  const { text, origin } = talconfig
+  return { ok: true, value: { talconfig: { name: 'talconfig.yaml', text, origin }, patches, variables, warnings: [] } }
 }
 
 type Scopes = Record<(typeof PATCH_SCOPES)[number], string[]> & { nodes: Record<NodeName, string[]> }
