@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
 import { parse } from 'yaml'
 
 /**
@@ -6,7 +7,7 @@ import { parse } from 'yaml'
  * count: `talosctl config new` and every run of talhelper make others, and nobody writes them by hand.
  */
 export function fingerprint(name: string, content: Uint8Array): string {
-  const counts = name === 'talosconfig' ? (withoutClient(content) ?? content) : content
+  const counts = basename(name) === 'talosconfig' ? (withoutClient(content) ?? content) : content
   return createHash('sha256').update(counts).digest('hex')
 }
 

@@ -23,7 +23,8 @@ export function carryOutPlacing(places: Places, manifest: PlacingManifest, disk:
   const files = placingFiles(places)
   const staging = join(stateDir, manifest.staging)
   const names = [...manifest.moves, ...manifest.removals]
-  const folders = [...new Set(names.map((name) => join(outDir, dirname(name))))]
+  // outer ones first; each of them may be new
+  const folders = [...new Set(names.flatMap(foldersOf))].sort().map((folder) => join(outDir, folder))
   for (const folder of folders) disk.makeFolder(folder)
   for (const name of manifest.moves) disk.move(join(staging, stagedName(name)), join(outDir, name))
   for (const name of manifest.removals) disk.remove(join(outDir, name))
@@ -33,6 +34,8 @@ export function carryOutPlacing(places: Places, manifest: PlacingManifest, disk:
   disk.remove(files.manifest)
   disk.sync(stateDir)
 }
+
+const foldersOf = (name: string): string[] => (name === '.' ? [] : [dirname(name), ...foldersOf(dirname(name))])
 
 /** Replaces a file of ours in `.run` as a whole, durably. */
 export function writeState(path: string, content: unknown, disk: Disk): void {

@@ -161,17 +161,19 @@ test('takes an edit that says what is generated now for no edit', () => {
   })
 })
 
-test('takes another client certificate in the talosconfig for no edit, and another endpoint for one', () => {
-  inFolder((places) => {
-    const config = (crt: string, endpoint: string) =>
-      `contexts: {c: {crt: ${crt}, key: k${crt}, endpoints: [${endpoint}]}}`
-    putInPlace(places, { talosconfig: config('one', '10.0.0.1') })
-    writeFileSync(join(places.outDir, 'talosconfig'), config('two', '10.0.0.1'))
-    assert.equal(changes(places, { talosconfig: config('three', '10.0.0.1') }), ['talosconfig replace'])
-    writeFileSync(join(places.outDir, 'talosconfig'), config('two', '10.0.0.9'))
-    assert.equal(changes(places, { talosconfig: config('three', '10.0.0.1') }), ['talosconfig replace edited'])
+for (const name of ['talosconfig', 'clusterconfig/talosconfig']) {
+  test(`takes another client certificate in ${name} for no edit, and another endpoint for one`, () => {
+    inFolder((places) => {
+      const config = (crt: string, endpoint: string) =>
+        `contexts: {c: {crt: ${crt}, key: k${crt}, endpoints: [${endpoint}]}}`
+      putInPlace(places, { [name]: config('one', '10.0.0.1') })
+      writeFileSync(join(places.outDir, name), config('two', '10.0.0.1'))
+      assert.equal(changes(places, { [name]: config('three', '10.0.0.1') }), [`${name} replace`])
+      writeFileSync(join(places.outDir, name), config('two', '10.0.0.9'))
+      assert.equal(changes(places, { [name]: config('three', '10.0.0.1') }), [`${name} replace edited`])
+    })
   })
-})
+}
 
 test('makes a file again that somebody removed, and closes one that others may read', () => {
   inFolder((places) => {
@@ -327,74 +329,58 @@ function judge(places: Places, when: string): 'old' | 'new' {
   return set
 }
 
-for (const torn of [false, true]) {
-  test(`shows the old set or the new one after kill -9 ${torn ? 'in the middle of writing a file' : 'after any operation'}`, () => {
-    const sets: string[] = []
-    for (let operation = 1; ; operation++) {
-      let killed = false
+/** What placing NEW over OLD does to the disk, in order. */
+const operations: string[] = []
+inFolder((places) => {
+  putInPlace(places, OLD)
+  const disk = mortalDisk(Number.POSITIVE_INFINITY, false, () => process.exit(1))
+  putInPlace(places, NEW, { disk })
+  operations.push(...disk.operations)
+})
+const numbered = operations.map((operation, index): [number, string] => [index + 1, operation])
+
+test('shows the old set or the new one after kill -9 after any operation, and in the middle of writing any file', () => {
+  const sets = new Map<string, string[]>([
+    ['whole', []],
+    ['torn', []],
+  ])
+  for (const [number, operation] of numbered) {
+    for (const how of operation.startsWith('create') ? ['whole', 'torn'] : ['whole']) {
       inFolder((places) => {
         putInPlace(places, OLD)
-        killed = die(places, 'place', operation, torn, NEW)
-        const settled = judge(places, `killed at operation ${operation}`)
-        if (killed) sets.push(settled)
-        else assert.is(settled, 'new')
+        const when = `${how}, at operation ${number}, ${operation}`
+        assert.ok(die(places, 'place', number, how === 'torn', NEW), when)
+        sets.get(how)?.push(judge(places, when))
       })
-      if (!killed) break
-      // torn and whole differ only where a file is created, which is over with the first move
-      if (torn && sets.at(-1) === 'new') break
     }
-    assert.ok(sets.length > 10, sets.join())
-    assert.equal([...sets].sort().reverse(), sets, 'old until one moment, and new ever after')
-    assert.equal(new Set(sets).size, 2)
-  })
-}
+  }
+  for (const found of sets.values()) {
+    assert.ok(found.length > 5)
+    assert.equal([...found].sort().reverse(), found, 'old until one moment, and new ever after')
+    assert.equal(new Set(found).size, 2)
+  }
+})
 
 test('shows the new set after kill -9 of what finishes a placing, and of that again', () => {
+  const firstMove = operations.findIndex((operation) => /^move .*staging\./.test(operation)) + 1
+  assert.ok(firstMove > 10)
   for (let operation = 1; ; operation++) {
     let killed = false
     inFolder((places) => {
       putInPlace(places, OLD)
-      // the first move of this placing, found by what it leaves
-      const dead = mortalDisk(firstMove(), false, () => {
+      const dead = mortalDisk(firstMove, false, () => {
         throw new Error('dead')
       })
       assert.throws(() => putInPlace(places, NEW, { disk: dead }), /dead/)
       assert.ok(existsSync(join(places.stateDir, 'placing.json')))
       killed = die(places, 'settle', operation, false)
-      if (operation % 3 === 0) die(places, 'settle', 1, false)
+      if (operation % 7 === 0) die(places, 'settle', 2, false)
       assert.is(judge(places, `settling killed at operation ${operation}`), 'new')
     })
     if (!killed) break
     assert.ok(operation < 50)
   }
 })
-
-/** Number of the operation after which the manifest is on disk for certain and one file is in place. */
-function firstMove(): number {
-  let operations = 0
-  let found = 0
-  const count = <A extends unknown[]>(operation: (...args: A) => void, moves = false) => {
-    return (...args: A) => {
-      operations++
-      if (moves && String(args[0]).includes('staging.') && found === 0) found = operations
-      operation(...args)
-    }
-  }
-  const { makeFolder, create, sync, move, remove } = realDisk
-  inFolder((places) => {
-    putInPlace(places, OLD)
-    const disk = {
-      makeFolder: count(makeFolder),
-      create: count(create),
-      sync: count(sync),
-      move: count(move, true),
-      remove: count(remove),
-    }
-    putInPlace(places, NEW, { disk })
-  })
-  assert.ok(found > 0)
-  return found
-}
 
 test('shows one whole set whatever the sets are and whenever it dies', () => {
   const files = fc.dictionary(
