@@ -84,6 +84,8 @@ async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitC
     for (const { title } of steps) say.line(`Would ${title}`)
     return say.end(EXIT_CODES.pending)
   }
+  if (steps.length > 0 && foreign?.value.plain)
+    say.line(`Delete ${flags.from} when you have looked at all: it holds the same secrets in plain text`)
   if (steps.length === 0) say.line(`Nothing to do: ${forPeople(file)} is there, encrypted, whole and can be opened`)
   return say.end(EXIT_CODES.done, nextCommand({ cluster, dir, declared: declared !== undefined, ageKey }))
 }

@@ -121,6 +121,13 @@ test('makes the identity that is named, and says how the next command finds it',
   assert.is(world.init().code, 0)
 })
 
+test('makes the identity where sops is told to look for it', ({ world }) => {
+  world.env.SOPS_AGE_KEY_FILE = join(world.home, 'told.txt')
+  assert.is(world.init().code, 0)
+  assert.ok(existsSync(join(world.home, 'told.txt')))
+  assert.not.ok(existsSync(keysFile(world)))
+})
+
 test('reuses the identity that the user has', ({ world }) => {
   world.sh('age-keygen', ['-o', join(world.home, 'k.txt')])
   world.env.SOPS_AGE_KEY = readFileSync(join(world.home, 'k.txt'), 'utf8')
@@ -159,8 +166,9 @@ test('writes nothing where the rule that fits would leave values in plain text',
 test('takes over the secrets of talosctl', ({ world }) => {
   const file = join(world.home, 'secrets.yaml')
   world.sh('talosctl', ['gen', 'secrets', '-o', file])
-  const { code, stderr } = world.init('--from', file)
+  const { code, stdout, stderr } = world.init('--from', file)
   assert.is(code, 0, stderr)
+  assert.match(stdout, /^Delete .*secrets.yaml when you have looked at all: it holds the same secrets in plain text$/m)
   assert.equal(leavesOf(decrypted(world)).sort(), leavesOf(readFileSync(file, 'utf8')).sort())
   assert.is(world.init('--from', file).code, 0)
   const other = join(world.home, 'other.yaml')

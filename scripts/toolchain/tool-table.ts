@@ -61,8 +61,8 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     name: 'sops',
     purpose: 'encrypts and checks the secrets of a cluster',
     optional: false,
-    // 3.9 is the first with `encrypt` and `decrypt` as commands.
-    range: '>=3.9 <4',
+    // 3.10 is the first whose `encrypt` reads standard input, so that no plain text is ever in a file.
+    range: '>=3.10 <4',
     pinned: '3.13.3',
     override: 'SOPS',
     versionArgv: ['--version', '--disable-version-check'],

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { readYaml } from '../../../workflows/model/yaml-source.ts'
 import { forPeople, invalid, readSource } from '../../declaration.ts'
@@ -151,7 +151,7 @@ async function identityToUse({
   const found = await findIdentities({ dir, env: tools.env, run, ...(ageKey && { others: [ageKey] }) })
   const wanted = ageKey === undefined ? found : found.filter(({ from }) => from === ageKey)
   const usable = wanted.find(({ recipients }) => recipients.length > 0)
-  const file = ageKey ?? defaultIdentityFile(tools.env)
+  const file = ageKey ?? newIdentityFile(tools.env)
   const failures = usable?.isFile ? await exposed(usable.from, run) : []
   if (usable === undefined && existsSync(file)) {
     const detail = `${forPeople(file)} holds no age identity that age-keygen can read`
@@ -162,6 +162,10 @@ async function identityToUse({
   const [recipient] = usable?.recipients ?? []
   return { ok: true, value: recipient === undefined ? { make: file } : { recipient } }
 }
+
+/** Where sops is told to look, else where it looks by itself. */
+const newIdentityFile = (env: NodeJS.ProcessEnv): string =>
+  env.SOPS_AGE_KEY_FILE ? resolve(env.SOPS_AGE_KEY_FILE) : defaultIdentityFile(env)
 
 async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure[]> {
   let folder = dirname(file)
@@ -176,8 +180,8 @@ async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure
 /** talhelper → memory → sops → a new file. Nothing is written unless every value is encrypted. */
 async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish): Promise<Failure[]> {
   const run = createRun(tools)
-  const made = foreign ?? (await newSecrets(tools))
-  if (made === undefined)
+  const plaintext = foreign?.text ?? (await newSecrets(tools))
+  if (plaintext === undefined)
     return [failure('command-failed', { detail: 'talhelper made no secrets', hint: 'talhelper gensecret > /dev/null' })]
   const rule = sopsRule(file, tools.env)
   if (rule.found !== 'rule')
@@ -187,7 +191,7 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
         hint: 'run the same again',
       }),
     ]
-  const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext: made.text }))
+  const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext }))
   if (encrypted.exitCode !== 0) {
     const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode, encrypted.stderr)}`
     const hint = `echo a: 1 | sops --config ${typed(forPeople(rule.config))} encrypt --filename-override ${typed(forPeople(file))}`
@@ -213,8 +217,7 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
   return []
 }
 
-async function newSecrets(tools: SecretTools): Promise<ForeignSecrets | undefined> {
+async function newSecrets(tools: SecretTools): Promise<string | undefined> {
   const { exitCode, stdout } = await createRun(tools)(talhelperCommands.genSecret())
-  const read = exitCode === 0 ? readBundle(stdout) : undefined
-  return read?.ok ? { text: stdout, caFingerprint: read.bundle.caFingerprint } : undefined
+  return exitCode === 0 && readBundle(stdout).ok ? stdout : undefined
 }

@@ -8,8 +8,14 @@ import { readBundle } from './bundle.ts'
 import type { SecretTools } from './secret-tools.ts'
 import { typed } from './typed.ts'
 
-/** The plain text of a bundle, in memory on its way to sops, and which cluster it is of. */
-export type ForeignSecrets = { text: string; caFingerprint: string }
+export type ForeignSecrets = {
+  /** the plain text of a bundle, in memory on its way to sops */
+  text: string
+  /** which cluster it is of */
+  caFingerprint: string
+  /** the file that it came from can be read by anybody who has it */
+  plain: boolean
+}
 
 /**
  * The secrets of an existing cluster: from a secrets.yaml (`talosctl gen secrets`, Terraform, talhelper; SOPS may have
@@ -31,7 +37,8 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
   const contents = mapsIn(text)
   const config = contents?.find((map) => 'machine' in map)
   if (contents === undefined) return wrong('it is no YAML')
-  if (contents.some((map) => 'sops' in map)) {
+  const encrypted = contents.some((map) => 'sops' in map)
+  if (encrypted) {
     const decrypted = await run(sopsCommands.decrypt({ file }))
     if (decrypted.exitCode !== 0)
       return wrong(sopsMeaning(decrypted.exitCode), `sops decrypt ${typed(file)} > /dev/null`)
@@ -49,7 +56,7 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
   if (!read.ok) return wrong(`it is no complete set of secrets: ${read.wrong.join(', ')}`)
   if (config !== undefined && !sameAuthorities(config, text))
     return wrong('talhelper made other CAs of it than it holds', 'report this with the versions of Talos and talhelper')
-  return { ok: true, value: { text, caFingerprint: read.bundle.caFingerprint } }
+  return { ok: true, value: { text, caFingerprint: read.bundle.caFingerprint, plain: !encrypted } }
 }
 
 type YamlMap = Record<string, unknown>
