@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { failure } from '../workflows/model/failure.ts'
 import { type Call, reject } from './command.ts'
-import { settlePlacing } from './config/placing/settle-placing.ts'
 import { readSource } from './declaration.ts'
 import { openRunFolder, runFolder } from './engine/run-folder.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
@@ -23,8 +22,6 @@ export async function registerClusterSchematics(
   { factory = cluster.operations.upgrade.factory }: { factory?: string | undefined },
 ): Promise<Ended> {
   const stateDir = runFolder(layout.folder)
-  const settled = settlePlacing({ outDir: layout.folder, stateDir })
-  if (!settled.ok) return { exitCode: reject([settled.failure], common), text: '' }
   const path = join(layout.folder, 'talconfig.rendered.yaml')
   const rendered = readSource(path)
   if (rendered === undefined) {
