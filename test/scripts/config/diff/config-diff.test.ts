@@ -6,7 +6,6 @@ import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, parseAllDocuments, stringify } from 'yaml'
-import { comparisonDiff } from '../../../../scripts/config/diff/comparison-diff.ts'
 import { configDiff } from '../../../../scripts/config/diff/config-diff.ts'
 import { redact } from '../../../../scripts/redact.ts'
 import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
@@ -245,37 +244,6 @@ test('shows no secret of configurations that talosctl generates', async () => {
     const other = stringify(parseAllDocuments(config).map((document) => (document as { toJS(): unknown }).toJS())[0])
     assert.is(shown(config.split(/^---$/m)[0], other), '', 'the same in another style')
   }
-})
-
-test('names the documents of files that come and go, and shows the changes of those that stay', () => {
-  const bytes = (text: string) => Buffer.from(text)
-  const generated = new Map([
-    ['a', bytes(HOSTNAME('a2'))],
-    ['b', bytes(HOSTNAME('b'))],
-    ['d', bytes('d: 1')],
-  ])
-  const diff = comparisonDiff(
-    [
-      { name: 'a', change: 'replace', before: bytes(HOSTNAME('a1')) },
-      { name: 'b', change: 'create' },
-      { name: 'c', change: 'prune', before: bytes(HOSTNAME('c')) },
-      { name: 'd', change: 'unchanged', before: bytes('d: 1') },
-    ],
-    generated,
-    ['secret'],
-  )
-  assert.equal(
-    diff.map(({ name, change, documents }) => [
-      name,
-      change,
-      ...documents.map((d) => [d.change, d.document, d.patch !== '']),
-    ]),
-    [
-      ['a', 'replace', ['changed', 'HostnameConfig a2', true]],
-      ['b', 'create', ['added', 'HostnameConfig b', false]],
-      ['c', 'prune', ['removed', 'HostnameConfig c', false]],
-    ],
-  )
 })
 
 test('shows no known secret and never fails, whatever two texts are', () => {
