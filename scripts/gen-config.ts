@@ -19,6 +19,7 @@ import { type RenderedConfig, renderConfig } from './config/render-config.ts'
 import { type CheckedSecrets, checkSecrets } from './config/secrets/check-secrets.ts'
 import { protectFromGit } from './config/secrets/protect-from-git.ts'
 import { findSecretTools, type SecretTools } from './config/secrets/secret-tools.ts'
+import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { forPeople, invalid } from './declaration.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
@@ -117,6 +118,7 @@ async function prepareAndPlace(
     warnings: [...call.warnings, ...rendered.value.warnings],
     ignored: ignored.value.flatMap(({ file, lines }) => lines.map((line) => `${forPeople(file)}: ${line}`)),
     unregistered: unregisteredOf(call, rendered.value),
+    register: workflowCommand('register-schematics', cluster.id, layout.root),
     dryRun: common.dryRun,
   }
   const edits = wish.discardEdits ? [] : editFailures(places, comparison.value)

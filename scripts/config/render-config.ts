@@ -142,9 +142,17 @@ const renderer =
     // the engine takes a moment to load, and a talconfig.yaml that a person wrote does not need it
     const { renderTemplate } = await import('./template/render-template.ts')
     const result = await renderTemplate({ root, path: relative(root, path), context, options, run })
-    if (result.ok) return result.rendered
+    if (result.ok) return { ...result.rendered, origin: shownOrigin(result.rendered, root) }
     problems.push(...result.problems)
     return undefined
+  }
+
+/** Where a line came from, under the path that people know the template by. */
+const shownOrigin =
+  (rendered: Rendered, root: string): Rendered['origin'] =>
+  async (line) => {
+    const from = await rendered.origin(line)
+    return from && { ...from, path: forPeople(join(root, from.path)) }
   }
 
 async function renderPatch(

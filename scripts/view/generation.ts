@@ -22,6 +22,8 @@ export type Generation = {
   ignored: readonly string[]
   /** schematics that the Image Factory was never told of */
   unregistered: readonly string[]
+  /** the command that tells it */
+  register: string
   dryRun: boolean
 }
 
@@ -65,7 +67,7 @@ export function printGeneration(
     ...(changes.length === 0 ? [`${cluster.name}: ${comparison.length} files, all of them as they should be`] : []),
     ...generation.unregistered.map((id) => `Schematic ${id} was never registered from here`),
     ...(generation.unregistered.length > 0
-      ? [`Register: node --import tsx workflows/register-schematics.ts --cluster ${cluster.id}`]
+      ? [`Register: ${generation.register}`]
       : []),
     ...generation.ignored.map((line) => `${dryRun ? 'would add' : 'added'} to ${line}`),
   ]
