@@ -111,16 +111,10 @@ function looked(value: TemplateValue, path: TemplateValue): TemplateValue {
   }, value)
 }
 
-function attribute(
-  value: TemplateValue,
-  path: TemplateValue,
-  { strict }: JinjaWorld,
-  fallback?: TemplateValue,
-): TemplateValue {
+function attribute(value: TemplateValue, path: TemplateValue, fallback?: TemplateValue): TemplateValue {
   const found = looked(value, path)
   if (found !== undefined) return found
   if (fallback !== undefined && fallback !== null) return fallback
-  if (!strict) return undefined
   throw new TemplateTrouble(`an item has no attribute '${pythonPath(path)}'`)
 }
 
@@ -178,7 +172,7 @@ function filter(
 ): TemplateValue {
   if (templateHelpers[name]) return helper(name, [value, ...args], named, world)
   const { keysOf, strict } = world
-  if (value === undefined && strict) throw missing()
+  if (value === undefined && (strict || /^(int|float|round|abs)$/.test(name))) throw missing()
   const str = (item: TemplateValue) => pythonText(item, keysOf)
   if (name === 'map') return mapped(value, args, named, world)
   if (/^(select|reject)/.test(name)) return selected(name, value, args, world)
@@ -190,8 +184,7 @@ function filter(
   const key = () => {
     const sensitive = truthy(given.case_sensitive)
     return (item: TemplateValue) => {
-      const found =
-        given.attribute === undefined || given.attribute === null ? item : attribute(item, given.attribute, world)
+      const found = given.attribute === undefined || given.attribute === null ? item : attribute(item, given.attribute)
       return sensitive ? found : folded(found)
     }
   }
@@ -239,16 +232,18 @@ function filter(
       const parts =
         given.attribute === undefined || given.attribute === null
           ? list
-          : list.map((item) => attribute(item, given.attribute, world))
+          : list.map((item) => attribute(item, given.attribute))
       return parts.map(str).join(given.d === undefined ? '' : str(given.d))
     }
     case 'sort':
-      return sorted(items(value, world), sortKey(given, world), truthy(given.reverse))
+      return sorted(items(value, world), sortKey(given), truthy(given.reverse))
     case 'unique': {
       const seen: TemplateValue[] = []
       const keyOf = key()
       return items(value, world).filter((item) => {
         const found = keyOf(item)
+        if (typeof found === 'object' && found !== null)
+          throw new TemplateTrouble(`a ${typeName(found)} can not be told apart by unique`)
         if (seen.some((other) => equal(other, found))) return false
         seen.push(found)
         return true
@@ -269,11 +264,11 @@ function filter(
       const parts =
         given.attribute === undefined || given.attribute === null
           ? list
-          : list.map((item) => attribute(item, given.attribute, world))
+          : list.map((item) => attribute(item, given.attribute))
       return parts.reduce((total, item) => added(total, item), given.start ?? 0)
     }
     case 'groupby': {
-      const keyOf = (item: TemplateValue) => attribute(item, given.attribute, world, given.default)
+      const keyOf = (item: TemplateValue) => attribute(item, given.attribute, given.default)
       const fold = truthy(given.case_sensitive)
         ? (item: TemplateValue) => keyOf(item)
         : (item: TemplateValue) => folded(keyOf(item))
@@ -347,11 +342,11 @@ function filter(
 }
 
 /** Sorting may be by several attributes, with commas between them. */
-function sortKey(given: Record<string, TemplateValue>, world: JinjaWorld): (item: TemplateValue) => TemplateValue {
+function sortKey(given: Record<string, TemplateValue>): (item: TemplateValue) => TemplateValue {
   const fold = truthy(given.case_sensitive) ? (item: TemplateValue) => item : folded
   if (given.attribute === undefined || given.attribute === null) return fold
   const paths = typeof given.attribute === 'string' ? given.attribute.split(',') : [given.attribute]
-  return (item) => paths.map((path) => fold(attribute(item, path, world)))
+  return (item) => paths.map((path) => fold(attribute(item, path)))
 }
 
 function pairs(list: TemplateValue[], world: JinjaWorld): TemplateValue[] {
@@ -372,7 +367,7 @@ function mapped(value: TemplateValue, args: readonly TemplateValue[], named: Nam
     if (named.attribute === undefined) throw new TemplateTrouble('map needs the name of a filter, or an attribute')
     for (const key of Object.keys(named))
       if (key !== 'attribute' && key !== 'default') throw new TemplateTrouble(`map got an unexpected argument '${key}'`)
-    return list.map((item) => attribute(item, named.attribute, world, named.default))
+    return list.map((item) => attribute(item, named.attribute, named.default))
   }
   const [name, ...rest] = args
   return list.map((item) => filter(String(name), item, rest, named, world))
@@ -391,7 +386,7 @@ function selected(
   if (byAttribute && path === undefined) throw new TemplateTrouble(`${name} needs the name of an attribute`)
   return items(value, world).filter((item) => {
     const subject = byAttribute ? looked(item, path) : item
-    if (testName === undefined && subject === undefined && world.strict) return attribute(item, path, world)
+    if (testName === undefined && subject === undefined && world.strict) return attribute(item, path)
     return (testName === undefined ? truthy(subject) : test(String(testName), subject, rest, world)) === wanted
   })
 }
@@ -584,6 +579,7 @@ function truncated(value: TemplateValue, given: Record<string, TemplateValue>): 
 }
 
 const pythonNumber = (text: string): number => {
+  if (/^\s*[-+]?(inf|infinity|nan)\s*$/i.test(text)) throw new TemplateTrouble('infinite numbers are not known here')
   const plain = text.trim().replace(/(?<=\d)_(?=\d)/g, '')
   return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(plain) ? Number(plain) : Number.NaN
 }
@@ -674,7 +670,14 @@ function stringMethod(
     throw new TemplateTrouble(`${name}() takes a string, and this is ${typeName(arg)}`)
   }
   const some = (arg: TemplateValue) => (Array.isArray(arg) ? arg.map(text) : [text(arg)])
-  const all = (pattern: RegExp) => value !== '' && pattern.test(value)
+  const all = (pattern: RegExp) => {
+    if (/[^\p{ASCII}]/u.test(value))
+      throw new TemplateTrouble(
+        `${name}() of letters beyond ASCII is not known here`,
+        '`engine: jinja2` in operations.yaml renders it',
+      )
+    return value !== '' && pattern.test(value)
+  }
   const alone = (count: number) => {
     if (args.length > count)
       throw new TemplateTrouble(
@@ -774,7 +777,7 @@ function splitText(value: string, separator: TemplateValue, limit: TemplateValue
       : new RegExp(`^\\s*((?:\\S+\\s+){${times}})(.*)$`, 's')
     const [, left = '', right = ''] = pattern.exec(value) ?? []
     return fromRight
-      ? [left.trim(), ...right.trim().split(/\s+/)]
+      ? [left.trimEnd(), ...right.trim().split(/\s+/)]
       : [...left.trim().split(/\s+/), right.trimEnd()].filter((word) => word !== '')
   }
   const by = formatText(separator)
@@ -787,7 +790,7 @@ function splitText(value: string, separator: TemplateValue, limit: TemplateValue
 }
 
 /** What a number that minijinja printed as JSON looks like in Python; it alone still shows a float that is whole. */
-export const printedNumber = (text: string): string | undefined =>
+const printedNumber = (text: string): string | undefined =>
   /^-?\d+$/.test(text) ? text : /^-?\d+(\.\d+)?([eE][-+]?\d+)?$/.test(text) ? pythonFloat(Number(text)) : undefined
 
 /** The text of a printed value, from its JSON. `keysOf` and `isTuple` know what JSON does not say. */

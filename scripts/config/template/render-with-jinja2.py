@@ -49,7 +49,7 @@ class Loader(jinja2.BaseLoader):
             raise Trouble("outside", name)
         try:
             with open(real, "r", encoding="utf-8", newline="") as file:
-                source = file.read()
+                source = re.sub("\r\n?", "\n", file.read())
         except (OSError, UnicodeDecodeError):
             raise jinja2.TemplateNotFound(name)
         if name not in self.paths:

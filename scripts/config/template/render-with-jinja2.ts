@@ -161,7 +161,7 @@ function firstTag({ options }: RenderRequest, source: string): number {
 
 function lineText({ root }: RenderRequest, { path, line }: Place): string {
   try {
-    return readFileSync(realpathSync(join(root, path)), 'utf8').split('\n')[line - 1] ?? ''
+    return readFileSync(realpathSync(join(root, path)), 'utf8').split(/\r\n?|\n/)[line - 1] ?? ''
   } catch {
     return ''
   }

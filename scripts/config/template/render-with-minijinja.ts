@@ -93,7 +93,8 @@ function load(request: RenderRequest): Loaded {
     try {
       const real = realpathSync(join(root, path))
       if (!real.startsWith(root + sep)) return 'outside'
-      return { source: readFileSync(real, 'utf8') }
+      // As Jinja reads them.
+      return { source: readFileSync(real, 'utf8').replace(/\r\n?/g, '\n') }
     } catch {
       return relative(root, join(root, path)).startsWith('..') ? 'outside' : undefined
     }
@@ -185,6 +186,8 @@ function renderOnce(
           marked,
           sites,
           helpers: new Set(Object.keys(templateHelpers)),
+          contextNames: new Set(Object.keys(request.context)),
+          fractions: holds(fromPlain(request.context), (part) => typeof part === 'number' && !Number.isInteger(part)),
           nameOf(reference) {
             const found = loaded.numberOf(
               reference.path,
@@ -268,7 +271,7 @@ function install(environment: Environment, request: RenderRequest, sites: readon
       const positional = fromNative(args) as TemplateValue[]
       if (name === 'undefined') throw undefinedTrouble(sites[id], positional, Object.keys(request.context))
       const values = fromNative(named)
-      const result = callJinja(name, positional, values instanceof Map ? Object.fromEntries(values) : {}, world)
+      const result = callJinja(name, positional, Object.fromEntries(values as [string, TemplateValue][]), world)
       // Maps that were made here have an order that no one else knows.
       if (name === 'dict' || name === 'dict()' || /:from/.test(name)) order.learn(result)
       return toPlain(result)

@@ -37,6 +37,9 @@ export type TranslateRequest = {
   /** gets a new site for every call of ours; the index is its id */
   sites: Site[]
   helpers: ReadonlySet<string>
+  contextNames: ReadonlySet<string>
+  /** the context has fractions, so that sums may be whole floats */
+  fractions: boolean
 }
 
 /** Where a tag stands in the wording for minijinja, by line and columns from 0, and where it is in the template. */
@@ -145,6 +148,8 @@ class Translation {
   readonly bound: Set<string>
   readonly segments: Segment[]
   readonly modules = new Set<string>()
+  /** the tags that are not closed yet, innermost last */
+  readonly open: { name: string; at: number; seen: string[] }[] = []
   tokens: Token[] = []
   position = 0
 
@@ -164,7 +169,7 @@ class Translation {
     let lineStart = 0
     let line = 0
     const tags: TagPlace[] = []
-    const open: { name: string; at: number; seen: string[] }[] = []
+    const { open } = this
     const add = (more: string) => {
       text += more
       for (const newline of more.matchAll(/\n/g)) {
@@ -328,11 +333,13 @@ class Translation {
         return this.#call()
       case 'filter':
         start('filter')
-        return `filter ${this.#filterChain()}`
+        return `filter ${this.#filterChain()} %}{% with`
       case 'with':
         start('with')
         return this.#with()
       case 'block': {
+        const around = open.find(({ name }) => name !== 'if' && name !== 'block')
+        if (around) this.#refuse(word.at, `a block does not see the variables of a '${around.name}' in Jinja2`)
         start('block')
         const name = this.#name().text
         if (this.#is('scoped', 'required')) {
@@ -377,7 +384,7 @@ class Translation {
     open.pop()
     if (opener === 'block' && this.#peek().kind === 'name') this.#next()
     this.#end()
-    return word.text
+    return opener === 'set' || opener === 'filter' ? `endwith %}{% ${word.text}` : word.text
   }
 
   #condition(): string {
@@ -430,9 +437,10 @@ class Translation {
       return `set ${text} = ${this.#value(expr)}`
     }
     startBlock()
-    if (this.#skip('|')) return `set ${text} | ${this.#filterChain()}`
+    // minijinja keeps what is set inside; Jinja2 has a scope there.
+    if (this.#skip('|')) return `set ${text} | ${this.#filterChain()} %}{% with`
     this.#end()
-    return `set ${text}`
+    return `set ${text} %}{% with`
   }
 
   #macro(): string {
@@ -636,7 +644,7 @@ class Translation {
       else {
         const others = /in$/.test(operator) ? [this.#iterable(right)] : [this.#handed(right, 'float')]
         parts.push(
-          `__c(${this.#site(at, end)}, ${JSON.stringify(`op:${operator}`)}, [${this.#handed(left, 'float')}, ${others}], {})`,
+          `__c(${this.#site(at, end)}, ${JSON.stringify(`op:${operator}`)}, [${this.#handed(left, 'float')}, ${others}], [])`,
         )
       }
       left = right
@@ -674,14 +682,14 @@ class Translation {
         const value = right.kind === 'tuple' ? right.raw : this.#handed(right)
         const name = right.kind === 'tuple' ? 'op:% tuple' : 'op:%'
         left = this.#plain(
-          `__c(${this.#site(at, right.end)}, ${JSON.stringify(name)}, [${this.#handed(left)}, ${value}], {})`,
+          `__c(${this.#site(at, right.end)}, ${JSON.stringify(name)}, [${this.#handed(left)}, ${value}], [])`,
           left,
           right,
         )
       } else if (operator === '/')
         left = {
           ...this.#plain(
-            `(__c(${this.#site(left.at, right.end)}, "op:/", [${this.#handed(left, 'float')}, ${this.#handed(right, 'float')}], {})|float)`,
+            `(__c(${this.#site(left.at, right.end)}, "op:/", [${this.#handed(left, 'float')}, ${this.#handed(right, 'float')}], [])|float)`,
             left,
             right,
           ),
@@ -702,15 +710,20 @@ class Translation {
   }
 
   #arithmetic(left: Expr, operator: string, right: Expr): Expr {
-    const float = left.kind === 'float' || right.kind === 'float'
+    const float = left.kind === 'float' || right.kind === 'float' || this.#mayBeFraction(left, right)
     if (operator === '*' && (left.string !== undefined || right.string !== undefined))
       return this.#plain(
-        `__c(${this.#site(left.at, right.end)}, "op:*", [${this.#handed(left)}, ${this.#handed(right)}], {})`,
+        `__c(${this.#site(left.at, right.end)}, "op:*", [${this.#handed(left)}, ${this.#handed(right)}], [])`,
         left,
         right,
       )
     const raw = `(${this.#value(left, 'float')} ${operator} ${this.#value(right, 'float')})`
     return { ...this.#plain(raw, left, right), kind: float ? 'float' : 'plain' }
+  }
+
+  /** A sum of two fractions may be whole, and a text is no number. */
+  #mayBeFraction(left: Expr, right: Expr): boolean {
+    return this.request.fractions && left.string === undefined && right.string === undefined
   }
 
   #plain(raw: string, left: Expr, right: Expr): Expr {
@@ -743,6 +756,8 @@ class Translation {
     switch (token.kind) {
       case 'name': {
         if (/^(true|True|false|False|none|None)$/.test(text)) return literal(text.toLowerCase())
+        if (text === 'loop' && !this.open.some(({ name }) => name === 'for') && !this.bound.has('loop'))
+          this.#refuse(at, "'loop' is undefined outside of a 'for' of the same template", '')
         if (!/^\w+$/.test(text)) this.#refuse(at, `minijinja knows no names like '${text}'`)
         return { raw: text, kind: 'plain', at, end, name: text, chain: [{ raw: text, end }] }
       }
@@ -786,7 +801,7 @@ class Translation {
           this.#expect('}')
           const close = this.#before()
           return {
-            raw: `__c(${this.#site(at, close)}, "dict", [${pairs.join(', ')}], {})`,
+            raw: `__c(${this.#site(at, close)}, "dict", [${pairs.join(', ')}], [])`,
             kind: 'plain',
             at,
             end: close,
@@ -873,8 +888,8 @@ class Translation {
     const positional = [...first, ...args.filter((arg) => arg.name === undefined).map(given)]
     const named = args
       .filter((arg) => arg.name !== undefined)
-      .map((arg) => `${JSON.stringify(arg.name)}: ${given(arg)}`)
-    return `${this.#site(where.at, this.#before())}, ${JSON.stringify(name)}, [${positional.join(', ')}], {${named.join(', ')}}`
+      .map((arg) => `[${JSON.stringify(arg.name)}, ${given(arg)}]`)
+    return `${this.#site(where.at, this.#before())}, ${JSON.stringify(name)}, [${positional.join(', ')}], [${named.join(', ')}]`
   }
 
   #nativeArguments(args: readonly Argument[]): string {
@@ -986,7 +1001,13 @@ class Translation {
     if (name === 'round') {
       // Python's round leaves a whole number whole.
       const call = `__c(${this.#call_(token, 'filter:round', [operand], args, name)})`
-      return { raw: `(${call} if ${operand} is integer else ${call}|float)`, kind, at, end }
+      const common = args.length < 2 && args[0]?.name !== 'method'
+      return {
+        raw: common ? `(${call} if ${operand} is integer else ${call}|float)` : `(${call}|float)`,
+        kind,
+        at,
+        end,
+      }
     }
     if (name === 'reverse' && from.string !== undefined)
       return { raw: `__c(${this.#call_(token, `filter:${name}`, [operand], args, name)})`, kind: 'plain', at, end }
@@ -1094,6 +1115,8 @@ class Translation {
       this.#refuse(expr.at, 'a float is not handed on alike by both engines', 'add | int, or write // for a division')
     if (!expr.chain) return expr.raw
     this.#free(expr)
+    if (expr.name !== undefined && this.#isFunction(expr.name))
+      this.#refuse(expr.at, `'${expr.name}' is a function`, 'call it')
     if (this.request.options.undefined === 'chainable') return expr.raw
     if (this.request.options.undefined === 'default') return this.#lookable(expr)
     return `(${expr.raw} if ${expr.raw} is defined else ${this.#missing(expr, expr.chain)})`
@@ -1119,7 +1142,7 @@ class Translation {
     const names = steps.map(({ end }) => this.request.source.slice(expr.at, end))
     const id = this.#site(expr.at, expr.end, names)
     const there = steps.map(({ raw }) => `${raw} is defined`)
-    return `__c(${id}, "undefined", [[${there.join(', ')}], [${steps.map(({ raw }) => raw).join(', ')}]], {})`
+    return `__c(${id}, "undefined", [[${there.join(', ')}], [${steps.map(({ raw }) => raw).join(', ')}]], [])`
   }
 
   /** An imported template is rendered without the values of the one that imports it; minijinja would show them. */
@@ -1135,6 +1158,11 @@ class Translation {
     )
   }
 
+  #isFunction(name: string): boolean {
+    if (this.bound.has(name) || this.request.contextNames.has(name)) return false
+    return /^(range|dict|namespace|cycler|joiner|debug|caller|super|self)$/.test(name) || this.request.helpers.has(name)
+  }
+
   #iterable(expr: Expr): string {
     if (expr.kind === 'generator' || expr.kind === 'view' || expr.kind === 'tuple') return expr.raw
     return this.#handed(expr, 'soft')
@@ -1143,7 +1171,7 @@ class Translation {
   #iterated(expr: Expr): string {
     const value = this.#iterable(expr)
     if (expr.kind !== 'plain' && expr.kind !== 'soft') return value
-    return `(${value} if ${value} is sequence else __c(${this.#site(expr.at, expr.end)}, "iterate", [${value}], {}))`
+    return `(${value} if ${value} is sequence else __c(${this.#site(expr.at, expr.end)}, "iterate", [${value}], []))`
   }
 }
 
