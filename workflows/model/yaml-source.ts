@@ -1,6 +1,7 @@
 /** A YAML file as its author sees it: values, and the line and column that each of them came from. */
 import {
   type Document,
+  isCollection,
   isMap,
   isNode,
   isScalar,
@@ -69,19 +70,27 @@ function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (off
       HINTS[error.code],
     ),
   )
-  // an alias without an anchor only throws in toJS(), without a position
-  let dangling = false
+  let readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  const unreadable = (offset: number | undefined, message: string, hint?: string) => {
+    readable = false
+    problems.push(problemAt(offset ?? 0, message, hint))
+  }
   visit(doc, {
-    Alias(_key, alias) {
-      if (alias.resolve(doc) !== undefined) return
-      dangling = true
-      problems.push(problemAt(alias.range?.[0] ?? 0, `no anchor is called &${alias.source}`))
+    // an alias without an anchor only throws in toJS(), without a position
+    Alias(_key, alias, around) {
+      const target = alias.resolve(doc)
+      if (target === undefined) unreadable(alias.range?.[0], `no anchor is called &${alias.source}`)
+      else if (around.includes(target)) unreadable(alias.range?.[0], `*${alias.source} is part of what it stands for`)
+    },
+    Pair(_key, { key }) {
+      if (isCollection(key)) unreadable(key.range?.[0], 'a map or a list can not be a key', 'put {{ … }} in quotes')
     },
   })
+  const value = readable ? valueOf(doc) : undefined
+  if (value instanceof Error) problems.push(problemAt(0, 'the aliases of this file stand for too much', value.message))
 
-  const readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY') && !dangling
   return {
-    value: readable ? doc.toJS() : undefined,
+    value: value instanceof Error ? undefined : value,
     problems,
     ambiguities: () => ambiguousScalars(doc).map(({ offset, message, hint }) => problemAt(offset, message, hint)),
     problem: (path, message, hint) => problemAt(offsetOf(doc, path), message, hint),
@@ -110,6 +119,16 @@ function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (off
           : () => start
       return documentsOf({ path: file, text: node.value }, place)
     },
+  }
+}
+
+/** Aliases of aliases of aliases fill any memory; the library stops at some point, and Talos does, too. */
+function valueOf(doc: Document): unknown {
+  try {
+    return doc.toJS()
+  } catch (error) {
+    if (error instanceof ReferenceError) return error
+    throw error
   }
 }
 

@@ -74,6 +74,21 @@ const table: [behaviour: string, from: string | RegExp, to: string, problems: st
     '  id: 7\n  id: 7',
     ['4:3: the key id is there twice (only one of the two can be meant)'],
   ],
+  ['an alias of itself', '  vip: 10.0.0.10', '  own: &own [*own]', ['5:14: *own is part of what it stands for']],
+  [
+    'a template that was never rendered',
+    'ipAddress: 10.0.0.11',
+    'ipAddress: {{ address }}',
+    ['10:17: a map or a list can not be a key (put {{ … }} in quotes)'],
+  ],
+  [
+    'aliases that fill the memory',
+    '  vip: 10.0.0.10',
+    ['a', 'b', 'c', 'd']
+      .map((name, index) => `  ${name}: &${name} [${Array(12).fill(index === 0 ? 1 : `*${'abcd'[index - 1]}`)}]`)
+      .join('\n'),
+    ['1:1: the aliases of this file stand for too much (Excessive alias count indicates a resource exhaustion attack)'],
+  ],
   ['an unknown alias', '  vip: 10.0.0.10', '  vip: *virtual', ['5:8: no anchor is called &virtual']],
   ['a missing address', '    ipAddress: 10.0.0.11\n', '', ['9:5: nodes[0].ipAddress is missing']],
   ['a missing host name', '- hostname: cp-1\n    ip', '- ip', ['9:5: nodes[0].hostname is missing']],
