@@ -465,13 +465,12 @@ function operator(name: string, a: TemplateValue, b: TemplateValue, world: Jinja
       return !contains(a, b, world)
     case 'in':
       return contains(a, b, world)
-    case '*': {
-      const [text, times] = typeof a === 'string' ? [a, b] : [b, a]
-      if (typeof text !== 'string') throw new TemplateTrouble(`${typeName(a)} and ${typeName(b)} can not be multiplied`)
-      const count = Math.max(0, whole(times, "'*'"))
-      if (count * text.length > 1_000_000) throw new TemplateTrouble('this text gets longer than a million characters')
-      return text.repeat(count)
-    }
+    case '+':
+    case '-':
+    case '*':
+    case '//':
+    case '**':
+      return arithmetic(name, a, b)
     case '/': {
       const [over, under] = [a, b].map((value) => (typeof value === 'boolean' ? Number(value) : value))
       if (typeof over !== 'number' || typeof under !== 'number')
@@ -486,6 +485,33 @@ function operator(name: string, a: TemplateValue, b: TemplateValue, world: Jinja
       return modulo(whole(a, "'%'"), whole(b, "'%'"))
   }
   throw new TemplateTrouble(`no test is called '${name}'`)
+}
+
+function arithmetic(name: string, a: TemplateValue, b: TemplateValue): TemplateValue {
+  const [x, y] = [a, b].map((value) => (typeof value === 'boolean' ? Number(value) : value))
+  if (name === '+' && typeof a === 'string' && typeof b === 'string') return a + b
+  if (name === '+' && Array.isArray(a) && Array.isArray(b)) return [...a, ...b]
+  if (name === '*' && (typeof a === 'string' || typeof b === 'string' || Array.isArray(a) || Array.isArray(b))) {
+    const [many, times] = typeof a === 'string' || Array.isArray(a) ? [a, b] : [b, a]
+    const count = Math.max(0, whole(times, "'*'"))
+    if (typeof many !== 'string' && !Array.isArray(many))
+      throw new TemplateTrouble(`${typeName(b)} can not be repeated`)
+    if (count * many.length > 1_000_000) throw new TemplateTrouble('what is repeated here gets longer than a million')
+    return typeof many === 'string' ? many.repeat(count) : Array.from({ length: count }, () => many).flat(1)
+  }
+  if (typeof x !== 'number' || typeof y !== 'number')
+    throw new TemplateTrouble(`${typeName(a)} and ${typeName(b)} have no '${name}'`)
+  if (name === '//' && y === 0) throw new TemplateTrouble('division by zero')
+  if (name === '**' && y < 0)
+    throw new TemplateTrouble('a negative power is no whole number', '`engine: jinja2` in operations.yaml renders it')
+  const result =
+    name === '+' ? x + y : name === '-' ? x - y : name === '*' ? x * y : name === '//' ? Math.floor(x / y) : x ** y
+  if (!Number.isSafeInteger(result))
+    throw new TemplateTrouble(
+      'a number this large is not kept exactly',
+      '`engine: jinja2` in operations.yaml renders it',
+    )
+  return result === 0 ? 0 : result
 }
 
 const formatText = (value: TemplateValue): string => {

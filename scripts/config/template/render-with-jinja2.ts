@@ -5,6 +5,7 @@ import { nearest } from '../../../workflows/model/nearest.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
 import { originsOf } from './output-origin.ts'
 import type { Rendered, RenderRequest } from './render-template.ts'
+import { templateHelpers } from './template-helpers.ts'
 
 /** Half a minute: five hundred nodes take less than one second. */
 const timeoutMs = 30_000
@@ -145,7 +146,7 @@ function problemOf(request: RenderRequest, answer: Exclude<Answer, { text: strin
 const typesOnly = (message: string): boolean =>
   [...message.matchAll(/'([^']*)'|"([^"]*)"/g)].every(([, a, b]) =>
     /^(str|int|float|list|dict|bool|NoneType|tuple|generator|[<>]=?)$/.test(a ?? b ?? ''),
-  ) && !/["'].*["'].*["'].*["'].*["']/.test(message)
+  )
 
 const lower = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1)
 
@@ -188,7 +189,10 @@ function undefinedProblem(
       message: answer.empty ? 'a value is undefined here' : 'something is undefined here',
     }
   const [text] = path
-  const meant = name.length < 3 ? undefined : nearest(name, known === 'context' ? Object.keys(context) : (known ?? []))
+  const meant =
+    name.length < 3
+      ? undefined
+      : nearest(name, known === 'context' ? [...Object.keys(context), ...Object.keys(templateHelpers)] : (known ?? []))
   const last = text.lastIndexOf(name)
   const better = meant && text.slice(0, last) + meant + text.slice(last + name.length)
   return {

@@ -321,7 +321,7 @@ function undefinedTrouble(
   const text = site?.prefixes[index] ?? site?.prefixes.at(-1) ?? site?.text ?? 'a value'
   const around = index > 0 && Array.isArray(steps) ? steps[index - 1] : undefined
   const known = index === 0 ? names : around instanceof Map ? [...around.keys()] : []
-  const last = /\w+(?=\W*$)/.exec(text)?.[0] ?? text
+  const last = /[\w-]+(?=\W*$)/.exec(text)?.[0] ?? text
   // A word this short is near to anything.
   const meant = last.length < 3 ? undefined : nearest(last, known)
   const path =
@@ -344,12 +344,33 @@ function nativeProblem(request: RenderRequest, loaded: Loaded, places: readonly 
   const tags = (places[Number(at?.[1] ?? 0)] ?? []).filter((tag) => tag.line === line - 1)
   const tag = tags.find((each) => each.from <= column && column <= each.to) ?? tags[0]
   const place = tag && template ? placeOf(template.source, tag.at) : { line, col: 1 }
+  // Of what went wrong inside an include minijinja tells only where.
+  const included = loaded.templates[Number(/could not render include: error in "t(\d+)"/.exec(head)?.[1] ?? -1)]
+  if (included && template) {
+    const endless = leadsToItself(loaded, included.path)
+    const message = endless
+      ? 'the template calls itself without end'
+      : `something in '${included.path}' can not be rendered`
+    return { file: request.shown(template.path), ...place, message }
+  }
   const inner = lines.filter((text) => /\(in t\d+:\d+\)/.test(text)).at(-1) ?? head
   return {
     file: request.shown(template?.path ?? request.path),
     ...place,
     ...wording(inner.replace(/^.*?caused by:\s*/, '')),
   }
+}
+
+/** Whether a template leads back to itself by includes. */
+function leadsToItself({ templates }: Loaded, path: string): boolean {
+  const seen = new Set<string>()
+  const walk = (from: string): boolean => {
+    const source = templates.find((template) => template.path === from)?.source
+    if (source === undefined || seen.has(from)) return false
+    seen.add(from)
+    return referencesOf(lexTemplate(source)).some((reference) => reference.path === path || walk(reference.path))
+  }
+  return walk(path)
 }
 
 function wording(message: string): { message: string; hint?: string } {
@@ -364,6 +385,8 @@ function wording(message: string): { message: string; hint?: string } {
   if (/range has too many/.test(message)) return { message: 'the range is too large' }
   if (/too many arguments/.test(message)) return { message: 'too many arguments' }
   if (/cannot unpack/.test(message)) return { message: 'the items can not be unpacked into these names' }
+  if (/unable to calculate .* (\/\/|%) 0/.test(message)) return { message: 'division by zero' }
+  if (/unable to calculate/.test(message)) return { message: 'this has no whole result' }
   if (/divi/.test(message)) return { message: 'division by zero' }
   const [kind = ''] = message.split(':')
   return { message: /^[a-z ]{3,40}$/.test(kind.trim()) ? `minijinja: ${kind.trim()}` : 'this can not be rendered' }

@@ -111,8 +111,12 @@ export function referencesOf(segments: readonly Segment[]): Reference[] {
     const { tokens } = segment
     const [first, ...rest] = tokens
     if (!/^(include|import|from|extends)$/.test(first?.text ?? '')) continue
-    for (const token of rest) {
-      if (token.kind !== 'string') continue
+    for (const [index, token] of rest.entries()) {
+      // In a name that is worked out no part is a template.
+      const alone =
+        /^(|\[|,)$/.test(rest[index - 1]?.text ?? '') &&
+        /^([-+]?%\}|ignore|with|without|as|import|,|\])$/.test(rest[index + 1]?.text ?? '')
+      if (token.kind !== 'string' || !alone) continue
       const how = first?.text === 'include' || first?.text === 'extends' ? first.text : importKind(tokens)
       found.push({ path: stringValue(token.text), at: token.at, how })
     }
@@ -514,6 +518,15 @@ class Translation {
         return 'set __refused = 1'
       }
       names.push(this.#next())
+      if (this.#is('~', '+', 'if', '|', '%')) {
+        this.position -= 1
+        this.#refuse(
+          this.#peek().at,
+          `'${word.text}' of a name that is worked out can not be checked before it is rendered`,
+        )
+        while (this.#peek().kind !== 'end') this.#next()
+        return 'set __refused = 1'
+      }
     } while (list && this.#skip(',') && !this.#is(']'))
     if (list) this.#expect(']')
     const ignoring = this.#is('ignore') && this.tokens[this.position + 1]?.text === 'missing'
@@ -711,14 +724,13 @@ class Translation {
 
   #arithmetic(left: Expr, operator: string, right: Expr): Expr {
     const float = left.kind === 'float' || right.kind === 'float' || this.#mayBeFraction(left, right)
-    if (operator === '*' && (left.string !== undefined || right.string !== undefined))
-      return this.#plain(
-        `__c(${this.#site(left.at, right.end)}, "op:*", [${this.#handed(left)}, ${this.#handed(right)}], [])`,
-        left,
-        right,
-      )
-    const raw = `(${this.#value(left, 'float')} ${operator} ${this.#value(right, 'float')})`
-    return { ...this.#plain(raw, left, right), kind: float ? 'float' : 'plain' }
+    if (float) {
+      const raw = `(${this.#value(left, 'float')} ${operator} ${this.#value(right, 'float')})`
+      return { ...this.#plain(raw, left, right), kind: 'float' }
+    }
+    const operands = `[${this.#handed(left)}, ${this.#handed(right)}]`
+    const id = this.#site(left.at, right.end)
+    return this.#plain(`__c(${id}, ${JSON.stringify(`op:${operator}`)}, ${operands}, [])`, left, right)
   }
 
   /** A sum of two fractions may be whole, and a text is no number. */
