@@ -20,12 +20,13 @@ import { type CheckedSecrets, checkSecrets } from './config/secrets/check-secret
 import { protectFromGit } from './config/secrets/protect-from-git.ts'
 import { findSecretTools, type SecretTools } from './config/secrets/secret-tools.ts'
 import { workflowCommand } from './config/secrets/workflow-command.ts'
+import { type Stopwatch, stopwatch } from './config/stopwatch.ts'
 import { forPeople, invalid } from './declaration.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
 import { openRunFolder, runFolder } from './engine/run-folder.ts'
 import { createStop, listenForSignals } from './engine/stop.ts'
-import { createRun } from './run.ts'
+import { createRun, type Run } from './run.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
@@ -41,7 +42,10 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
   const deaf = listenForSignals(stop)
   try {
     const made = await underLock(call, () => prepareAndPlace(call, wish, tools.value, stop.requested))
-    if (stop.by() !== undefined) return stop.by() === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+    if (stop.by() !== undefined && !(made.ok && made.value.placed)) {
+      process.stderr.write(`Stopped; nothing was put in place. Again: ${call.again}\n`)
+      return stop.by() === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+    }
     if (!made.ok) return reject(made.failure, call.common)
     const pending = call.common.dryRun && wouldChange(made.value.comparison)
     const exitCode = pending ? EXIT_CODES.pending : EXIT_CODES.done
@@ -79,10 +83,11 @@ async function prepareAndPlace(
   signal: AbortSignal,
 ): Promise<Result<Generation, Failure[]>> {
   const { layout, cluster, common } = call
+  const watch = stopwatch()
   const run = createRun({ ...tools })
   const [secrets, rendered] = await Promise.all([
-    checkSecrets({ file: layout.secretFile, dir: layout.root, tools }),
-    renderAndCheck(call, run),
+    watch.time('secrets', () => checkSecrets({ file: layout.secretFile, dir: layout.root, tools })),
+    renderAndCheck(call, run, watch),
   ])
   if (!secrets.ok || !rendered.ok)
     return { ok: false, failure: [rendered, secrets].flatMap((one) => (one.ok ? [] : one.failure)) }
@@ -93,15 +98,17 @@ async function prepareAndPlace(
   const foreign = authorityChanged(before.value?.caFingerprint, secrets.value, call)
   if (foreign) return { ok: false, failure: [foreign] }
 
-  const generated = await generateIn(call, rendered.value, secrets.value, tools, signal)
+  const generated = await generateIn(call, rendered.value, secrets.value, { tools, signal, watch })
   if (!generated.ok) return generated
-  const ignored = await protectFromGit({
-    folder: layout.folder,
-    dir: layout.root,
-    generated: layout.generated,
-    tools,
-    dryRun: common.dryRun,
-  })
+  const ignored = await watch.time('git', () =>
+    protectFromGit({
+      folder: layout.folder,
+      dir: layout.root,
+      generated: layout.generated,
+      tools,
+      dryRun: common.dryRun,
+    }),
+  )
   if (!ignored.ok) return ignored
   const compared = comparePlaced(places, generated.value)
   if (!compared.ok) return compared
@@ -120,27 +127,27 @@ async function prepareAndPlace(
     unregistered: unregisteredOf(call, rendered.value),
     register: workflowCommand('register-schematics', cluster.id, layout.root),
     dryRun: common.dryRun,
+    placed: false,
+    tookMs: watch.tookMs,
   }
   const edits = wish.discardEdits ? [] : editFailures(places, comparison.value)
   if (edits.length > 0) return { ok: false, failure: edits }
   if (common.dryRun || signal.aborted) return { ok: true, value: generation }
-  const placed = place(
-    places,
-    files.files,
-    comparison.value,
-    { caFingerprint: secrets.value.caFingerprint },
-    { discardEdits: wish.discardEdits },
+  const { caFingerprint } = secrets.value
+  const placed = await watch.time('place', () =>
+    place(places, files.files, comparison.value, { caFingerprint }, { discardEdits: wish.discardEdits }),
   )
-  return placed.ok ? { ok: true, value: generation } : placed
+  return placed.ok ? { ok: true, value: { ...generation, placed: true } } : placed
 }
 
 async function renderAndCheck(
   { layout, cluster, declared }: Call,
-  run: ReturnType<typeof createRun>,
+  run: Run,
+  watch: Stopwatch,
 ): Promise<Result<RenderedConfig, Failure[]>> {
-  const rendered = await renderConfig({ layout, cluster, declared, run })
+  const rendered = await watch.time('render', () => renderConfig({ layout, cluster, declared, run }))
   if (!rendered.ok) return { ok: false, failure: rendered.problems.map(invalid) }
-  const found = await checkRendered(rendered.value, { layout, cluster, run })
+  const found = await watch.time('check', () => checkRendered(rendered.value, { layout, cluster, run }))
   if (!found.ok) return found
   const problems = found.value.filter(({ warning }) => warning !== true)
   if (problems.length > 0) return { ok: false, failure: problems.map(invalid) }
@@ -179,8 +186,7 @@ async function generateIn(
   { layout, cluster }: Call,
   rendered: RenderedConfig,
   secrets: CheckedSecrets,
-  tools: SecretTools,
-  signal: AbortSignal,
+  { tools, signal, watch }: { tools: SecretTools; signal: AbortSignal; watch: Stopwatch },
 ): Promise<Result<Map<string, Uint8Array>, Failure[]>> {
   const folder = privateFolder(tools.env)
   try {
@@ -193,6 +199,7 @@ async function generateIn(
       folder: folder.path,
       run: createRun({ ...tools, keys: secrets.keys }),
       signal,
+      watch,
     })
     if (!made.ok) return made
     const files = new Map([...made.value].map(([name, content]) => [`${layout.generated}${name}`, content]))

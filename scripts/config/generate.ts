@@ -12,6 +12,7 @@ import type { CommandResult, Run } from '../run.ts'
 import { type TalhelperProblem, talhelperCommands, talhelperProblems } from '../tools/talhelper.ts'
 import { validateCommand } from '../tools/talosctl/validate-command.ts'
 import type { RenderedConfig } from './render-config.ts'
+import type { Stopwatch } from './stopwatch.ts'
 import { withOrigin } from './with-origin.ts'
 
 /** Node files and talosconfig by the names that talhelper gives them; secrets, so they stay in memory. */
@@ -28,6 +29,7 @@ type Request = {
   folder: string
   run: Run
   signal: AbortSignal
+  watch: Stopwatch
 }
 
 /** Fails with what talhelper or talosctl have against it, at the line of the rendered file and of its template. */
@@ -36,18 +38,16 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
   const output = join(folder, 'output')
   const input = join(folder, 'input')
   const configFile = layout.kind === 'talconfig' ? join(layout.folder, 'talconfig.yaml') : prepare(input, request)
-  const made = await run(
-    talhelperCommands.genConfig({
-      configFile,
-      secretFile: request.secretFile,
-      envFile: envFile(layout, folder),
-      outDir: output,
-      mode: cluster.operations.generate.mode,
-      // a bare `talosctl reset` would reach every node of a talosconfig that lists them
-      withoutNodes: true,
-    }),
-    { signal },
-  )
+  const command = talhelperCommands.genConfig({
+    configFile,
+    secretFile: request.secretFile,
+    envFile: envFile(layout, folder),
+    outDir: output,
+    mode: cluster.operations.generate.mode,
+    // a bare `talosctl reset` would reach every node of a talosconfig that lists them
+    withoutNodes: true,
+  })
+  const made = await request.watch.time('talhelper', () => run(command, { signal }))
   if (made.exitCode !== 0) return { ok: false, failure: await talhelperFailures(made, request) }
 
   const files: Generated = new Map(
@@ -58,7 +58,7 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
     const detail = `talhelper made no ${missing.join(', no ')}`
     return { ok: false, failure: [failure('generation-failed', { detail, hint: 'leave filenameTmpl out' })] }
   }
-  const objections = await validateAll(output, request)
+  const objections = await request.watch.time('talosctl', () => validateAll(output, request))
   return objections.length > 0 ? { ok: false, failure: objections } : { ok: true, value: files }
 }
 

@@ -25,6 +25,10 @@ export type Generation = {
   /** the command that tells it */
   register: string
   dryRun: boolean
+  /** all of it lies where it belongs */
+  placed: boolean
+  /** each phase, in milliseconds */
+  tookMs: Readonly<Record<string, number>>
 }
 
 const DONE = { create: 'created', replace: 'replaced', protect: 'made private', prune: 'removed' } as const
@@ -48,6 +52,7 @@ export function printGeneration(
       changes,
       warnings: warnings.map(problemText),
       unregistered: generation.unregistered,
+      tookMs: generation.tookMs,
     }
     const end = { v: 1, at: event.at, type: 'run.finished', exitCode, verdicts: {}, failures: [] }
     for (const line of [event, end]) process.stdout.write(`${redact(JSON.stringify(line))}\n`)
@@ -66,9 +71,7 @@ export function printGeneration(
       : []),
     ...(changes.length === 0 ? [`${cluster.name}: ${comparison.length} files, all of them as they should be`] : []),
     ...generation.unregistered.map((id) => `Schematic ${id} was never registered from here`),
-    ...(generation.unregistered.length > 0
-      ? [`Register: ${generation.register}`]
-      : []),
+    ...(generation.unregistered.length > 0 ? [`Register: ${generation.register}`] : []),
     ...generation.ignored.map((line) => `${dryRun ? 'would add' : 'added'} to ${line}`),
   ]
   process.stdout.write(redact(`${lines.join('\n')}\n`))
