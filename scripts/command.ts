@@ -45,6 +45,8 @@ export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<S
 
 /** The same for a workflow that needs no declaration. */
 export async function bareCommand<const Specs extends FlagSpecs>(spec: BareCommandSpec<Specs>): Promise<void> {
+  // a reader that went away (`| head`) must not end a command half way: without a listener, Node does
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const exitCode = await carryOut(spec, process.argv.slice(2))
   process.exitCode = exitCode
   if (exitCode !== EXIT_CODES.interrupted && exitCode !== EXIT_CODES.terminated) return
