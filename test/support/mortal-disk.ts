@@ -5,7 +5,12 @@ import { type Disk, realDisk } from '../../scripts/config/placing/disk.ts'
  * Calls `die` after the n-th operation; in the middle of it where it creates a file and `torn` is set. Counts from 1.
  * `operations` are those that were carried out: `move <path>`.
  */
-export function mortalDisk(last: number, torn: boolean, die: () => never): Disk & { operations: readonly string[] } {
+export function mortalDisk(
+  last: number,
+  torn: boolean,
+  die: () => never,
+  disk: Disk = realDisk,
+): Disk & { operations: readonly string[] } {
   const operations: string[] = []
   const mortal = <A extends [string, ...unknown[]]>(
     name: string,
@@ -20,7 +25,7 @@ export function mortalDisk(last: number, torn: boolean, die: () => never): Disk 
       if (dies) die()
     }
   }
-  const { makeFolder, create, sync, move, remove } = realDisk
+  const { makeFolder, create, sync, move, remove } = disk
   return {
     operations,
     makeFolder: mortal('makeFolder', makeFolder),
