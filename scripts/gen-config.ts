@@ -30,7 +30,7 @@ import { createRun, type Run } from './run.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
-import { type Generation, printGeneration } from './view/generation.ts'
+import { type Generation, printGeneration, printStopped } from './view/generation.ts'
 
 export type GenerateWish = { discardEdits: boolean; renewTalosconfig: boolean }
 
@@ -43,7 +43,7 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
   try {
     const made = await underLock(call, () => prepareAndPlace(call, wish, tools.value, stop.requested))
     if (stop.by() !== undefined && !(made.ok && made.value.placed)) {
-      process.stderr.write(`Stopped; nothing was put in place. Again: ${call.again}\n`)
+      printStopped(call.again)
       return stop.by() === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
     }
     if (!made.ok) return reject(made.failure, call.common)

@@ -6,6 +6,7 @@ import { labCommand } from '../lab/lab-command.ts'
 import { labUsage, readLabFlags } from '../lab/lab-flags.ts'
 import { labUp } from '../lab/up.ts'
 import { readGenerated } from '../scripts/config/read-generated.ts'
+import { settleFirst } from '../scripts/config/settle-first.ts'
 import { loadCluster } from '../scripts/declaration.ts'
 import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
@@ -27,6 +28,8 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
   const tools = { talosctl: talosctl.path, etcd: etcd.path }
   const { cluster, layout } = loaded.value
+  const unsettled = settleFirst(layout)
+  if (unsettled) return complain(unsettled.detail ?? unsettled.reason) ?? EXIT_CODES.unavailable
   return labUp({ ...command, nodes: cluster.nodes, labFile, tools, generated: readGenerated(layout, cluster) })
 }
 

@@ -1,11 +1,16 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import type { Failure } from '../../workflows/model/failure.ts'
 import { acquireLock } from '../engine/lock.ts'
 import { onDisk } from '../engine/on-disk.ts'
 import { runFolder } from '../engine/run-folder.ts'
 import type { Layout } from '../layout.ts'
-import { placingFiles } from './placing/places.ts'
+import { isAbandonedStaging, type Places, placingFiles } from './placing/places.ts'
 import { settlePlacing } from './placing/settle-placing.ts'
+
+/** A list of what is left to do, or plain configurations that nobody will put in place any more. */
+const isUnsettled = (places: Places): boolean =>
+  existsSync(places.stateDir) &&
+  (existsSync(placingFiles(places).manifest) || readdirSync(places.stateDir).some(isAbandonedStaging))
 
 /**
  * Before a command reads what was generated: finishes a placing that a crash cut off, so that all of it is of one
@@ -13,7 +18,7 @@ import { settlePlacing } from './placing/settle-placing.ts'
  */
 export function settleFirst({ folder }: Layout): Failure | undefined {
   const places = { outDir: folder, stateDir: runFolder(folder) }
-  if (!existsSync(placingFiles(places).manifest)) return undefined
+  if (!isUnsettled(places)) return undefined
   const asked = onDisk(() => acquireLock(places.stateDir, 'finishing what gen-config began'))
   if (!asked.ok) return asked.failure
   if (!asked.value.ok) return asked.value.failure

@@ -77,6 +77,10 @@ export function printGeneration(
   process.stdout.write(redact(`${lines.join('\n')}\n`))
 }
 
+/** A signal came before anything was in place. */
+export const printStopped = (again: string): void =>
+  void process.stderr.write(redact(`Stopped; nothing was put in place. Again: ${again}\n`))
+
 type Changed = FileChange & { change: keyof typeof DONE }
 
 /** The changed files, those that change in the same way together: one line in talenv.yaml often changes all nodes. */

@@ -23,20 +23,37 @@ export type Place = {
 /** Walks a file as it is written, wherever its shape allows. */
 export function locate(source: YamlSource, path: YamlPath = []): Place {
   let value: unknown = source.value
-  for (const key of path) value = (value as Record<string | number, unknown> | null | undefined)?.[key]
+  for (const key of path) value = below(value, key)
+  return placeOf(source, path, value)
+}
+
+const below = (value: unknown, key: string | number): unknown =>
+  (value as Record<string | number, unknown> | null | undefined)?.[key]
+
+function placeOf(source: YamlSource, path: YamlPath, value: unknown): Place {
   const at = (message: string, hint?: string) => source.problem(path, message, hint)
-  const { file, line } = at('')
+  // to find a line costs more than all else here, and only what is complained about needs one
+  const located = <T>(found: T): Located<T> => ({
+    value: found,
+    get file() {
+      return at('').file
+    },
+    get line() {
+      return at('').line
+    },
+    at,
+  })
   const place: Place = {
     value,
-    get: (...keys) => locate(source, [...path, ...keys]),
-    items: () => (Array.isArray(value) ? value.map((_, index) => locate(source, [...path, index])) : []),
-    text: () => (typeof value === 'string' && value !== '' ? { value, file, line, at } : undefined),
+    get: (...keys) => placeOf(source, [...path, ...keys], keys.reduce(below, value)),
+    items: () => (Array.isArray(value) ? value.map((item, index) => placeOf(source, [...path, index], item)) : []),
+    text: () => (typeof value === 'string' && value !== '' ? located(value) : undefined),
     texts: () => place.items().flatMap((item) => item.text() ?? []),
-    any: () => (value === undefined || value === null ? undefined : { value, file, line, at }),
+    any: () => (value === undefined || value === null ? undefined : located(value)),
     key: (message, hint) => source.keyProblem(path, message, hint),
     entries: () =>
       typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.keys(value).map((key) => [key, locate(source, [...path, key])])
+        ? Object.entries(value).map(([key, item]) => [key, placeOf(source, [...path, key], item)])
         : [],
   }
   return place
