@@ -1,8 +1,8 @@
 import { isAbsolute, join, relative } from 'node:path'
+import type { TemplateOptions } from '../../../workflows/model/cluster.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
 import type { Run } from '../../run.ts'
 import { renderWithJinja2 } from './render-with-jinja2.ts'
-import type { TemplateOptions } from './template-options.ts'
 
 export type Rendered = {
   text: string

@@ -7,11 +7,12 @@
  * alike stays, and everything else becomes a call of ours (`__c`), which also knows its place in the template.
  * Tags stay on their lines, and the whitespace between them is minijinja's business.
  */
+
+import type { TemplateOptions } from '../../../workflows/model/cluster.ts'
 import { nearest } from '../../../workflows/model/nearest.ts'
 import { jinjaFilters, knownToJinja, stringMethods } from './jinja-signatures.ts'
 import { lexTemplate, type Segment, TemplateSyntaxError, type Token } from './lex-template.ts'
 import { markerOf } from './output-origin.ts'
-import type { TemplateOptions } from './template-options.ts'
 import { undefinedMark } from './template-value.ts'
 
 /** A place that our functions are called from. `at` is the offset of what is named by `text`. */

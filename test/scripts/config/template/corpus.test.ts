@@ -6,8 +6,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse } from 'yaml'
 import { renderTemplate } from '../../../../scripts/config/template/render-template.ts'
-import { defaultTemplateOptions, type TemplateOptions } from '../../../../scripts/config/template/template-options.ts'
 import type { Run } from '../../../../scripts/run.ts'
+import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
+import { defaultTemplateOptions } from '../../../support/default-template-options.ts'
 import { askOracle, type OracleCase, runWithJinja2 } from '../../../support/jinja2.ts'
 
 type Template = {

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { renderTemplate } from '../../../../scripts/config/template/render-template.ts'
-import { defaultTemplateOptions, type TemplateOptions } from '../../../../scripts/config/template/template-options.ts'
 import { createRun, type Run } from '../../../../scripts/run.ts'
+import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
 import { problemText } from '../../../../workflows/model/problem.ts'
+import { defaultTemplateOptions } from '../../../support/default-template-options.ts'
 import { runWithJinja2 } from '../../../support/jinja2.ts'
 
 const run = await runWithJinja2()
