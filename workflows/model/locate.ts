@@ -22,39 +22,66 @@ export type Place = {
 
 /** Walks a file as it is written, wherever its shape allows. */
 export function locate(source: YamlSource, path: YamlPath = []): Place {
-  let value: unknown = source.value
-  for (const key of path) value = below(value, key)
-  return placeOf(source, path, value)
+  return new Found(source, path, path.reduce(below, source.value))
 }
 
 const below = (value: unknown, key: string | number): unknown =>
   (value as Record<string | number, unknown> | null | undefined)?.[key]
 
-function placeOf(source: YamlSource, path: YamlPath, value: unknown): Place {
-  const at = (message: string, hint?: string) => source.problem(path, message, hint)
-  // to find a line costs more than all else here, and only what is complained about needs one
-  const located = <T>(found: T): Located<T> => ({
-    value: found,
-    get file() {
-      return at('').file
-    },
-    get line() {
-      return at('').line
-    },
-    at,
-  })
-  const place: Place = {
-    value,
-    get: (...keys) => placeOf(source, [...path, ...keys], keys.reduce(below, value)),
-    items: () => (Array.isArray(value) ? value.map((item, index) => placeOf(source, [...path, index], item)) : []),
-    text: () => (typeof value === 'string' && value !== '' ? located(value) : undefined),
-    texts: () => place.items().flatMap((item) => item.text() ?? []),
-    any: () => (value === undefined || value === null ? undefined : located(value)),
-    key: (message, hint) => source.keyProblem(path, message, hint),
-    entries: () =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.entries(value).map(([key, item]) => [key, placeOf(source, [...path, key], item)])
-        : [],
+/** A class, because there are thousands of places in a file, and to make closures for each would cost more than all else. */
+class Found implements Place {
+  readonly value: unknown
+  readonly #source: YamlSource
+  readonly #path: YamlPath
+
+  constructor(source: YamlSource, path: YamlPath, value: unknown) {
+    this.value = value
+    this.#source = source
+    this.#path = path
   }
-  return place
+
+  get(...keys: (string | number)[]): Place {
+    return new Found(this.#source, [...this.#path, ...keys], keys.reduce(below, this.value))
+  }
+
+  items(): Place[] {
+    if (!Array.isArray(this.value)) return []
+    return this.value.map((item, index) => new Found(this.#source, [...this.#path, index], item))
+  }
+
+  text(): Located | undefined {
+    return typeof this.value === 'string' && this.value !== '' ? this.#located(this.value) : undefined
+  }
+
+  texts(): Located[] {
+    return this.items().flatMap((item) => item.text() ?? [])
+  }
+
+  any(): Located<unknown> | undefined {
+    return this.value === undefined || this.value === null ? undefined : this.#located(this.value)
+  }
+
+  key(message: string, hint?: string): Problem {
+    return this.#source.keyProblem(this.#path, message, hint)
+  }
+
+  entries(): [key: string, value: Place][] {
+    if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value)) return []
+    return Object.entries(this.value).map(([key, item]) => [key, new Found(this.#source, [...this.#path, key], item)])
+  }
+
+  #located<T>(value: T): Located<T> {
+    const at = (message: string, hint?: string) => this.#source.problem(this.#path, message, hint)
+    return {
+      value,
+      // to find a line takes a while, and only what is complained about needs one
+      get file() {
+        return at('').file
+      },
+      get line() {
+        return at('').line
+      },
+      at,
+    }
+  }
 }
