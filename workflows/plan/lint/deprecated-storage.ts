@@ -33,7 +33,7 @@ function userVolumes(disks: Place): string {
     const mounted = String(disk.get('partitions', 0, 'mountpoint').value ?? '')
     const name = mounted.split('/').at(-1) || 'data'
     const match = matching(device)
-    return `{name: ${name}, provisioning: {diskSelector: {match: '${match}'}, grow: true}}`
+    return `{name: ${name}, provisioning: {diskSelector: {match: '${match}'}, minSize: 1GiB, grow: true}}`
   })
   return `userVolumes: [${volumes.join(', ')}]`
 }

@@ -339,7 +339,7 @@ finds(
       '        - mountpoint: /var/mnt/usb',
     ].join('\n'),
   ),
-  `patches/p.yaml:2:3: warning: machine.disks is deprecated: a disk for data is a user volume (userVolumes: [{name: extra, provisioning: {diskSelector: {match: 'disk.dev_path == "/dev/sdb"'}, grow: true}}, {name: usb, provisioning: {diskSelector: {match: 'disk.symlinks.exists(link, glob("/dev/disk/by-id/usb-T5*", link))'}, grow: true}}])`,
+  `patches/p.yaml:2:3: warning: machine.disks is deprecated: a disk for data is a user volume (userVolumes: [{name: extra, provisioning: {diskSelector: {match: 'disk.dev_path == "/dev/sdb"'}, minSize: 1GiB, grow: true}}, {name: usb, provisioning: {diskSelector: {match: 'disk.symlinks.exists(link, glob("/dev/disk/by-id/usb-T5*", link))'}, minSize: 1GiB, grow: true}}])`,
 )
 finds(
   'knows that machine.userVolumes is no field',
