@@ -61,7 +61,8 @@ function problemOf(source: YamlSource, error: ErrorObject): Problem[] {
         source.keyProblem(
           [...path, key],
           `${dotted(name, key)} is not a key that talhelper knows`,
-          MISTAKEN[key] ?? (meant === undefined ? 'talhelper would pass over it' : `did you mean ${meant}?`),
+          (Object.hasOwn(MISTAKEN, key) ? MISTAKEN[key] : undefined) ??
+            (meant === undefined ? 'talhelper would pass over it' : `did you mean ${meant}?`),
         ),
       ]
     }

@@ -23,7 +23,7 @@ function waiting(node: SubjectNode): Problem[] {
     ofNode(node, 'schematic')?.get('customization', 'systemExtensions', 'officialExtensions').texts() ?? []
   ).flatMap((extension) => {
     const name = nameOf(extension.value)
-    const rewrite = CONFIGURED_SERVICES[name]
+    const rewrite = CONFIGURED_SERVICES.get(name)
     if (rewrite === undefined || configured.includes(name)) return []
     return [extension.at(`ext-${name} waits for its configuration, and the node never ends booting without`, rewrite)]
   })
@@ -64,13 +64,13 @@ function misplaced(subject: Subject): Problem[] {
 
 /** A setting that is plainly meant for one of these services. */
 function moved(place: Place, text: string, why: string): Problem[] {
-  const name = Object.keys(CONFIGURED_SERVICES).find((one) => new RegExp(`(^|[^a-z])${one}([^a-z]|$)`).test(text))
-  const rewrite = name && CONFIGURED_SERVICES[name]
+  const name = [...CONFIGURED_SERVICES.keys()].find((one) => new RegExp(`(^|[^a-z])${one}([^a-z]|$)`).test(text))
+  const rewrite = name && CONFIGURED_SERVICES.get(name)
   return rewrite ? [place.key(`${name} is not configured by this: ${why}`, rewrite)] : []
 }
 
 const rewriteFor = (list: Place): string | undefined =>
   list
     .items()
-    .map((item) => CONFIGURED_SERVICES[nameOf(String(item.get('name').value))])
+    .map((item) => CONFIGURED_SERVICES.get(nameOf(String(item.get('name').value))))
     .find((rewrite) => rewrite !== undefined)

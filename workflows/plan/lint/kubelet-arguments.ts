@@ -5,32 +5,41 @@ import { everywhere, type Subject } from './subject.ts'
 /** Flags that the kubelet does not know, does not need, or needs help with. */
 export const kubeletArguments = (subject: Subject): Problem[] =>
   everywhere(subject, 'machine', 'kubelet', 'extraArgs').flatMap((args) =>
-    args.entries().flatMap(([flag, value]) => [...(KNOWN[flag]?.(value) ?? []), ...notText(flag, value)]),
+    args.entries().flatMap(([flag, value]) => [...(KNOWN.get(flag)?.(value) ?? []), ...notText(flag, value)]),
   )
 
-const KNOWN: Record<string, (value: Place) => Problem[]> = {
-  'allow-privileged': (value) => [
-    value.key(
-      'the kubelet has no flag --allow-privileged any more, and ends when it is given one that it does not know',
-      'remove it, and allow privileged pods by namespace: kubectl label namespace <name> pod-security.kubernetes.io/enforce=privileged',
-    ),
+const KNOWN: ReadonlyMap<string, (value: Place) => Problem[]> = new Map([
+  [
+    'allow-privileged',
+    (value) => [
+      value.key(
+        'the kubelet has no flag --allow-privileged any more, and ends when it is given one that it does not know',
+        'remove it, and allow privileged pods by namespace: kubectl label namespace <name> pod-security.kubernetes.io/enforce=privileged',
+      ),
+    ],
   ],
-  'rotate-server-certificates': (value) =>
-    String(value.value) === 'true'
-      ? [
-          warning(
-            value.key(
-              "nobody signs the kubelet's server certificates by default, and without them logs and metrics fail",
-              'install a CSR approver, such as alex1989hu/kubelet-serving-cert-approver, or remove the flag',
+  [
+    'rotate-server-certificates',
+    (value) =>
+      String(value.value) === 'true'
+        ? [
+            warning(
+              value.key(
+                "nobody signs the kubelet's server certificates by default, and without them logs and metrics fail",
+                'install a CSR approver, such as kubelet-serving-cert-approver, or remove the flag',
+              ),
             ),
-          ),
-        ]
-      : [],
-  'feature-gates': (value) =>
-    /\bGracefulNodeShutdown=true\b/.test(String(value.value))
-      ? [warning(value.key('GracefulNodeShutdown is on without its feature gate', 'remove it'))]
-      : [],
-}
+          ]
+        : [],
+  ],
+  [
+    'feature-gates',
+    (value) =>
+      /\bGracefulNodeShutdown=true\b/.test(String(value.value))
+        ? [warning(value.key('GracefulNodeShutdown is on without its feature gate', 'remove it'))]
+        : [],
+  ],
+])
 
 function notText(flag: string, place: Place): Problem[] {
   const { value } = place

@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of talhelper
+import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { problemText } from '../../../../workflows/model/problem.ts'
@@ -74,7 +75,7 @@ finds(
 finds(
   "asks who signs the kubelet's server certificates",
   patch('machine:\n  kubelet:\n    extraArgs:\n      rotate-server-certificates: "true"\n'),
-  "patches/p.yaml:4:7: warning: nobody signs the kubelet's server certificates by default, and without them logs and metrics fail (install a CSR approver, such as alex1989hu/kubelet-serving-cert-approver, or remove the flag)",
+  "patches/p.yaml:4:7: warning: nobody signs the kubelet's server certificates by default, and without them logs and metrics fail (install a CSR approver, such as kubelet-serving-cert-approver, or remove the flag)",
 )
 leaves('leaves arguments that are text alone', patch('machine:\n  kubelet:\n    extraArgs:\n      max-pods: "250"\n'))
 
@@ -490,6 +491,47 @@ test('does not stumble where shapes are wrong', () => {
     '---\n---\n',
   ])
     assert.type(said(patch(text)), 'string')
+})
+
+/** Keys that rules look for, at any depth and with anything in them. */
+const KEYS =
+  'nodes patches controlPlane worker machine cluster install extensions kubelet extraArgs nodeLabels nodeTaints schematic customization systemExtensions officialExtensions extensionServices name files env path disks userVolumes image talosImageURL machineSpec secureboot volumes encryption keys tpm installDiskSelector model networkInterfaces vlans vip ip ipAddress features kubePrism port enabled network cni proxy disabled k8sServicePort k8sServiceHost kubeProxyReplacement cniConfig kind extraKernelArgs op value constructor __proto__'
+
+test('does not stumble whatever stands where', () => {
+  const { tree } = fc.letrec((tie) => ({
+    tree: fc.oneof(
+      { maxDepth: 6, withCrossShrink: true },
+      fc.constantFrom(
+        null,
+        true,
+        false,
+        7,
+        '',
+        'x',
+        '@./patches/p.yaml',
+        '- op: add',
+        'machine: {disks: [1]}',
+        'APPLE',
+        'siderolabs/constructor',
+        'toString',
+        '$a',
+      ),
+      fc.array(tie('tree'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...KEYS.split(' ')), tie('tree'), { maxKeys: 5 }),
+    ),
+  }))
+  fc.assert(
+    fc.property(tree, tree, tree, (talconfig, file, cilium) => {
+      const [text, patch, values] = [talconfig, file, cilium].map((one) => JSON.stringify(one)) as [
+        string,
+        string,
+        string,
+      ]
+      said({ talconfig: text, patches: { 'patches/p.yaml': patch }, cilium: values })
+      said({ talconfig: `nodes: [${text}]\npatches: ["@./patches/p.yaml"]`, patches: { 'patches/p.yaml': patch } })
+    }),
+    { numRuns: 500 },
+  )
 })
 
 test.run()

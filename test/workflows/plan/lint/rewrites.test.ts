@@ -73,7 +73,7 @@ const ROWS: [behaviour: string, wrong: string, paste: (hint: string) => string][
     `    talosImageURL: https://factory.talos.dev/image/${'ab'.repeat(32)}/v1.13.9/metal-amd64.iso`,
     (hint) => `    ${hint}`,
   ],
-  ...Object.keys(CONFIGURED_SERVICES)
+  ...[...CONFIGURED_SERVICES.keys()]
     // of the others talhelper's list of extensions for this release may not know
     .filter((name) => ['lldpd', 'tailscale', 'cloudflared', 'nut-client', 'nebula', 'zerotier'].includes(name))
     .map((name): [string, string, (hint: string) => string] => {
