@@ -66,14 +66,16 @@ async function renderTalenv(
 ): Promise<Outcome> {
   const { templates: options, generate, upgrade } = cluster.operations
   const templates = templatesOf(layout)
-  const shared = { ...talenv, factory: upgrade.factory, mode: generate.mode }
+  const policy = { factory: upgrade.factory, mode: generate.mode }
+  const shared = { ...talenv, ...policy }
   const problems: Problem[] = []
-  const render = renderer(templates.root, options, run, problems)
+  const render = await renderer(templates.root, options, run, problems)
 
   const schematics: Record<NodeName, unknown> = {}
   for (const node of talenv.nodes) {
     if (node.schematic !== null) continue
-    const rendered = await render(templates.schematic, { ...shared, node })
+    // of all nodes once for each node would be their square
+    const rendered = await render(templates.schematic, { cluster: talenv.cluster, node, ...policy })
     schematics[node.hostname] = rendered && schematicOf(rendered, templates.schematic, problems)
   }
   const scopes: Scopes = { global: [], controller: [], worker: [], nodes: {} }
@@ -116,7 +118,7 @@ async function renderNodes(
 ): Promise<Outcome> {
   const folder = join(root, 'templates', 'config', 'talos')
   const problems: Problem[] = []
-  const render = renderer(root, operations.templates, run, problems)
+  const render = await renderer(root, operations.templates, run, problems)
   const patches: RenderedPatch[] = []
   for (const file of patchFiles(join(folder, 'patches'))) {
     const patch = await renderPatch(file, `patches/${file.scope}/${file.name}`, render, values)
@@ -136,16 +138,16 @@ const scopeOf = (scopes: Scopes, scope: string): string[] | undefined =>
 type Render = (path: string, context: Record<string, unknown>) => Promise<Rendered | undefined>
 
 /** Renders files below `root`; what goes wrong is added to `problems`. */
-const renderer =
-  (root: string, options: TemplateOptions, run: Run, problems: Problem[]): Render =>
-  async (path, context) => {
-    // the engine takes a moment to load, and a talconfig.yaml that a person wrote does not need it
-    const { renderTemplate } = await import('./template/render-template.ts')
+async function renderer(root: string, options: TemplateOptions, run: Run, problems: Problem[]): Promise<Render> {
+  // the engine takes a moment to load, and a talconfig.yaml that a person wrote does not need it
+  const { renderTemplate } = await import('./template/render-template.ts')
+  return async (path, context) => {
     const result = await renderTemplate({ root, path: relative(root, path), context, options, run })
     if (result.ok) return { ...result.rendered, origin: shownOrigin(result.rendered, root) }
     problems.push(...result.problems)
     return undefined
   }
+}
 
 /** Where a line came from, under the path that people know the template by. */
 const shownOrigin =

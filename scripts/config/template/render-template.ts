@@ -33,10 +33,12 @@ export async function renderTemplate(
 ): Promise<{ ok: true; rendered: Rendered } | { ok: false; problems: Problem[] }> {
   const whole = { ...request, shown: (path: string) => forPeople(join(request.root, path)) }
   if (request.options.engine === 'jinja2') return renderWithJinja2(whole)
-  // WebAssembly: loaded by those who use it.
-  const { renderWithMinijinja } = await import('./render-with-minijinja.ts')
-  return renderWithMinijinja(whole)
+  minijinja ??= import('./render-with-minijinja.ts')
+  return (await minijinja).renderWithMinijinja(whole)
 }
+
+/** WebAssembly: loaded by those who use it, and once, since even a module that is there takes milliseconds to ask for. */
+let minijinja: Promise<typeof import('./render-with-minijinja.ts')> | undefined
 
 /** Below the current folder a path is shown from there, as compilers do; elsewhere from the root. */
 function forPeople(path: string): string {
