@@ -29,7 +29,10 @@ export async function talconfigSchema(run: Run): Promise<Result<TalconfigSchema>
   const folder = await mkdtemp(join(tmpdir(), 'talconfig-schema-'))
   try {
     const file = join(folder, 'talconfig.json')
-    const { exitCode, stderr } = await run(talhelperCommands.genSchema(file))
+    const writing = run(talhelperCommands.genSchema(file))
+    // who holds something against the schema wants ajv, which takes as long to load as talhelper to write
+    await import('ajv/dist/2020.js')
+    const { exitCode, stderr } = await writing
     if (exitCode !== 0)
       return {
         ok: false,
