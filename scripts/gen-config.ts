@@ -21,6 +21,7 @@ import { protectFromGit } from './config/secrets/protect-from-git.ts'
 import { findSecretTools, type SecretTools } from './config/secrets/secret-tools.ts'
 import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { type Stopwatch, stopwatch } from './config/stopwatch.ts'
+import { talconfigSchema } from './config/talconfig-schema.ts'
 import { forPeople, invalid } from './declaration.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
@@ -145,9 +146,11 @@ async function renderAndCheck(
   run: Run,
   watch: Stopwatch,
 ): Promise<Result<RenderedConfig, Failure[]>> {
+  // talhelper writes its schema while the templates are rendered
+  const schema = talconfigSchema(run)
   const rendered = await watch.time('render', () => renderConfig({ layout, cluster, declared, run }))
   if (!rendered.ok) return { ok: false, failure: rendered.problems.map(invalid) }
-  const found = await watch.time('check', () => checkRendered(rendered.value, { layout, cluster, run }))
+  const found = await watch.time('check', () => checkRendered(rendered.value, { layout, cluster, schema }))
   if (!found.ok) return found
   const problems = found.value.filter(({ warning }) => warning !== true)
   if (problems.length > 0) return { ok: false, failure: problems.map(invalid) }

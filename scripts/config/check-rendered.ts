@@ -8,18 +8,18 @@ import { readYaml, readYamlDocuments, type SourceText, type YamlSource } from '.
 import { lint } from '../../workflows/plan/lint/lint.ts'
 import { forPeople, readSource } from '../declaration.ts'
 import type { Layout } from '../layout.ts'
-import type { Run } from '../run.ts'
 import { checkTalconfig } from './check-talconfig.ts'
 import type { RenderedConfig, RenderedFile } from './render-config.ts'
-import { talconfigSchema } from './talconfig-schema.ts'
+import type { talconfigSchema } from './talconfig-schema.ts'
 import { withOrigin } from './with-origin.ts'
 
 /** Every problem, warnings among them, at its rendered line with the line of the template that it came from. */
 export async function checkRendered(
   rendered: RenderedConfig,
-  { layout, cluster, run }: { layout: Layout; cluster: Cluster; run: Run },
+  of: { layout: Layout; cluster: Cluster; schema: ReturnType<typeof talconfigSchema> },
 ): Promise<Result<Problem[], Failure[]>> {
-  const schema = await talconfigSchema(run)
+  const { layout, cluster } = of
+  const schema = await of.schema
   if (!schema.ok) return { ok: false, failure: [schema.failure] }
   const shown = ({ name }: RenderedFile) => forPeople(join(layout.folder, name))
   const talconfig = readYaml({ path: shown(rendered.talconfig), text: rendered.talconfig.text })
