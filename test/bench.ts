@@ -1,11 +1,21 @@
 /**
- * `npm run bench`: how long an upgrade takes beside the least that it can take, and how long the command line takes
- * beside bare node. Ratios within one run; nothing here is asserted.
+ * `npm run bench [-- gen-config | upgrade | start]`: how long an upgrade takes beside the least that it can take, how long
+ * gen-config takes beside talhelper alone, and how long the command line takes beside bare node. Ratios within one run;
+ * nothing here is asserted.
  */
 import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { LoggedEvent } from '../lab/lab-event.ts'
+import { renderConfig } from '../scripts/config/render-config.ts'
+import { loadCluster } from '../scripts/declaration.ts'
+import { createRun } from '../scripts/run.ts'
+import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
+import { toolTable } from '../scripts/toolchain/tool-table.ts'
 import { startLab, type TestLab } from './support/lab.ts'
+import { secretsWorld } from './support/secrets-world.ts'
+import { talenvOf } from './support/talenv-of.ts'
 
 const root = join(import.meta.dirname, '..')
 const say = (line: string) => void process.stdout.write(`${line}\n`)
@@ -83,12 +93,100 @@ async function benchDryRun(controlPlanes: number, workers: number): Promise<void
   }
 }
 
-const help = compare(['--import', 'tsx', 'workflows/upgrade.ts', '--help'], ['-e', '0'], 11)
-say(
-  `--help                                ${seconds(help.a)}, ${help.ratio.toFixed(1)} times bare node (${seconds(help.b)})`,
-)
-const bare = compare(['--import', 'tsx', '-e', '0'], ['-e', '0'], 11)
-say(`  of which the start of tsx           ${seconds(bare.a)}, ${bare.ratio.toFixed(1)} times bare node`)
-await benchDryRun(3, 0)
-await benchDryRun(3, 47)
-await benchUpgrade()
+/** What gen-config adds to talhelper, and where the time goes. */
+async function benchGenConfig(count: number): Promise<void> {
+  const world = await secretsWorld()
+  try {
+    const folder = join(world.dir, 'clusters/cluster-7')
+    world.write('clusters/cluster-7/talenv.yaml', talenvOf(count))
+    const { code, stderr } = world.init()
+    if (code !== 0) throw new Error(stderr)
+    // the tools themselves, not those of the world that record how they are called
+    const real: Record<string, string> = {}
+    for (const name of ['talhelper', 'sops', 'age-keygen', 'talosctl'] as const) {
+      const tool = await resolveTool(name)
+      if (!tool.found) throw new Error(tool.detail)
+      real[toolTable[name].override] = tool.path
+    }
+    const env = { ...world.env, ...real, SOPS_AGE_KEY_FILE: join(world.home, '.config/sops/age/keys.txt') }
+    const gen = ['--import', 'tsx', 'workflows/gen-config.ts', '--cluster', '7', '--dir', world.dir, '--output', 'json']
+    const alone = [
+      'genconfig',
+      '--offline-mode',
+      '--no-gitignore',
+      '--config-file',
+      `${folder}/talconfig.rendered.yaml`,
+    ]
+    alone.push('--secret-file', `${folder}/talsecret.sops.yaml`, '--env-file', '/dev/null', '--out-dir', world.home)
+    const timed = (program: string, argv: string[]) => {
+      const startedAt = performance.now()
+      const { status, stdout, stderr } = spawnSync(program, argv, { cwd: root, env, encoding: 'utf8' })
+      if (status !== 0) throw new Error(stderr)
+      return { tookMs: performance.now() - startedAt, stdout }
+    }
+    timed(process.execPath, gen)
+    const talhelper = real.TALHELPER ?? 'talhelper'
+    const runs = Array.from({ length: 5 }, () => ({
+      gen: timed(process.execPath, gen),
+      alone: timed(talhelper, alone),
+    }))
+    runs.sort((a, b) => a.gen.tookMs - b.gen.tookMs)
+    const median = runs[2]
+    if (median === undefined) return
+    const phases = JSON.parse(median.gen.stdout.split('\n', 1)[0] ?? '').tookMs as Record<string, number>
+    const ratio = median.gen.tookMs / median.alone.tookMs
+    say(
+      `gen-config of ${String(count).padEnd(3)} nodes              ${seconds(median.gen.tookMs)}, ${ratio.toFixed(1)} times talhelper alone (${seconds(median.alone.tookMs)})`,
+    )
+    const shares = Object.entries(phases).map(([phase, ms]) => `${phase} ${seconds(ms)}`)
+    say(`  phases                              ${shares.join(', ')}`)
+    const { talhelper: theirs = 0, talosctl = 0 } = phases
+    const startMs = time(['--import', 'tsx', '-e', '0'])
+    say(`  without talhelper, talosctl and tsx ${seconds(median.gen.tookMs - theirs - talosctl - startMs)}`)
+  } finally {
+    world.remove()
+  }
+}
+
+/** The part before any tool, in this process: a declaration that is read, held against the rules, and rendered. */
+async function benchRender(count: number): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), 'bench-'))
+  try {
+    mkdirSync(join(dir, 'clusters/cluster-7'), { recursive: true })
+    writeFileSync(join(dir, 'clusters/cluster-7/talenv.yaml'), talenvOf(count))
+    const startedAt = performance.now()
+    const loaded = loadCluster(dir, '7')
+    if (!loaded.ok) throw new Error(JSON.stringify(loaded.failure))
+    const validatedAt = performance.now()
+    const rendered = await renderConfig({ ...loaded.value, run: createRun({ paths: {}, env: process.env }) })
+    if (!rendered.ok) throw new Error(JSON.stringify(rendered.problems))
+    const end = performance.now()
+    say(
+      `validate and render ${count} nodes         ${seconds(end - startedAt)}: validate ${seconds(validatedAt - startedAt)}, render ${seconds(end - validatedAt)}`,
+    )
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+}
+
+function benchStart(): void {
+  const help = compare(['--import', 'tsx', 'workflows/upgrade.ts', '--help'], ['-e', '0'], 11)
+  say(
+    `--help                                ${seconds(help.a)}, ${help.ratio.toFixed(1)} times bare node (${seconds(help.b)})`,
+  )
+  const bare = compare(['--import', 'tsx', '-e', '0'], ['-e', '0'], 11)
+  say(`  of which the start of tsx           ${seconds(bare.a)}, ${bare.ratio.toFixed(1)} times bare node`)
+}
+
+const wanted = process.argv[2]
+if (wanted === undefined || wanted === 'start') benchStart()
+if (wanted === undefined || wanted === 'gen-config') {
+  await benchGenConfig(3)
+  await benchGenConfig(50)
+  await benchRender(500)
+}
+if (wanted === undefined || wanted === 'upgrade') {
+  await benchDryRun(3, 0)
+  await benchDryRun(3, 47)
+  await benchUpgrade()
+}
