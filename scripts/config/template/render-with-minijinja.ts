@@ -23,6 +23,8 @@ import {
   referencesOf,
   type Site,
   type TagPlace,
+  type Translated,
+  type TranslateRequest,
   translateTemplate,
 } from './translate-template.ts'
 
@@ -163,9 +165,12 @@ function renderOnce(
   marked: boolean,
 ): { ok: true; text: string } | { ok: false; problems: Problem[] } {
   const { options } = request
+  const set = [loaded.templates.map(({ path, alone }) => [path, alone]), [...loaded.bound]]
   const sites: Site[] = []
   const places: TagPlace[][] = []
   const problems: Problem[] = []
+  const contextNames = Object.keys(request.context)
+  const fractions = holds(fromPlain(request.context), (part) => typeof part === 'number' && !Number.isInteger(part))
   const environment = new Environment()
   try {
     environment.undefinedBehavior = 'chainable'
@@ -177,17 +182,17 @@ function renderOnce(
     loaded.templates.forEach((template, number) => {
       const { path, alone, source } = template
       try {
-        const translated = translateTemplate({
+        const key = JSON.stringify([source, number, sites.length, options, marked, contextNames, fractions, set])
+        const translated = translatedOnce(key, sites, {
           source,
           template: number,
           options,
           alone,
           boundSomewhere: loaded.bound,
           marked,
-          sites,
           helpers: new Set(Object.keys(templateHelpers)),
-          contextNames: new Set(Object.keys(request.context)),
-          fractions: holds(fromPlain(request.context), (part) => typeof part === 'number' && !Number.isInteger(part)),
+          contextNames: new Set(contextNames),
+          fractions,
           nameOf(reference) {
             const found = loaded.numberOf(
               reference.path,
@@ -232,6 +237,25 @@ function renderOnce(
   } finally {
     environment.free()
   }
+}
+
+/** Translations by all that they are made of: one template is rendered for every node of a cluster. */
+const translations = new Map<string, { translated: Translated; sites: Site[] }>()
+
+const TRANSLATIONS_KEPT = 50
+
+function translatedOnce(key: string, sites: Site[], of: Omit<TranslateRequest, 'sites'>): Translated {
+  let known = translations.get(key)
+  if (known === undefined) {
+    const before = sites.length
+    const all = [...sites]
+    const translated = translateTemplate({ ...of, sites: all })
+    known = { translated, sites: all.slice(before) }
+    if (translations.size >= TRANSLATIONS_KEPT) translations.clear()
+    translations.set(key, known)
+  }
+  sites.push(...known.sites)
+  return known.translated
 }
 
 const inOrder = (problems: Problem[]): Problem[] =>
