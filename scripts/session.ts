@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
@@ -55,7 +56,17 @@ export async function openSession({
   const { endpoints, identity } = config.value
   const declared = controlPlanesOf(cluster).map((n) => n.address)
   const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
-  return { ok: true, value: { cluster, layout, talos, identity, talosctl: talosctl.version, changes } }
+  return {
+    ok: true,
+    value: {
+      cluster: withGeneratedSchematics(cluster, layout),
+      layout,
+      talos,
+      identity,
+      talosctl: talosctl.version,
+      changes,
+    },
+  }
 }
 
 /** Looks at the wished nodes and at every control plane, completely. */

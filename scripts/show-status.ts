@@ -18,7 +18,7 @@ export async function showStatus(call: Call): Promise<ExitCode> {
     const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
     process.stdout.write(`${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation }, clean)}\n`)
   } else if (output !== 'quiet') {
-    process.stdout.write(redact(statusTable(call.cluster, observation, paintFor(process.stdout, process.env))))
+    process.stdout.write(redact(statusTable(session.value.cluster, observation, paintFor(process.stdout, process.env))))
   }
   return Object.values(observation.nodes).some(({ reachable }) => reachable) ? EXIT_CODES.done : EXIT_CODES.unavailable
 }

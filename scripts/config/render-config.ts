@@ -70,6 +70,7 @@ async function renderTalenv(
   const shared = { ...talenv, ...policy }
   const problems: Problem[] = []
   const render = await renderer(templates.root, options, run, problems)
+  const renderOwn = await renderer(templates.patchesRoot, options, run, problems)
 
   const schematics: Record<NodeName, unknown> = {}
   for (const node of talenv.nodes) {
@@ -90,7 +91,7 @@ async function renderTalenv(
       continue
     }
     const name = `patches.rendered/${file.scope}/${file.name}`
-    const patch = await renderPatch(file, name, render, node ? { ...shared, node } : shared)
+    const patch = await renderPatch(file, name, renderOwn, node ? { ...shared, node } : shared)
     // where every block of a template is left out, there is nothing to patch
     if (patch === undefined || isBlank(patch.text)) continue
     patches.push(patch)
@@ -178,12 +179,14 @@ const isBlank = (text: string): boolean => text.split('\n').every((line) => /^\s
 /** The templates of the root, or where it has none those of this package: nothing is included from outside of them. */
 function templatesOf({ root }: Layout) {
   const own = existsSync(join(root, 'templates', 'talconfig.j2')) ? root : packageRoot
+  const patchesRoot = existsSync(join(root, 'templates', 'patches')) ? root : own
   const schematic = [join(own, 'templates', 'schematic.yaml.j2'), join(own, 'common', 'schematic.yaml.j2')]
   return {
     root: own,
     talconfig: join(own, 'templates', 'talconfig.j2'),
     schematic: schematic.find(existsSync) ?? join(packageRoot, 'templates', 'schematic.yaml.j2'),
-    patches: join(own, 'templates', 'patches'),
+    patchesRoot,
+    patches: join(patchesRoot, 'templates', 'patches'),
   }
 }
 

@@ -86,7 +86,7 @@ function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (off
       if (isCollection(key)) unreadable(key.range?.[0], 'a map or a list can not be a key', 'put {{ … }} in quotes')
     },
   })
-  const value = readable ? valueOf(doc) : undefined
+  const value = readable ? plainValue(doc) : undefined
   if (value instanceof Error) problems.push(problemAt(0, 'the aliases of this file stand for too much', value.message))
 
   return {
@@ -123,7 +123,7 @@ function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (off
 }
 
 /** Aliases of aliases of aliases fill any memory; the library stops at some point, and Talos does, too. */
-function valueOf(doc: Document): unknown {
+function plainValue(doc: Document): unknown {
   try {
     return doc.toJS()
   } catch (error) {
