@@ -7,6 +7,7 @@ import type { Talos } from '../../scripts/talos.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
+import { defaultOperations } from './default-operations.ts'
 import { nodePlan, upgradePlan } from './upgrade-plan.ts'
 
 type FakeNode = {
@@ -142,16 +143,8 @@ export function fakeCluster(names: readonly string[]) {
     endpointHost: '127.0.0.1',
     nodes: names.map((name) => ({ name, address: '127.0.0.1', role: 'controlplane' })),
     operations: {
-      upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
+      ...defaultOperations,
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
-      generate: { mode: 'metal' },
-      templates: {
-        engine: 'minijinja',
-        trimBlocks: false,
-        lstripBlocks: false,
-        keepTrailingNewline: true,
-        undefined: 'strict',
-      },
       deadlines: {
         observeMs: 5000,
         pullMs: 5000,

@@ -11,6 +11,7 @@ import type {
 } from '../../../workflows/model/observation.ts'
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
 import { planUpgrade, type UpgradeHistory, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
+import { defaultOperations } from '../../support/default-operations.ts'
 
 const SCHEMATIC = 'a'.repeat(64)
 const image = (version = 'v1.13.9', schematic = SCHEMATIC) =>
@@ -58,16 +59,8 @@ function plan(wanted: Wanted = {}) {
     endpointHost: '10.0.0.1',
     nodes: all.map(([name, role], i) => ({ name, role, address: `10.0.0.${i + 2}`, ...wanted.declared?.[name] })),
     operations: {
-      upgrade: { parallelism: 1, pullParallelism: 4, factory: 'factory.talos.dev' },
+      ...defaultOperations,
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
-      generate: { mode: 'metal' },
-      templates: {
-        engine: 'minijinja',
-        trimBlocks: false,
-        lstripBlocks: false,
-        keepTrailingNewline: true,
-        undefined: 'strict',
-      },
       deadlines: { observeMs: 1, pullMs: 1, installMs: 1, rebootMs: 1, readyMs: 1, etcdMs: 1, snapshotMs: 1 },
     },
   }

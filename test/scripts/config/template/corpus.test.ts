@@ -8,7 +8,7 @@ import { parse } from 'yaml'
 import { renderTemplate } from '../../../../scripts/config/template/render-template.ts'
 import type { Run } from '../../../../scripts/run.ts'
 import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
-import { defaultTemplateOptions } from '../../../support/default-template-options.ts'
+import { defaultOperations } from '../../../support/default-operations.ts'
 import { askOracle, type OracleCase, runWithJinja2 } from '../../../support/jinja2.ts'
 
 type Template = {
@@ -63,7 +63,7 @@ async function render(
     }
     const { trimBlocks, lstripBlocks, keepTrailingNewline } = one
     const options = {
-      ...defaultTemplateOptions,
+      ...defaultOperations.templates,
       engine,
       trimBlocks,
       lstripBlocks,

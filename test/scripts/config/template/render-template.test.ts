@@ -8,7 +8,7 @@ import { renderTemplate } from '../../../../scripts/config/template/render-templ
 import { createRun, type Run } from '../../../../scripts/run.ts'
 import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
 import { problemText } from '../../../../workflows/model/problem.ts'
-import { defaultTemplateOptions } from '../../../support/default-template-options.ts'
+import { defaultOperations } from '../../../support/default-operations.ts'
 import { runWithJinja2 } from '../../../support/jinja2.ts'
 
 const run = await runWithJinja2()
@@ -38,7 +38,7 @@ async function render(options: Partial<TemplateOptions> = {}, by: Run = run, giv
     root,
     path: 'main.j2',
     context: given,
-    options: { ...defaultTemplateOptions, ...options },
+    options: { ...defaultOperations.templates, ...options },
     run: by,
   })
 }
