@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
@@ -9,6 +9,7 @@ import { onOutput } from './config/placing/on-output.ts'
 import { invalid, readSource } from './declaration.ts'
 import type { CommonFlags } from './flags.ts'
 import { packageRoot } from './layout.ts'
+import { makeFolder } from './make-folder.ts'
 import { redact } from './redact.ts'
 import { replaceFile } from './replace-file.ts'
 import { createRun } from './run.ts'
@@ -49,7 +50,7 @@ export async function importTerraform(
   const changed = before !== text
   if (changed && !common.dryRun) {
     const written = onOutput(() => {
-      mkdirSync(dirname(file), { recursive: true })
+      makeFolder(dirname(file))
       replaceFile(file, text, 0o644)
     })
     if (!written.ok) return no(written.failure)

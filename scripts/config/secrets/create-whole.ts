@@ -1,16 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  copyFileSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, copyFileSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../../make-folder.ts'
 
 /**
  * Makes a file that is there whole or not at all, also after a power cut, and never in place of another one: false when
@@ -18,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
  */
 export function createWhole(path: string, text: string, mode: 0o600 | 0o644): boolean {
   const folder = dirname(path)
-  mkdirSync(folder, { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
+  makeFolder(folder, mode === 0o600 ? 0o700 : 0o755)
   const draft = join(folder, `.${basename(path)}.${randomUUID()}`)
   const bytes = Buffer.from(text)
   try {

@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { readYaml } from '../../../workflows/model/yaml-source.ts'
 import { forPeople, invalid, readSource } from '../../declaration.ts'
+import { makeFolder } from '../../make-folder.ts'
 import { createRun } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
@@ -60,7 +61,7 @@ export async function planSecrets(wish: SecretsWish): Promise<Result<SecretsStep
     steps.push({
       title: `make ${forPeople(folder)}`,
       work: async () => {
-        mkdirSync(folder, { recursive: true })
+        makeFolder(folder)
         return []
       },
     })

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { forPeople } from '../../declaration.ts'
+import { makeFolder } from '../../make-folder.ts'
 import { replaceFile } from '../../replace-file.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
@@ -87,7 +88,7 @@ function holds(text: string, line: string): boolean {
 }
 
 function append(file: string, before: string, lines: readonly string[]): void {
-  mkdirSync(dirname(file), { recursive: true })
+  makeFolder(dirname(file))
   const end = before === '' || before.endsWith('\n') ? '' : '\n'
   replaceFile(file, `${before}${end}${lines.join('\n')}\n`, before === '' ? 0o644 : statSync(file).mode & 0o777)
 }
