@@ -3,6 +3,7 @@ import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { FAILURES, type Failure } from '../workflows/model/failure.ts'
 import type { Problem } from '../workflows/model/problem.ts'
+import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { Declared } from './declaration.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
@@ -30,6 +31,8 @@ export type Call = BareCall & {
 }
 
 export type CommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
+  /** what the declaration is read for (default: to operate the cluster) */
+  purpose?: Purpose
   run(call: Call & { flags: FlagValues<Specs> }): Promise<ExitCode>
 }
 
@@ -80,7 +83,7 @@ async function withDeclaration<const Specs extends FlagSpecs>(
     import('./named-nodes.ts'),
     import('./config/settle-first.ts'),
   ])
-  const loaded = loadCluster(common.dir, common.cluster)
+  const loaded = loadCluster(common.dir, common.cluster, spec.purpose ?? 'operate')
   if (!loaded.ok) return reject(loaded.failure, common)
   const { cluster } = loaded.value
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined

@@ -8,6 +8,7 @@ import { parseTalconfig } from '../workflows/model/parse-talconfig.ts'
 import { type Parsed, parseTalenv } from '../workflows/model/parse-talenv.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { Talenv } from '../workflows/model/talenv.ts'
+import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
 import { findLayout, type Layout, packageRoot } from './layout.ts'
 
@@ -32,12 +33,12 @@ export type Declared =
  * the current folder, so that cron and CI need no cd. Fails with `cluster-unknown`, or with one `declaration-invalid` for
  * every mistake, whose detail starts with file:line:col.
  */
-export function loadCluster(dir: string | undefined, id: string): Result<LoadedCluster, Failure[]> {
+export function loadCluster(dir: string | undefined, id: string, purpose?: Purpose): Result<LoadedCluster, Failure[]> {
   const name = id.startsWith('cluster-') ? id : `cluster-${id}`
   const root = resolve(dir ?? packageRoot)
   const layout = findLayout(root, name)
   if (layout === undefined) return { ok: false, failure: [unknownCluster(join(dir ?? packageRoot, 'clusters'), name)] }
-  const parsed = parse(layout)
+  const parsed = parse(layout, purpose)
   if (!parsed.ok) return { ok: false, failure: parsed.problems.map(invalid) }
   const { cluster, declared } = parsed.value
   if (![id, name].includes(cluster.name)) {
@@ -47,10 +48,13 @@ export function loadCluster(dir: string | undefined, id: string): Result<LoadedC
   return { ok: true, value: { cluster, layout, declared, warnings: parsed.warnings } }
 }
 
-function parse({ kind, folder, root }: Layout): Parsed<{ cluster: Cluster; declared: Declared }> {
+function parse(
+  { kind, folder, root }: Layout,
+  purpose: Purpose | undefined,
+): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (name: string) => readSource(join(folder, name))
   const operations = source('operations.yaml')
-  const policy = operations && { operations }
+  const policy = { ...(operations && { operations }), purpose }
   const missing = { path: join(folder, 'talenv.yaml'), text: '' }
   if (kind === 'talenv') {
     const parsed = parseTalenv({ talenv: source('talenv.yaml') ?? missing, ...policy })
@@ -58,7 +62,7 @@ function parse({ kind, folder, root }: Layout): Parsed<{ cluster: Cluster; decla
     const { cluster, talenv } = parsed.value
     return { ...parsed, value: { cluster, declared: { kind, talenv } } }
   }
-  if (kind === 'nodes') return parseNodes(root, folder, operations)
+  if (kind === 'nodes') return parseNodes(root, folder, policy)
   const pins = source('talenv.yaml')
   const parsed = parseTalconfig({ talconfig: source('talconfig.yaml') ?? missing, ...(pins && { pins }), ...policy })
   if (!parsed.ok) return parsed
@@ -69,7 +73,7 @@ function parse({ kind, folder, root }: Layout): Parsed<{ cluster: Cluster; decla
 function parseNodes(
   root: string,
   folder: string,
-  operations: SourceText | undefined,
+  policy: { operations?: SourceText; purpose: Purpose | undefined },
 ): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (path: string): SourceText => readSource(path) ?? { path: forPeople(path), text: '' }
   const template = source(join(root, 'templates', 'config', 'talos', 'talconfig.yaml.j2')).text
@@ -77,7 +81,7 @@ function parseNodes(
     nodes: source(join(root, 'nodes.yaml')),
     clusterYaml: source(join(root, 'cluster.yaml')),
     pins: source(join(folder, 'talenv.yaml')),
-    ...(operations && { operations }),
+    ...policy,
     // cluster-template writes the name out in its template
     name: /^clusterName: *["']?([\w.-]+)["']?\s*$/m.exec(template)?.[1] ?? 'kubernetes',
   })

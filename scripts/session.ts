@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
@@ -38,7 +39,7 @@ export async function openSession({
     failures.push(
       failure('talosconfig-missing', {
         detail: `there is no ${talosconfig}`,
-        hint: `node --import tsx workflows/gen-config.ts --cluster ${cluster.id}`,
+        hint: workflowCommand('gen-config', cluster.id, layout.root),
       }),
     )
   } else {

@@ -5,6 +5,7 @@ await command({
   name: 'gen-config',
   summary: 'Check the declaration of a cluster and generate the configurations of its nodes, showing what changes',
   without: ['nodes', 'yes'],
+  purpose: 'generate',
   flags: {
     'discard-edits': { type: 'boolean', help: 'replace generated files that were edited by hand' },
     'renew-talosconfig': { type: 'boolean', help: 'make a new client certificate, although the old one is good' },

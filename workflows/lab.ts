@@ -19,7 +19,7 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const command = { ...flags, clusterDir: resolve(root, 'clusters', flags.cluster), say, complain }
   if (flags.help) return say(labUsage) ?? EXIT_CODES.done
   if (flags.verb !== 'up') return labCommand(command)
-  const loaded = loadCluster(flags.dir, flags.cluster)
+  const loaded = loadCluster(flags.dir, flags.cluster, 'operate')
   if (!loaded.ok) return complain(loaded.failure.map(({ detail }) => detail).join('\n')) ?? EXIT_CODES.declaration
   const [talosctl, etcd] = await Promise.all([resolveTool('talosctl'), resolveTool('etcd')])
   for (const tool of [talosctl, etcd]) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)

@@ -248,7 +248,7 @@ const cases: Case[] = [
     name: 'no talosconfig',
     spoil: (folder) => rmSync(join(folder, 'talosconfig')),
     code: 69,
-    says: [/there is no \S+\/talosconfig \(put the talosconfig of the cluster there\)/],
+    says: [/there is no \S+\/talosconfig \(node --import tsx workflows\/gen-config\.ts --cluster \d+( --dir \S+)?\)/],
   },
   {
     name: 'an expired client certificate',

@@ -10,7 +10,7 @@ import type { Parsed } from './parse-talenv.ts'
 import { parseVersion } from './parse-version.ts'
 import type { Problem } from './problem.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
-import { topologyProblems } from './topology-problems.ts'
+import { type Purpose, topologyProblems } from './topology-problems.ts'
 import { readYaml, type SourceText, type YamlSource } from './yaml-source.ts'
 
 /** A cluster, and what templates and talhelper are given besides. */
@@ -32,6 +32,7 @@ export function parseNodesAndCluster(files: {
   pins: SourceText
   operations?: SourceText
   name: string
+  purpose?: Purpose | undefined
 }): Parsed<DeclaredNodes> {
   const nodesFile = readYaml(files.nodes)
   const clusterFile = readYaml(files.clusterYaml)
@@ -53,7 +54,7 @@ export function parseNodesAndCluster(files: {
     ...ofFile(clusterFile, settings.problems),
     ...pins.problems,
     ...missingPins(pins.value, files.pins.path),
-    ...topologyProblems(topologyOf(nodesFile, clusterFile, pins.value)),
+    ...topologyProblems(topologyOf(nodesFile, clusterFile, pins.value), files.purpose),
     ...bgpProblems(clusterFile),
     ...tokenProblems(clusterFile),
   ]

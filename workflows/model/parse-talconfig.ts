@@ -9,7 +9,7 @@ import { substitute } from './substitute.ts'
 import { talconfigSchema } from './talconfig.ts'
 import { endpointHost } from './talenv.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
-import { topologyProblems } from './topology-problems.ts'
+import { type Purpose, topologyProblems } from './topology-problems.ts'
 import { readYaml, type SourceText, type YamlSource } from './yaml-source.ts'
 
 /** The release that talhelper 3.1.16 takes where talconfig.yaml names none. */
@@ -23,6 +23,7 @@ export function parseTalconfig(files: {
   talconfig: SourceText
   pins?: SourceText
   operations?: SourceText
+  purpose?: Purpose | undefined
 }): Parsed<{ cluster: Cluster; variables: Record<string, string> }> {
   const operations = parseOperations(files.operations)
   const pins = files.pins ? parsePins(files.pins) : { value: { variables: {}, at: {} }, problems: [] }
@@ -33,7 +34,7 @@ export function parseTalconfig(files: {
     return { ok: false, problems: [...source.problems, ...pins.problems, ...operations.problems] }
   const shape = checkShape(source, talconfigSchema, [])
   const topology = topologyOf(source)
-  const found = [...source.problems, ...shape.problems, ...topologyProblems(topology)].sort(
+  const found = [...source.problems, ...shape.problems, ...topologyProblems(topology, files.purpose)].sort(
     (a, b) => a.line - b.line || a.col - b.col,
   )
   const problems = [...found.filter(({ warning }) => !warning), ...pins.problems, ...operations.problems]

@@ -14,7 +14,7 @@ import {
   talenvSchema,
 } from './talenv.ts'
 import type { Topology, TopologyNode } from './topology.ts'
-import { topologyProblems } from './topology-problems.ts'
+import { type Purpose, topologyProblems } from './topology-problems.ts'
 import { readYaml, type SourceText, type YamlPath, type YamlSource } from './yaml-source.ts'
 
 /** A declaration that can be worked with, and what is worth saying about it; or everything that is wrong. */
@@ -28,7 +28,11 @@ export type DeclaredTalenv = { cluster: Cluster; talenv: Talenv }
  * operations.yaml, or every mistake in both at once. The folder that holds talenv.yaml must be called like the cluster:
  * talhelper names what it generates after `name`, and Terraform what it writes after `id`.
  */
-export function parseTalenv(files: { talenv: SourceText; operations?: SourceText }): Parsed<DeclaredTalenv> {
+export function parseTalenv(files: {
+  talenv: SourceText
+  operations?: SourceText
+  purpose?: Purpose | undefined
+}): Parsed<DeclaredTalenv> {
   const source = readYaml(files.talenv)
   const operations = parseOperations(files.operations)
   if (source.value === undefined) return { ok: false, problems: [...source.problems, ...operations.problems] }
@@ -39,7 +43,7 @@ export function parseTalenv(files: { talenv: SourceText; operations?: SourceText
     ...shape.problems,
     ...unlessSaid(source.ambiguities(), shape.problems),
     ...folderProblems(source, files.talenv.path),
-    ...topologyProblems(topologyOf(source)),
+    ...topologyProblems(topologyOf(source), files.purpose),
     ...schematicProblems(source),
   ].sort((a, b) => a.line - b.line || a.col - b.col)
   const problems = [...found.filter(({ warning }) => !warning), ...operations.problems]

@@ -9,8 +9,14 @@ import type { Located, Topology, TopologyNode } from './topology.ts'
 /** Node mask that Kubernetes cuts the pod network into, by family. */
 const NODE_MASK = { 4: 24, 6: 64 } as const
 
+/**
+ * What the declaration is read for. On the way to other releases the declared ones may not fit each other yet: nobody can
+ * generate from that, and an upgrade knows more about it than the declaration does.
+ */
+export type Purpose = 'generate' | 'operate'
+
 /** Everything that is wrong with a cluster as a whole; problems that `warning` marks keep nothing from going on. */
-export function topologyProblems(topology: Topology): Problem[] {
+export function topologyProblems(topology: Topology, purpose: Purpose = 'generate'): Problem[] {
   return [
     ...nameProblems(topology),
     ...addressProblems(topology),
@@ -18,7 +24,7 @@ export function topologyProblems(topology: Topology): Problem[] {
     ...networkProblems(topology),
     ...vipProblems(topology),
     ...endpointProblems(topology),
-    ...versionProblems(topology),
+    ...(purpose === 'generate' ? versionProblems(topology) : []),
     ...roleProblems(topology),
     ...topology.nodes.flatMap(diskProblems),
     ...topology.nodes.flatMap((node) => encryptionProblems(node, topology)),
