@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import type { Failure } from '../../workflows/model/failure.ts'
 import { acquireLock } from '../engine/lock.ts'
 import { onDisk } from '../engine/on-disk.ts'
@@ -9,7 +9,8 @@ import { settlePlacing } from './placing/settle-placing.ts'
 
 /** A list of what is left to do, or plain configurations that nobody will put in place any more. */
 const isUnsettled = (places: Places): boolean =>
-  existsSync(places.stateDir) &&
+  // what is no folder at all is for the command to complain about
+  (statSync(places.stateDir, { throwIfNoEntry: false })?.isDirectory() ?? false) &&
   (existsSync(placingFiles(places).manifest) || readdirSync(places.stateDir).some(isAbandonedStaging))
 
 /**
