@@ -9,6 +9,7 @@ import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import type { Layout } from './layout.ts'
 import { redact } from './redact.ts'
+import { typed } from './typed.ts'
 import { failureText } from './view/failure-text.ts'
 
 /** What a workflow is called with, once its command line is known to be good. */
@@ -69,7 +70,7 @@ async function carryOut<const Specs extends FlagSpecs>(
   }
   if (parsed.kind === 'wrong')
     return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
-  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(quoted).join(' ')}`
+  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(typed).join(' ')}`
   return spec.run({ command: spec.name, common: parsed.common, flags: parsed.flags, again })
 }
 
@@ -92,9 +93,6 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   if (unsettled) return reject([unsettled], common)
   return spec.run({ ...call, ...loaded.value, ...(nodes ? { nodes: nodes.value } : {}) })
 }
-
-/** As a shell reads it back. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** Says why nothing was started: as people read it, or as the one event that a script waits for. */
 export function reject(

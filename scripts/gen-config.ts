@@ -19,7 +19,6 @@ import { type RenderedConfig, renderConfig } from './config/render-config.ts'
 import { type CheckedSecrets, checkSecrets } from './config/secrets/check-secrets.ts'
 import { protectFromGit } from './config/secrets/protect-from-git.ts'
 import { findSecretTools, type SecretTools } from './config/secrets/secret-tools.ts'
-import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { type Stopwatch, stopwatch } from './config/stopwatch.ts'
 import { talconfigSchema } from './config/talconfig-schema.ts'
 import { forPeople, invalid } from './declaration.ts'
@@ -32,6 +31,7 @@ import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
 import { type Generation, printGeneration, printStopped } from './view/generation.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 export type GenerateWish = { discardEdits: boolean; renewTalosconfig: boolean }
 

@@ -8,11 +8,11 @@ import { defaultIdentityFile } from './config/secrets/find-identities.ts'
 import { planSecrets } from './config/secrets/plan-secrets.ts'
 import { readForeignSecrets } from './config/secrets/read-foreign-secrets.ts'
 import { findSecretTools } from './config/secrets/secret-tools.ts'
-import { typed } from './config/secrets/typed.ts'
-import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { forPeople } from './declaration.ts'
 import { findLayout, packageRoot } from './layout.ts'
 import { redact } from './redact.ts'
+import { typed } from './typed.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 type Flags = { from?: string | undefined; 'age-key'?: string | undefined }
 

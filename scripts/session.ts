@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs'
 import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
-import { workflowCommand } from './config/secrets/workflow-command.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
 import { findTool } from './toolchain/find-tool.ts'
 import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 export type Session = {
   cluster: Cluster

@@ -4,13 +4,13 @@ import { readYaml } from '../../../workflows/model/yaml-source.ts'
 import { forPeople, invalid, readSource } from '../../declaration.ts'
 import { createRun } from '../../run.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
+import { typed } from '../../typed.ts'
+import { workflowCommand } from '../../workflow-command.ts'
 import { type Bundle, readBundle } from './bundle.ts'
 import { openIdentity } from './open-identity.ts'
 import type { SecretTools } from './secret-tools.ts'
 import { sopsFile } from './sops-file.ts'
 import { type SopsRule, sopsRule } from './sops-rule.ts'
-import { typed } from './typed.ts'
-import { workflowCommand } from './workflow-command.ts'
 
 /** Secrets that may be given to talhelper. */
 export type CheckedSecrets = Bundle & {

@@ -3,9 +3,9 @@ import { basename, dirname } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { typed } from '../../typed.ts'
 import { findIdentities, type Identities } from './find-identities.ts'
 import type { SecretTools } from './secret-tools.ts'
-import { typed } from './typed.ts'
 
 /** What sops and talhelper are started with, so that they find the identity that was found. */
 export type OpenedIdentity = {

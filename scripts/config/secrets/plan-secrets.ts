@@ -8,6 +8,8 @@ import { createRun } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
+import { typed } from '../../typed.ts'
+import { workflowCommand } from '../../workflow-command.ts'
 import { addSopsRule, pathRegexFor } from './add-sops-rule.ts'
 import { readBundle } from './bundle.ts'
 import { createWhole } from './create-whole.ts'
@@ -19,8 +21,6 @@ import type { ForeignSecrets } from './read-foreign-secrets.ts'
 import type { SecretTools } from './secret-tools.ts'
 import { sopsFile } from './sops-file.ts'
 import { sopsRule } from './sops-rule.ts'
-import { typed } from './typed.ts'
-import { workflowCommand } from './workflow-command.ts'
 
 /** One thing that init does because it was not so yet; `work` does nothing that another run did meanwhile. */
 export type SecretsStep = {

@@ -6,8 +6,8 @@ import { makeFolder } from '../../make-folder.ts'
 import { replaceFile } from '../../replace-file.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { typed } from '../../typed.ts'
 import type { SecretTools } from './secret-tools.ts'
-import { typed } from './typed.ts'
 
 /** A `.gitignore`, and the lines that it got, or would get in a dry run. */
 export type IgnoreLines = { file: string; lines: string[] }

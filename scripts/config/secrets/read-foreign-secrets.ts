@@ -4,9 +4,9 @@ import { type Failure, failure, type Result } from '../../../workflows/model/fai
 import { createRun } from '../../run.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
+import { typed } from '../../typed.ts'
 import { readBundle } from './bundle.ts'
 import type { SecretTools } from './secret-tools.ts'
-import { typed } from './typed.ts'
 
 export type ForeignSecrets = {
   /** the plain text of a bundle, in memory on its way to sops */

@@ -1,4 +1,4 @@
-import { packageRoot } from '../../layout.ts'
+import { packageRoot } from './layout.ts'
 import { typed } from './typed.ts'
 
 /** The command line of a workflow about one cluster (`101` or `cluster-101`) below `dir`, as one types it. */
