@@ -17,16 +17,8 @@ import { fromPlain, toPlain } from './plain-value.ts'
 import type { Rendered, RenderRequest } from './render-template.ts'
 import { templateHelpers } from './template-helpers.ts'
 import { TemplateTrouble, type TemplateValue, undefinedMark } from './template-value.ts'
-import {
-  boundNames,
-  type Reference,
-  referencesOf,
-  type Site,
-  type TagPlace,
-  type Translated,
-  type TranslateRequest,
-  translateTemplate,
-} from './translate-template.ts'
+import type { Reference, Site, TagPlace, Translated, TranslateRequest } from './translate-request.ts'
+import { boundNames, referencesOf, translateTemplate } from './translate-template.ts'
 
 /** Instructions that a template may take: some ten seconds. */
 const fuel = 50_000_000
