@@ -30,7 +30,7 @@ import { createRun, type Run } from './run.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
-import { type Generation, printGeneration, printStopped } from './view/generation.ts'
+import { announceRemovals, type Generation, printGeneration, printStopped } from './view/generation.ts'
 import { workflowCommand } from './workflow-command.ts'
 
 export type GenerateWish = { discardEdits: boolean; renewTalosconfig: boolean }
@@ -134,6 +134,7 @@ async function prepareAndPlace(
   const edits = wish.discardEdits ? [] : editFailures(places, comparison.value)
   if (edits.length > 0) return { ok: false, failure: edits }
   if (common.dryRun || signal.aborted) return { ok: true, value: generation }
+  announceRemovals(generation, common)
   const { caFingerprint } = secrets.value
   const placed = await watch.time('place', () =>
     place(places, files.files, comparison.value, { caFingerprint }, { discardEdits: wish.discardEdits }),

@@ -132,8 +132,9 @@ test('refuses to overwrite what was edited by hand, also in a dry run, unless to
 test('removes the file of a node that is gone, and says so', ({ world }) => {
   gen(world)
   world.write(`${CLUSTER}/talenv.yaml`, talenv.slice(0, talenv.indexOf('  - hostname: worker-1')))
-  const { code, stdout } = gen(world)
+  const { code, stdout, stderr } = gen(world)
   assert.is(code, 0)
+  assert.match(stderr, `Removing <dir>/${CLUSTER}/cluster-7-worker-1.yaml: nothing that is declared needs it\n`)
   assert.match(stdout, `removed <dir>/${CLUSTER}/cluster-7-worker-1.yaml\n`)
   assert.not.ok(existsSync(at(world, 'cluster-7-worker-1.yaml')))
 })

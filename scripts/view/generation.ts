@@ -77,6 +77,17 @@ export function printGeneration(
   process.stdout.write(redact(`${lines.join('\n')}\n`))
 }
 
+/** Says on standard error what is about to go, before it is gone. */
+export function announceRemovals(
+  { comparison, folder }: Pick<Generation, 'comparison' | 'folder'>,
+  { output }: Pick<CommonFlags, 'output'>,
+): void {
+  if (output === 'json' || output === 'quiet') return
+  for (const { name, change } of comparison)
+    if (change === 'prune')
+      process.stderr.write(redact(`Removing ${folder}/${name}: nothing that is declared needs it\n`))
+}
+
 /** A signal came before anything was in place. */
 export const printStopped = (again: string): void =>
   void process.stderr.write(redact(`Stopped; nothing was put in place. Again: ${again}\n`))
