@@ -73,11 +73,17 @@ async function renderTalenv(
   const renderOwn = await renderer(templates.patchesRoot, options, run, problems)
 
   const schematics: Record<NodeName, unknown> = {}
+  const keys = nodeKeysOf(readFileSync(templates.schematic, 'utf8'), options)
+  const alike = new Map<string, unknown>()
   for (const node of talenv.nodes) {
     if (node.schematic !== null) continue
-    // of all nodes once for each node would be their square
-    const rendered = await render(templates.schematic, { cluster: talenv.cluster, node, ...policy })
-    schematics[node.hostname] = rendered && schematicOf(rendered, templates.schematic, problems)
+    const seen = JSON.stringify(keys?.map((key) => (node as Record<string, unknown>)[key]) ?? node)
+    if (!alike.has(seen)) {
+      // of all nodes once for each node would be their square
+      const rendered = await render(templates.schematic, { cluster: talenv.cluster, node, ...policy })
+      alike.set(seen, rendered && schematicOf(rendered, templates.schematic, problems))
+    }
+    schematics[node.hostname] = alike.get(seen)
   }
   const scopes: Scopes = { global: [], controller: [], worker: [], nodes: {} }
   for (const { hostname } of talenv.nodes) scopes.nodes[hostname] = []
@@ -129,6 +135,17 @@ async function renderNodes(
   if (problems.length > 0 || talconfig === undefined) return { ok: false, problems: once(problems) }
   const { text, origin } = talconfig
   return { ok: true, value: { talconfig: { name: 'talconfig.yaml', text, origin }, patches, variables, warnings: [] } }
+}
+
+/**
+ * The keys of `node` that a template looks at: where they are alike, so is what is rendered, and most nodes of a cluster
+ * are alike. Undefined where it may look at all of the node.
+ */
+function nodeKeysOf(source: string, { delimiters }: TemplateOptions): string[] | undefined {
+  const code = delimiters ? source : (source.match(/\{[{%][\s\S]*?[%}]\}/g) ?? []).join(' ')
+  if (/\b(include|import|extends)\b/.test(code)) return undefined
+  const uses = [...code.matchAll(/\bnode\b(?:\.(\w+))?/g)].map(([, key]) => key)
+  return uses.every((key) => key !== undefined) ? [...new Set(uses)] : undefined
 }
 
 type Scopes = Record<(typeof PATCH_SCOPES)[number], string[]> & { nodes: Record<NodeName, string[]> }

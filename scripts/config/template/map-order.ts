@@ -9,15 +9,13 @@ export class MapOrder {
 
   /** Remembers the order of every map in `value`. */
   learn(value: TemplateValue): void {
-    if (Array.isArray(value)) for (const item of value) this.learn(item)
-    if (!(value instanceof Map)) return
-    for (const item of value.values()) this.learn(item)
-    if (value.size < 2) return
-    const content = canonical(value)
-    const keys = [...value.keys()]
-    const before = this.#known.get(content)
-    const same = before === undefined || (Array.isArray(before) && before.every((key, index) => key === keys[index]))
-    this.#known.set(content, same ? keys : 'ambiguous')
+    canonical(value, (map, content) => {
+      if (map.size < 2) return
+      const keys = [...map.keys()]
+      const before = this.#known.get(content)
+      const same = before === undefined || (Array.isArray(before) && before.every((key, index) => key === keys[index]))
+      this.#known.set(content, same ? keys : 'ambiguous')
+    })
   }
 
   /** The keys as they were written; throws a TemplateTrouble where that can not be told. */
@@ -34,9 +32,14 @@ export class MapOrder {
   }
 }
 
-function canonical(value: TemplateValue): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+type Meet = (map: Map<string, TemplateValue>, content: string) => void
+
+/** What is in a value, whatever the order of its keys; tells each map in it on the way, from the inside out. */
+function canonical(value: TemplateValue, meet?: Meet): string {
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item, meet)).join()}]`
   if (!(value instanceof Map)) return JSON.stringify(value) ?? 'undefined'
-  const entries = [...value].map(([key, item]) => `${JSON.stringify(key)}:${canonical(item)}`)
-  return `{${entries.sort().join()}}`
+  const entries = [...value].map(([key, item]) => `${JSON.stringify(key)}:${canonical(item, meet)}`)
+  const content = `{${entries.sort().join()}}`
+  meet?.(value, content)
+  return content
 }
