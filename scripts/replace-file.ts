@@ -1,5 +1,7 @@
-import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { createFile } from './create-file.ts'
+import { syncToDisk } from './sync-to-disk.ts'
 
 /**
  * Writes a file so that whoever reads it, also after a crash, finds the old content or the new one. `mode` holds whatever
@@ -8,24 +10,14 @@ import { dirname } from 'node:path'
 export function replaceFile(path: string, content: string, mode: number): void {
   const draft = `${path}.${process.pid}.draft`
   rmSync(draft, { force: true })
-  const file = openSync(draft, 'wx', mode)
   try {
-    const bytes = Buffer.from(content)
-    // a disk that fills up takes what fits and complains only at the next write
-    for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
+    createFile(draft, Buffer.from(content), mode)
     chmodSync(draft, mode)
-    fsyncSync(file)
+    syncToDisk(draft)
     renameSync(draft, path)
   } catch (error) {
     rmSync(draft, { force: true })
     throw error
-  } finally {
-    closeSync(file)
   }
-  const folder = openSync(dirname(path), 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
+  syncToDisk(dirname(path))
 }

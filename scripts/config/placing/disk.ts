@@ -1,4 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync } from 'node:fs'
+import { createFile } from '../../create-file.ts'
+import { syncToDisk } from '../../sync-to-disk.ts'
 
 /** Every operation that placing changes the disk with: what a crash can come between. All throw what the disk says. */
 export interface Disk {
@@ -17,23 +19,8 @@ export interface Disk {
 /** The disk itself. */
 export const realDisk: Disk = {
   makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
-  create(path, content) {
-    const file = openSync(path, 'wx', 0o600)
-    try {
-      // a disk that fills up takes what fits and complains only at the next write
-      for (let written = 0; written < content.length; ) written += writeSync(file, content, written)
-    } finally {
-      closeSync(file)
-    }
-  },
-  sync(path) {
-    const file = openSync(path, 'r')
-    try {
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-  },
+  create: (path, content) => createFile(path, content, 0o600),
+  sync: syncToDisk,
   move(from, to) {
     try {
       renameSync(from, to)

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Result } from '../../../workflows/model/failure.ts'
+import { processIdentity } from '../../engine/process-identity.ts'
 import { type Disk, realDisk } from './disk.ts'
 import { onOutput } from './on-output.ts'
 import { readState } from './placed-before.ts'
@@ -31,16 +32,7 @@ export function settlePlacing(
 
 const isAbandonedDraft = (name: string): boolean => {
   const [, , pid] = DRAFT.exec(name) ?? []
-  return pid !== undefined && !isAlive(Number(pid))
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
+  return pid !== undefined && processIdentity(Number(pid)) === undefined
 }
 
 function namesIn(folder: string): string[] {

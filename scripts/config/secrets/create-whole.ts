@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, constants, copyFileSync, fsyncSync, linkSync, openSync, rmSync, writeSync } from 'node:fs'
+import { constants, copyFileSync, linkSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { createFile } from '../../create-file.ts'
 import { makeFolder } from '../../make-folder.ts'
+import { syncToDisk } from '../../sync-to-disk.ts'
 
 /**
  * Makes a file that is there whole or not at all, also after a power cut, and never in place of another one: false when
@@ -11,17 +13,11 @@ export function createWhole(path: string, text: string, mode: 0o600 | 0o644): bo
   const folder = dirname(path)
   makeFolder(folder, mode === 0o600 ? 0o700 : 0o755)
   const draft = join(folder, `.${basename(path)}.${randomUUID()}`)
-  const bytes = Buffer.from(text)
   try {
-    const file = openSync(draft, 'wx', mode)
-    try {
-      for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
+    createFile(draft, Buffer.from(text), mode)
+    syncToDisk(draft)
     if (!putInPlace(draft, path)) return false
-    syncFolder(folder)
+    syncToDisk(folder)
     return true
   } finally {
     rmSync(draft, { force: true })
@@ -39,13 +35,4 @@ function putInPlace(draft: string, path: string): boolean {
     copyFileSync(draft, path, constants.COPYFILE_EXCL)
   }
   return true
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
-  try {
-    fsyncSync(folder)
-  } finally {
-    closeSync(folder)
-  }
 }
