@@ -12,9 +12,6 @@ export type PatchFile = {
   template: boolean
 }
 
-/** Folders of patches that are for more than one node. */
-export const PATCH_SCOPES = ['global', 'controller', 'worker'] as const
-
 /** Every patch below `folder`, by scope and name; the order of names is the order in which they are applied. */
 export function patchFiles(folder: string): PatchFile[] {
   if (!existsSync(folder)) return []

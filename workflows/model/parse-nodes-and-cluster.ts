@@ -8,7 +8,7 @@ import { parseOperations } from './parse-operations.ts'
 import { type Pins, parsePins } from './parse-pins.ts'
 import type { Parsed } from './parse-talenv.ts'
 import { parseVersion } from './parse-version.ts'
-import type { Problem } from './problem.ts'
+import { type Problem, unlessSaid } from './problem.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
 import { type Purpose, topologyProblems } from './topology-problems.ts'
 import { readYaml, type SourceText, type YamlSource } from './yaml-source.ts'
@@ -81,9 +81,6 @@ const ofFile = (source: YamlSource, problems: Problem[]): Problem[] =>
   source.value === undefined
     ? source.problems
     : [...source.problems, ...unlessSaid(source.ambiguities(), problems), ...problems]
-
-const unlessSaid = (more: readonly Problem[], said: readonly Problem[]): Problem[] =>
-  more.filter((one) => !said.some(({ line, col }) => line === one.line && col === one.col))
 
 function missingPins({ at }: Pins, file: string): Problem[] {
   return ['talosVersion', 'kubernetesVersion']

@@ -2,7 +2,7 @@ import { checkShape } from './check-shape.ts'
 import type { Cluster } from './cluster.ts'
 import { locate, type Place } from './locate.ts'
 import { parseOperations } from './parse-operations.ts'
-import type { Problem } from './problem.ts'
+import { type Problem, unlessSaid } from './problem.ts'
 import {
   clusterKeys,
   diskSelectorKeys,
@@ -87,10 +87,6 @@ function withStrangers<T>(known: T, written: unknown): T {
   const merged = Object.entries(known).map(([key, value]) => [key, withStrangers(value, strange[key])])
   return { ...strange, ...Object.fromEntries(merged) }
 }
-
-/** A boolean in the clothes of YAML 1.1 may be a mistake of shape as well: said once. */
-const unlessSaid = (more: readonly Problem[], said: readonly Problem[]): Problem[] =>
-  more.filter((one) => !said.some(({ line, col }) => line === one.line && col === one.col))
 
 function knownKeys(source: YamlSource) {
   const tolerated = (at: YamlPath, keys: object) => ({ at, keys: Object.keys(keys), others: 'tolerated' }) as const

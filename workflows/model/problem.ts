@@ -9,6 +9,10 @@ export type Problem = {
   warning?: true
 }
 
+/** Those of `more` whose place nothing in `said` tells of: one slip is said once. */
+export const unlessSaid = (more: readonly Problem[], said: readonly Problem[]): Problem[] =>
+  more.filter((one) => !said.some(({ line, col }) => line === one.line && col === one.col))
+
 /** `file:line:col: message (hint)`, the form that terminals and editors turn into a link. */
 export const problemText = (problem: Problem): string =>
   `${problem.file}:${problem.line}:${problem.col}: ${problem.warning ? 'warning: ' : ''}${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`

@@ -27,7 +27,7 @@ import { parseAddress } from './parse-address.ts'
 import { parseVersion } from './parse-version.ts'
 import { yamlMap } from './yaml-map.ts'
 
-const version = pipe(
+export const version = pipe(
   string(),
   check((text) => parseVersion(text) !== undefined, 'is not a version such as v1.13.9'),
   transform((text) => parseVersion(text) ?? text),
@@ -55,7 +55,7 @@ export function endpointHost(text: string): string | undefined {
   return protocol === 'https:' && hostname !== '' ? hostname.replace(/^\[|\]$/g, '') : undefined
 }
 
-const endpoint = pipe(
+export const endpoint = pipe(
   string(),
   check((text) => endpointHost(text) !== undefined, 'is not an address such as https://10.0.0.10:6443'),
 )

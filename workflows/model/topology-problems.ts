@@ -3,6 +3,7 @@ import { kubernetesObjections, versionObjections } from '../plan/compatibility.t
 import { type Network, parseNetwork } from './network.ts'
 import { parseAddress } from './parse-address.ts'
 import { parseVersion } from './parse-version.ts'
+import { PATCH_SCOPES } from './patch-scopes.ts'
 import { type Problem, warning } from './problem.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
 
@@ -53,15 +54,12 @@ function twins(values: readonly Located[], wording: (value: string) => string): 
   })
 }
 
-/** Folders of patches have these names, so a node of that name could not have patches of its own. */
-const RESERVED = ['global', 'controller', 'worker']
-
 function nameProblems({ nodes }: Topology): Problem[] {
   const names = nodes.flatMap(({ hostname }) => hostname ?? [])
   return [
     ...twins(names, (name) => `two nodes have the host name ${name}`),
     ...names
-      .filter(({ value }) => RESERVED.includes(value))
+      .filter(({ value }) => PATCH_SCOPES.some((scope) => scope === value))
       .map((name) =>
         name.at(`no node can be called ${name.value}`, `templates/patches/${name.value} is for many nodes`),
       ),
