@@ -1,12 +1,12 @@
 import { statSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { type Failure, failure } from '../workflows/model/failure.ts'
 import { parseTalenv } from '../workflows/model/parse-talenv.ts'
 import { reject } from './command.ts'
 import { onOutput } from './config/placing/on-output.ts'
-import { invalid, readSource } from './declaration.ts'
+import { forPeople, invalid, readSource } from './declaration.ts'
 import type { CommonFlags } from './flags.ts'
 import { packageRoot } from './layout.ts'
 import { makeFolder } from './make-folder.ts'
@@ -75,8 +75,7 @@ function usage(name: string, terraformDir: string | undefined): Failure[] {
 }
 
 function unified(file: string, before: string | undefined, after: string): string {
-  const near = relative('', file)
-  const shown = near.startsWith('..') ? file : near
+  const shown = forPeople(file)
   const patch = createTwoFilesPatch(before === undefined ? '/dev/null' : shown, shown, before ?? '', after, '', '', {
     context: 2,
   })

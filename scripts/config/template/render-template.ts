@@ -1,6 +1,7 @@
-import { isAbsolute, join, relative } from 'node:path'
+import { join } from 'node:path'
 import type { TemplateOptions } from '../../../workflows/model/cluster.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
+import { forPeople } from '../../declaration.ts'
 import type { Run } from '../../run.ts'
 import { renderWithJinja2 } from './render-with-jinja2.ts'
 
@@ -31,7 +32,7 @@ export type RenderRequest = RenderTemplateRequest & { shown(path: string): strin
 export async function renderTemplate(
   request: RenderTemplateRequest,
 ): Promise<{ ok: true; rendered: Rendered } | { ok: false; problems: Problem[] }> {
-  const whole = { ...request, shown: (path: string) => forPeople(join(request.root, path)) }
+  const whole = { ...request, shown: (path: string) => forPeople(join(request.root, path)) || '.' }
   if (request.options.engine === 'jinja2') return renderWithJinja2(whole)
   minijinja ??= import('./render-with-minijinja.ts')
   return (await minijinja).renderWithMinijinja(whole)
@@ -39,9 +40,3 @@ export async function renderTemplate(
 
 /** WebAssembly: loaded by those who use it, and once, since even a module that is there takes milliseconds to ask for. */
 let minijinja: Promise<typeof import('./render-with-minijinja.ts')> | undefined
-
-/** Below the current folder a path is shown from there, as compilers do; elsewhere from the root. */
-function forPeople(path: string): string {
-  const near = relative(process.cwd(), path)
-  return near === '' ? '.' : near.startsWith('..') || isAbsolute(near) ? path : near
-}
