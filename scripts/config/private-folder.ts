@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { processIdentity } from '../engine/process-identity.ts'
 
 /** Generated configurations are plain secrets: they lie here until they are in place, and nowhere after. */
-export type PrivateFolder = { path: string; inMemory: boolean; remove(): void }
+export type PrivateFolder = { path: string; remove(): void }
 
 const NAME = /^talos-workflows-config\.(\d+)\./
 
@@ -21,7 +21,6 @@ export function privateFolder(env: NodeJS.ProcessEnv = process.env): PrivateFold
   process.once('exit', remove)
   return {
     path,
-    inMemory: inMemory !== undefined,
     remove() {
       remove()
       process.off('exit', remove)
