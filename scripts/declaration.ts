@@ -49,7 +49,7 @@ export function loadCluster(dir: string | undefined, id: string, purpose?: Purpo
 }
 
 function parse(
-  { kind, folder, root }: Layout,
+  { kind, folder, root, talconfig }: Layout,
   purpose: Purpose | undefined,
 ): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (name: string) => readSource(join(folder, name))
@@ -64,7 +64,7 @@ function parse(
   }
   if (kind === 'nodes') return parseNodes(root, folder, policy)
   const pins = source('talenv.yaml')
-  const parsed = parseTalconfig({ talconfig: source('talconfig.yaml') ?? missing, ...(pins && { pins }), ...policy })
+  const parsed = parseTalconfig({ talconfig: source(talconfig) ?? missing, ...(pins && { pins }), ...policy })
   if (!parsed.ok) return parsed
   const { cluster, variables } = parsed.value
   return { ...parsed, value: { cluster, declared: { kind: 'talconfig', variables } } }

@@ -21,6 +21,8 @@ export type Layout = {
   generated: string
   talosconfig: string
   secretFile: string
+  /** what talhelper reads, by its name in `folder`: rendered, or written by a person */
+  talconfig: 'talconfig.rendered.yaml' | 'talconfig.yaml'
 }
 
 /** The layout of the cluster `name` (`cluster-101`) below `root`; undefined where nothing declares a cluster. */
@@ -41,4 +43,5 @@ const layout = (kind: Layout['kind'], root: string, folder: string, generated: s
   generated,
   talosconfig: join(folder, generated, 'talosconfig'),
   secretFile: join(folder, 'talsecret.sops.yaml'),
+  talconfig: kind === 'talenv' ? 'talconfig.rendered.yaml' : 'talconfig.yaml',
 })

@@ -7,6 +7,7 @@ import { openRunFolder, runFolder } from './engine/run-folder.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl, registerSchematics } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
+import { workflowCommand } from './workflow-command.ts'
 
 const TIMEOUT_MS = 30_000
 
@@ -22,10 +23,10 @@ export async function registerClusterSchematics(
   { factory = cluster.operations.upgrade.factory }: { factory?: string | undefined },
 ): Promise<Ended> {
   const stateDir = runFolder(layout.folder)
-  const path = join(layout.folder, 'talconfig.rendered.yaml')
+  const path = join(layout.folder, layout.talconfig)
   const rendered = readSource(path)
   if (rendered === undefined) {
-    const hint = `node --import tsx workflows/gen-config.ts --cluster ${cluster.id}`
+    const hint = workflowCommand('gen-config', cluster.id, layout.root)
     const missing = failure('declaration-invalid', { detail: `there is no ${path}`, hint })
     return { exitCode: reject([missing], common), text: '' }
   }

@@ -37,7 +37,7 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
   const { layout, cluster, folder, run, signal } = request
   const output = join(folder, 'output')
   const input = join(folder, 'input')
-  const configFile = layout.kind === 'talconfig' ? join(layout.folder, 'talconfig.yaml') : prepare(input, request)
+  const configFile = layout.kind === 'talconfig' ? join(layout.folder, layout.talconfig) : prepare(input, request)
   const command = talhelperCommands.genConfig({
     configFile,
     secretFile: request.secretFile,

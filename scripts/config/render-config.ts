@@ -53,8 +53,7 @@ export async function renderConfig(of: {
   }
 }
 
-function asWritten({ folder }: Layout, variables: Readonly<Record<string, string>>): Outcome {
-  const name = 'talconfig.yaml'
+function asWritten({ folder, talconfig: name }: Layout, variables: Readonly<Record<string, string>>): Outcome {
   const text = readFileSync(join(folder, name), 'utf8')
   return { ok: true, value: { talconfig: { name, text }, patches: [], variables, warnings: [] } }
 }
@@ -109,7 +108,7 @@ async function renderTalenv(
   return {
     ok: true,
     value: {
-      talconfig: { name: 'talconfig.rendered.yaml', text: talconfig.text, origin: talconfig.origin },
+      talconfig: { name: layout.talconfig, text: talconfig.text, origin: talconfig.origin },
       patches,
       variables: {},
       warnings,
@@ -119,7 +118,7 @@ async function renderTalenv(
 
 /** As cluster-template does: templates/config/talos becomes talos/, and talhelper puts the versions in. */
 async function renderNodes(
-  { root }: Layout,
+  { root, talconfig: name }: Layout,
   { operations }: Cluster,
   { values, variables }: Extract<Declared, { kind: 'nodes' }>,
   run: Run,
@@ -135,7 +134,7 @@ async function renderNodes(
   const talconfig = await render(join(folder, 'talconfig.yaml.j2'), values)
   if (problems.length > 0 || talconfig === undefined) return { ok: false, problems: once(problems) }
   const { text, origin } = talconfig
-  return { ok: true, value: { talconfig: { name: 'talconfig.yaml', text, origin }, patches, variables, warnings: [] } }
+  return { ok: true, value: { talconfig: { name, text, origin }, patches, variables, warnings: [] } }
 }
 
 /**

@@ -80,4 +80,22 @@ test('registers what was generated, each schematic once, and says so', async () 
   }
 })
 
+test('takes the schematics of a talconfig.yaml that a person wrote from that very file', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'register-'))
+  try {
+    const nodes = [{ hostname: 'a', ipAddress: '10.0.0.1', controlPlane: true, installDisk: '/dev/sda' }]
+    const versions = { talosVersion: 'v1.13.9', kubernetesVersion: 'v1.36.1' }
+    const talconfig = { clusterName: '9', endpoint: 'https://10.0.0.1:6443', ...versions, nodes }
+    writeFileSync(join(dir, 'talconfig.yaml'), JSON.stringify(talconfig))
+    const { code, stdout, stderr } = await register(dir, '--dry-run')
+    assert.equal([code, stderr], [2, ''])
+    assert.match(
+      stdout,
+      /^376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba {2}would be registered at https:/,
+    )
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
 test.run()
