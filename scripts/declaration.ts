@@ -10,7 +10,7 @@ import type { Problem } from '../workflows/model/problem.ts'
 import type { Talenv } from '../workflows/model/talenv.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
-import { findLayout, type Layout, packageRoot } from './layout.ts'
+import { clusterFolder, findLayout, type Layout, packageRoot } from './layout.ts'
 
 /** A declaration that was read, and where it and everything generated from it live. */
 export type LoadedCluster = {
@@ -34,7 +34,7 @@ export type Declared =
  * every mistake, whose detail starts with file:line:col.
  */
 export function loadCluster(dir: string | undefined, id: string, purpose?: Purpose): Result<LoadedCluster, Failure[]> {
-  const name = id.startsWith('cluster-') ? id : `cluster-${id}`
+  const name = clusterFolder(id)
   const root = resolve(dir ?? packageRoot)
   const layout = findLayout(root, name)
   if (layout === undefined) return { ok: false, failure: [unknownCluster(join(dir ?? packageRoot, 'clusters'), name)] }

@@ -8,7 +8,7 @@ import { reject } from './command.ts'
 import { onOutput } from './config/placing/on-output.ts'
 import { forPeople, invalid, readSource } from './declaration.ts'
 import type { CommonFlags } from './flags.ts'
-import { packageRoot } from './layout.ts'
+import { clusterFolder, isClusterFolder, packageRoot } from './layout.ts'
 import { makeFolder } from './make-folder.ts'
 import { redact } from './redact.ts'
 import { replaceFile } from './replace-file.ts'
@@ -27,7 +27,7 @@ export async function importTerraform(
   terraformDir: string | undefined,
 ): Promise<{ exitCode: ExitCode; text: string }> {
   const no = (...failures: Failure[]) => ({ exitCode: reject(failures, common), text: '' })
-  const name = common.cluster.startsWith('cluster-') ? common.cluster : `cluster-${common.cluster}`
+  const name = clusterFolder(common.cluster)
   const wrong = usage(name, terraformDir)
   if (wrong.length > 0 || terraformDir === undefined) return no(...wrong)
 
@@ -66,7 +66,7 @@ function usage(name: string, terraformDir: string | undefined): Failure[] {
   const wrong = (detail: string, hint: string) => failure('usage', { detail, hint })
   const isFolder = terraformDir !== undefined && statSync(terraformDir, { throwIfNoEntry: false })?.isDirectory()
   return [
-    ...(/^cluster-[\w.-]+$/.test(name) ? [] : [wrong(`${name} can be no cluster`, '--cluster <id>')]),
+    ...(isClusterFolder(name) ? [] : [wrong(`${name} can be no cluster`, '--cluster <id>')]),
     ...(terraformDir === undefined ? [wrong('--terraform-dir is missing', '--terraform-dir <path>')] : []),
     ...(terraformDir === undefined || isFolder
       ? []

@@ -9,7 +9,7 @@ import { planSecrets } from './config/secrets/plan-secrets.ts'
 import { readForeignSecrets } from './config/secrets/read-foreign-secrets.ts'
 import { findSecretTools } from './config/secrets/secret-tools.ts'
 import { forPeople } from './declaration.ts'
-import { findLayout, packageRoot } from './layout.ts'
+import { clusterFolder, findLayout, isClusterFolder, packageRoot } from './layout.ts'
 import { redact } from './redact.ts'
 import { typed } from './typed.ts'
 import { workflowCommand } from './workflow-command.ts'
@@ -28,8 +28,8 @@ export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): 
 }
 
 async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitCode> {
-  const cluster = common.cluster.startsWith('cluster-') ? common.cluster : `cluster-${common.cluster}`
-  if (!/^cluster-[\w.-]+$/.test(cluster)) {
+  const cluster = clusterFolder(common.cluster)
+  if (!isClusterFolder(cluster)) {
     const detail = `--cluster takes letters, digits, dots and dashes, not ${common.cluster}`
     return reject([failure('usage', { detail, hint: '--cluster 101' })], common)
   }

@@ -5,6 +5,12 @@ import { fileURLToPath } from 'node:url'
 /** The folder of this package, where everything is looked for unless --dir says otherwise. */
 export const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..')
 
+/** What a cluster's folder is called: `101` and `cluster-101` are the same. */
+export const clusterFolder = (id: string): string => (id.startsWith('cluster-') ? id : `cluster-${id}`)
+
+/** Whether it leads to a folder right below `clusters`, and nowhere else. */
+export const isClusterFolder = (name: string): boolean => /^cluster-[\w.-]+$/.test(name)
+
 /** Where the files of a cluster are, whichever way it is declared. All paths are absolute. */
 export type Layout = {
   /**
@@ -28,7 +34,7 @@ export type Layout = {
 /** The layout of the cluster `name` (`cluster-101`) below `root`; undefined where nothing declares a cluster. */
 export function findLayout(root: string, name: string): Layout | undefined {
   const inClusters = join(root, 'clusters', name)
-  if (/^cluster-[\w.-]+$/.test(name) && existsSync(join(inClusters, 'talenv.yaml')))
+  if (isClusterFolder(name) && existsSync(join(inClusters, 'talenv.yaml')))
     return layout('talenv', root, inClusters, '')
   if (existsSync(join(root, 'nodes.yaml')) && existsSync(join(root, 'cluster.yaml')))
     return layout('nodes', root, join(root, 'talos'), 'clusterconfig/')
