@@ -13,7 +13,7 @@ export function toolCache(env: NodeJS.ProcessEnv): string {
 
 /** The folder with the pinned go.mod and go.sum of a tool. */
 export function toolModule(tool: Tool): string {
-  return join(import.meta.dirname, tool.name)
+  return join(import.meta.dirname, tool.module)
 }
 
 /** Where the build of exactly this pin belongs, whether or not it is there yet. */

@@ -1,5 +1,15 @@
 /** The programs that this project drives, and can build when they are missing. */
-export type ToolName = 'talosctl' | 'talhelper' | 'sops' | 'age-keygen' | 'etcd' | 'task'
+export type ToolName =
+  | 'talosctl'
+  | 'talhelper'
+  | 'sops'
+  | 'age-keygen'
+  | 'etcd'
+  | 'task'
+  | 'kubectl'
+  | 'kube-apiserver'
+  | 'kube-controller-manager'
+  | 'kube-scheduler'
 
 /** How one tool is recognised, judged and built. */
 export type Tool = {
@@ -10,24 +20,50 @@ export type Tool = {
   readonly optional: boolean
   /** semver range of the versions that fit */
   readonly range: string
-  /** the version that `scripts/toolchain/<name>/go.mod` pins */
+  /** the version that its go.mod pins */
   readonly pinned: string
   /** environment variable that names the program to use, before PATH and the cache */
   readonly override: string
   readonly versionArgv: readonly string[]
   /** finds the version, without a leading v, in what `versionArgv` prints */
   readonly versionPattern: RegExp
-  /** the main package, built inside `scripts/toolchain/<name>` */
+  /** the folder of `scripts/toolchain` that holds its go.mod and go.sum; several tools may come from one */
+  readonly module: string
+  /** the main package, built inside that folder */
   readonly goPackage: string
   readonly ldflags: string
   /** what a person types to get it without Go */
   readonly mise: string
 }
 
+/** All of Kubernetes comes from one module, and servers from nowhere else: no package manager has them alone. */
+const kubernetesTool = (
+  name: ToolName,
+  own: Pick<Tool, 'purpose' | 'override'> & Partial<Pick<Tool, 'range' | 'versionArgv' | 'versionPattern' | 'mise'>>,
+): Tool => ({
+  name,
+  optional: false,
+  range: '>=1.36 <1.37',
+  pinned: '1.36.3',
+  versionArgv: ['--version'],
+  versionPattern: /^Kubernetes v(\S+)$/m,
+  module: 'kubernetes',
+  goPackage: `k8s.io/kubernetes/cmd/${name}`,
+  // without its version a server counts itself as 0.0.0 and a client as none
+  ldflags: [
+    '-s -w',
+    '-X k8s.io/component-base/version.gitVersion=v1.36.3',
+    '-X k8s.io/component-base/version.gitMajor=1',
+    '-X k8s.io/component-base/version.gitMinor=36',
+  ].join(' '),
+  mise: `npm run tools -- ${name} # needs Go`,
+  ...own,
+})
+
 // Symbol tables are a third of talosctl's 190 MB and serve nobody here.
 const ldflags = '-s -w'
 
-/** The one table of tools; a new tool needs a line here and a pinned module in `scripts/toolchain/<name>`. */
+/** The one table of tools; a new tool needs an entry here and a pinned module in a folder beside it. */
 export const toolTable: Readonly<Record<ToolName, Tool>> = {
   talosctl: {
     name: 'talosctl',
@@ -39,6 +75,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'TALOSCTL',
     versionArgv: ['version', '--client'],
     versionPattern: /^\s*Tag:\s+v(\S+)$/m,
+    module: 'talosctl',
     goPackage: 'github.com/siderolabs/talos/cmd/talosctl',
     ldflags,
     mise: 'mise use --global talosctl@1.13.9',
@@ -53,6 +90,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'TALHELPER',
     versionArgv: ['--version'],
     versionPattern: /^talhelper version v?(\S+)/m,
+    module: 'talhelper',
     goPackage: 'github.com/budimanjojo/talhelper/v3',
     ldflags: `${ldflags} -X github.com/budimanjojo/talhelper/v3/cmd.version=3.1.16`,
     mise: 'mise use --global talhelper@3.1.16',
@@ -67,6 +105,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'SOPS',
     versionArgv: ['--version', '--disable-version-check'],
     versionPattern: /^sops (\d+\.\d+\.\d+\S*)/m,
+    module: 'sops',
     goPackage: 'github.com/getsops/sops/v3/cmd/sops',
     ldflags,
     mise: 'mise use --global sops@3.13.3',
@@ -80,6 +119,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'AGE_KEYGEN',
     versionArgv: ['--version'],
     versionPattern: /^v?(\d+\.\d+\.\d+\S*)$/m,
+    module: 'age-keygen',
     goPackage: 'filippo.io/age/cmd/age-keygen',
     ldflags,
     mise: 'mise use --global age@1.3.2',
@@ -93,6 +133,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'ETCD',
     versionArgv: ['--version'],
     versionPattern: /^etcd Version: (\S+)$/m,
+    module: 'etcd',
     goPackage: 'go.etcd.io/etcd/server/v3',
     ldflags,
     mise: 'mise use --global etcd@3.6.14',
@@ -107,8 +148,27 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     override: 'TASK',
     versionArgv: ['--version'],
     versionPattern: /^(?:Task version: )?v?(\d+\.\d+\.\d+)/m,
+    module: 'task',
     goPackage: 'github.com/go-task/task/v3/cmd/task',
     ldflags,
     mise: 'mise use --global task@3.48.0',
   },
+  kubectl: kubernetesTool('kubectl', {
+    purpose: 'drains nodes, and locks the cluster',
+    // as the server, one minor release up or down; the nodes of a supported Talos run 1.30 and later
+    range: '>=1.30 <2',
+    versionArgv: ['version', '--client'],
+    versionPattern: /^Client Version: v(\S+)$/m,
+    override: 'KUBECTL',
+    mise: 'mise use --global kubectl@1.36.3',
+  }),
+  'kube-apiserver': kubernetesTool('kube-apiserver', {
+    purpose: 'runs behind the Kubernetes endpoint of the lab',
+    override: 'KUBE_APISERVER',
+  }),
+  'kube-controller-manager': kubernetesTool('kube-controller-manager', {
+    purpose: 'runs in the lab',
+    override: 'KUBE_CONTROLLER_MANAGER',
+  }),
+  'kube-scheduler': kubernetesTool('kube-scheduler', { purpose: 'runs in the lab', override: 'KUBE_SCHEDULER' }),
 }

@@ -138,12 +138,14 @@ test('does not take the task of Taskwarrior for the runner of Taskfile.yml', () 
 
 for (const name of Object.keys(toolTable) as ToolName[]) {
   const tool = toolTable[name]
-  test(`pins one version of ${name} in the table, in go.mod and for mise`, () => {
+  test(`pins one version of ${name} in the table, in go.mod and, where it has the tool, for mise`, () => {
     assert.ok(semver.satisfies(tool.pinned, tool.range))
     const goMod = readFileSync(join(toolModule(tool), 'go.mod'), 'utf8')
     const module = /^\s*(?:require )?(\S+) v(\S+)$/gm
     const pinned = [...goMod.matchAll(module)].find(([, path = '']) => `${tool.goPackage}/`.startsWith(`${path}/`))
     assert.is(pinned?.[2], tool.pinned)
+    // no version manager has the servers of Kubernetes
+    if (tool.mise === `npm run tools -- ${name} # needs Go`) return
     // age-keygen comes with age
     const [, mise, version] = /^mise use --global (\S+)@(\S+)$/.exec(tool.mise) ?? []
     assert.ok(mise !== undefined && name.startsWith(mise))
