@@ -39,8 +39,12 @@ export const controlPlanesOf = (cluster: Cluster): NodeDeclaration[] =>
 /** operations.yaml with its defaults filled in. */
 export type Operations = {
   upgrade: {
-    /** workers that may be down at once; control planes always go one at a time */
-    parallelism: number
+    /** workers that may be down at once: a number, or a share of all workers like `25%`; control planes go one at a time */
+    maxUnavailable: number | `${number}%`
+    /** workers may go while control planes do, once the canary is through */
+    workersBesideControlPlanes: boolean
+    /** how long a node that returned has to stay ready before it counts, in milliseconds */
+    soakMs: number
     /** nodes that pull or install at once */
     pullParallelism: number
     /** host of the Image Factory that serves the installers */
@@ -54,6 +58,9 @@ export type Operations = {
     /** snapshots that are kept */
     keepSnapshots: number
   }
+  drain: DrainPolicy
+  /** what has to hold after each node's return, besides what always has to */
+  gates: Gate[]
   /** how templates are read; the defaults are Jinja's own, but for the end of the file */
   templates: TemplateOptions
   generate: {
@@ -64,6 +71,39 @@ export type Operations = {
   }
   /** longest time for each phase on one node, in milliseconds */
   deadlines: Deadlines
+}
+
+/** How nodes are emptied before they go down. */
+export type DrainPolicy = {
+  /** false: nodes are taken down with their pods on them */
+  enabled: boolean
+  /** longest time for the evictions of one node */
+  timeoutMs: number
+  /** longest time until the volumes of its pods are detached */
+  detachMs: number
+  /** evicts bare pods too, which nothing brings back */
+  force: boolean
+  /** deletes pods instead of evicting them: no PodDisruptionBudget is asked */
+  disableEviction: boolean
+  /** pods that stay on the node, as one requirement of a label selector: `app=x`, `app`, `app in (x, y)` */
+  skip?: string
+  /** what becomes of a run whose forecast says that a drain would block */
+  whenBlocked: 'refuse' | 'try'
+  /** what becomes of the other nodes when a drain was given up */
+  whenGivenUp: 'stop' | 'continue'
+}
+
+/** A condition in the terms of `kubectl wait`. */
+export type Gate = {
+  name: string
+  /** `pod/web-0`, `deployments`, `cephclusters.ceph.rook.io/rook-ceph` */
+  resource: string
+  /** `condition=Available`, `jsonpath={.status.phase}=Ready` */
+  for: string
+  namespace?: string
+  /** label selector, instead of a name in `resource` */
+  selector?: string
+  timeoutMs: number
 }
 
 export type TemplateOptions = {

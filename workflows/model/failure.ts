@@ -77,6 +77,23 @@ export const FAILURES = {
     means: 'where a generated file belongs is something that is no file of ours, such as a symbolic link',
   },
 
+  'kubernetes-unreachable': { exit: 'unavailable', means: 'the Kubernetes API does not answer' },
+  'kubeconfig-unusable': { exit: 'unavailable', means: 'there is no kubeconfig that kubectl can use' },
+  'kubernetes-node-unknown': { exit: 'refused', means: 'Kubernetes has no Node for a declared node' },
+  'drain-would-block': { exit: 'refused', means: 'a pod of the node can not be evicted now' },
+  'gate-wrong': { exit: 'declaration', means: 'a gate of operations.yaml can not be evaluated' },
+  'gate-unmet': { exit: 'refused', means: 'a gate of operations.yaml does not hold before anything is changed' },
+
+  'cordon-failed': { exit: 'failed', means: 'the node could not be cordoned' },
+  'drain-blocked': { exit: 'failed', means: 'pods could not be evicted before the deadline' },
+  'volumes-attached': { exit: 'failed', means: 'volumes were not detached from the node before the deadline' },
+  'left-cordoned': { exit: 'failed', means: 'our cordon could not be lifted' },
+  'kubernetes-not-ready': {
+    exit: 'failed',
+    means: 'the node came back and Kubernetes did not find it, or what has to run on it, ready',
+  },
+  'gate-not-met': { exit: 'failed', means: 'a gate of operations.yaml was not met before its deadline' },
+
   'snapshot-failed': { exit: 'failed', means: 'no verified etcd snapshot could be taken' },
   'install-failed': { exit: 'failed', means: 'the installer failed' },
   'install-timed-out': { exit: 'failed', means: 'the installer did not end before the deadline' },

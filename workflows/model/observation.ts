@@ -1,6 +1,7 @@
 /** What was seen of a cluster at one moment, completely: never a sample. */
 import type { NodeName, Role, TalosVersion } from './cluster.ts'
 import type { Failure } from './failure.ts'
+import type { KubernetesObservation } from './kubernetes.ts'
 
 export type Observation = {
   /** ISO time at which the observation began */
@@ -8,6 +9,7 @@ export type Observation = {
   /** every declared node that was asked: all targets, and all control planes */
   nodes: Record<NodeName, NodeObservation>
   etcd: EtcdObservation
+  kubernetes: KubernetesObservation
 }
 
 export type NodeObservation = { reachable: false; failure: Failure } | ({ reachable: true } & NodeFacts)

@@ -25,7 +25,40 @@ export type NodePlan = {
   otherSlot: OtherSlot
   /** one sentence: why this node is upgraded, finished, or left alone */
   why: string
+  /** absent where Kubernetes does not answer, or does not know the node */
+  kubernetes?: KubernetesPlan
 }
+
+/** A node's part in Kubernetes, as it was planned. */
+export type KubernetesPlan = {
+  /** name of the Node object */
+  name: string
+  /** version that its kubelet has to run when it is back: no upgrade of Talos changes it */
+  kubeletVersion: string
+  drain: boolean
+  /** why there is no drain, in a few words */
+  whyNot?: string
+  /** pods that the drain evicts, as `namespace/name` */
+  evicts: string[]
+  /** what would hold the drain up, or costs somebody something: for people, and for the refusal */
+  obstacles: Obstacle[]
+}
+
+/** Something that a drain runs into. `blocks`: it would not end by itself. */
+export type Obstacle = {
+  kind: 'budget' | 'two-budgets' | 'bare' | 'local-data' | 'nowhere' | 'single-replica' | 'finalizer'
+  /** `namespace/name` */
+  pod: string
+  blocks: boolean
+  /** `namespace/name` of the PodDisruptionBudget */
+  budget?: string
+  disruptionsAllowed?: number
+  /** the whole in words */
+  detail: string
+}
+
+/** A cordon that a run left behind which no longer exists. */
+export type StaleCordon = { node: string; run: string }
 
 export type UpgradePlan = {
   verb: 'upgrade'
@@ -38,7 +71,16 @@ export type UpgradePlan = {
   order: NodeName[]
   /** control planes of the whole cluster, for the gates */
   controlPlanes: NodeName[]
+  /** workers that may be down at once */
   parallelism: number
+  /** workers need not wait for the control planes, only for the canary */
+  workersBesideControlPlanes: boolean
+  /** a node that failed does not keep the others from going: asked for with --keep-going */
+  keepGoing: boolean
+  /** a drain that was given up does not keep the others from going */
+  passOverBlocked: boolean
+  /** cleared before anything else, also on nodes that are not wished */
+  staleCordons: StaleCordon[]
   pullParallelism: number
   /** where the verified snapshot of etcd is taken; absent when no control plane is taken down */
   snapshotFrom?: NodeName
