@@ -26,7 +26,11 @@ process.on('unhandledRejection', (error) => process.stderr.write(`${new Date().t
 process.on('uncaughtException', (error) => process.stderr.write(`${new Date().toISOString()} ${trace(error)}\n`))
 
 try {
-  const lab = await startLab(config, { log: join(stateDir, 'log.ndjson'), etcd: join(stateDir, 'etcd') })
+  const lab = await startLab(config, {
+    log: join(stateDir, 'log.ndjson'),
+    etcd: join(stateDir, 'etcd'),
+    kubernetes: join(stateDir, 'kubernetes'),
+  })
   let stopping: Promise<void> | undefined
   const stop = () => {
     stopping ??= lab.stop().then(() => {

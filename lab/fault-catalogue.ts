@@ -60,6 +60,10 @@ export const faultCatalogue = {
     seconds: 60,
     controlPlaneOnly: true,
   },
+  'pod-never-terminates': {
+    summary: 'pods on the node do not end when they are deleted; they do when cured',
+    ends: 'cured',
+  },
   'answers-garbage': { summary: 'every answer of the Talos API is nonsense', ends: 'cured' },
   'wrong-ca': { summary: "the node presents a certificate of a stranger's CA", ends: 'cured' },
 } as const satisfies Record<string, FaultKind>

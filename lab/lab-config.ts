@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FaultRequest } from './fault-board.ts'
+import type { KubernetesTools } from './kubernetes/servers.ts'
 import type { MachineSpec } from './lab-file.ts'
 import type { Timings } from './timings.ts'
 
@@ -17,6 +18,8 @@ export type LabConfig = {
   nodes: ({ name: string; address: string; role: 'controlplane' | 'worker'; machineConfig: string } & MachineSpec)[]
   faults: FaultRequest[]
   etcdPath: string
+  /** absent: a lab without Kubernetes, whose nodes are ready by themselves */
+  kubernetes?: { tools: KubernetesTools }
   /** the cluster's OS certificate authority, PEM */
   authority: { crt: string; key: string }
   /** the lab ends when this process is gone */
@@ -30,6 +33,7 @@ export type LabPaths = {
   log: string
   errors: string
   etcd: string
+  kubernetes: string
   talosconfig: string
 }
 
@@ -41,6 +45,7 @@ export function labPaths(clusterDir: string): LabPaths {
     log: join(stateDir, 'log.ndjson'),
     errors: join(stateDir, 'daemon.err'),
     etcd: join(stateDir, 'etcd'),
+    kubernetes: join(stateDir, 'kubernetes'),
     talosconfig: join(stateDir, 'talosconfig'),
   }
 }

@@ -49,6 +49,8 @@ export type LabEvent =
   | { type: 'etcd.lagging' | 'etcd.caught-up'; node: string }
   /** no write went through this healthy member for so long: told while it lasts, and with its length when it ended */
   | { type: 'etcd.gap'; node: string; ms: number; ended: boolean; reason: string }
+  /** the kubelet ended the pod for good */
+  | { type: 'pod.ended'; node: string; pod: string }
   | { type: 'fault.injected' | 'fault.fired'; node: string; fault: string; when?: string }
   | { type: 'fault.cured'; node: string; fault: string; by: 'hand' | 'itself' | 'reboot' }
   | { type: 'unreachable.from' | 'unreachable.to'; node: string }

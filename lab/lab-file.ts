@@ -56,6 +56,13 @@ const file = v.strictObject({
   machine: v.optional(machine, {}),
   machines: v.optional(v.record(v.string(), machine), {}),
   faults: v.optional(v.array(fault), []),
+  kubernetes: v.optional(
+    v.strictObject({
+      /** false: no API server, and nodes that are ready by themselves */
+      enabled: v.optional(v.boolean(), true),
+    }),
+    {},
+  ),
 })
 
 /** What lab.yaml says, with the defaults filled in. */

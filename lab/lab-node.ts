@@ -165,6 +165,8 @@ export interface LabNode {
     request: { image: string; force: boolean; preserve: boolean; stage: boolean },
     signal?: AbortSignal,
   ): Promise<string>
+  /** MachineService.Kubeconfig: an administrator's kubeconfig as YAML; control planes only */
+  kubeconfig(): Promise<string>
   /** MachineService.Reboot; returns the actor id at once */
   reboot(mode: 'DEFAULT' | 'POWERCYCLE' | 'FORCE'): Promise<string>
   /** recorded in the lab's log with caller and outcome */

@@ -6,16 +6,17 @@ import { setTimeout } from 'node:timers/promises'
 type Found = { pid: number; argv: string[] }
 
 /**
- * The processes of the lab in `stateDir`, known by their arguments and nothing else: etcd by its data folder, the daemon
+ * The processes of the lab in `stateDir`, known by their arguments and nothing else: etcd by its data folder, the servers of Kubernetes by their files, the daemon
  * by its configuration file. A pid that was written down could be someone else's by now.
  */
 export function labProcesses(stateDir: string): number[] {
   return running()
     .filter(({ argv }) => {
+      const isKubernetes = argv.some((word) => word.includes(`=${join(stateDir, 'kubernetes')}/`))
       const isEtcd = argv.some((word) => word.startsWith(`--data-dir=${join(stateDir, 'etcd')}/`))
       const isDaemon =
         argv.includes(join(stateDir, 'config.json')) && argv.some((word) => word.endsWith('lab/daemon.ts'))
-      return isEtcd || isDaemon
+      return isEtcd || isKubernetes || isDaemon
     })
     .map(({ pid }) => pid)
 }

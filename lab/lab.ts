@@ -5,6 +5,8 @@ import type { ControlReply, ControlRequest } from './control.ts'
 import { EtcdMember } from './etcd-member.ts'
 import { writeThroughAll } from './etcd-writer.ts'
 import { FaultBoard } from './fault-board.ts'
+import { clusterIdentity } from './kubernetes/cluster-identity.ts'
+import { LabKubernetes } from './kubernetes/kubernetes.ts'
 import type { LabConfig } from './lab-config.ts'
 import { LabLog } from './log.ts'
 import { Machine } from './machine.ts'
@@ -18,7 +20,10 @@ export type Lab = {
 }
 
 /** Starts the cluster that `config` describes; fails when an address cannot be used. */
-export async function startLab(config: LabConfig, paths: { log: string; etcd: string }): Promise<Lab> {
+export async function startLab(
+  config: LabConfig,
+  paths: { log: string; etcd: string; kubernetes: string },
+): Promise<Lab> {
   const log = new LabLog({ path: paths.log })
   const clock = scaledClock(config.speed)
   const faults = new FaultBoard({ log, nodes: new Map(config.nodes.map(({ name, role }) => [name, role])) })
@@ -34,17 +39,39 @@ export async function startLab(config: LabConfig, paths: { log: string; etcd: st
         log,
       }),
   )
+  const kubernetes =
+    config.kubernetes === undefined
+      ? undefined
+      : new LabKubernetes({
+          identity: clusterIdentity(controlPlanes[0]?.machineConfig ?? ''),
+          tools: config.kubernetes.tools,
+          dir: paths.kubernetes,
+          etcdUrls: members.map(({ clientUrl }) => clientUrl),
+          kubernetesVersion: controlPlanes[0]?.kubernetesVersion ?? '',
+          speed: config.speed,
+          ...{ clock, faults, log },
+        })
   const machines = config.nodes.map((node) => {
     const etcd = members.find(({ name }) => name === node.name)
     const { timings, schematics } = config
-    return new Machine({ ...node, timings, schematics, clock, faults, log, ...(etcd === undefined ? {} : { etcd }) })
+    const within =
+      kubernetes === undefined
+        ? {}
+        : { kubernetes: { kubelet: kubernetes.kubelet(node), kubeconfig: () => kubernetes.kubeconfig() } }
+    return new Machine({
+      ...node,
+      ...{ timings, schematics, clock, faults, log },
+      ...(etcd === undefined ? {} : { etcd }),
+      ...within,
+    })
   })
   const api = await serveNodes({ nodes: machines, authority: config.authority })
   let isUp = false
   const writers = new AbortController()
   let writing: { stop(): Promise<void> } | undefined
 
-  const up = allReady(machines).then(async () => {
+  const hosts = machines.filter(({ role }) => role === 'controlplane')
+  const up = Promise.all([allReady(machines), kubernetes?.start(hosts)]).then(async () => {
     const nodes = config.nodes.map(({ name, role, version }) => ({ name, role, version }))
     log.append({ type: 'lab.up', speed: config.speed, nodes })
     if (!writers.signal.aborted) writing = writeThroughAll(members, log)
@@ -80,7 +107,7 @@ export async function startLab(config: LabConfig, paths: { log: string; etcd: st
       log.append({ type: 'lab.down' })
       writers.abort()
       await writing?.stop()
-      await Promise.all(machines.map((machine) => machine.halt()))
+      await Promise.all([...machines.map((machine) => machine.halt()), kubernetes?.stop()])
       await api.close()
       log.close()
     },

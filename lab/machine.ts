@@ -7,6 +7,7 @@ import type { EtcdMember } from './etcd-member.ts'
 import type { Fault, FaultBoard } from './fault-board.ts'
 import type { FaultName } from './fault-catalogue.ts'
 import { parseInstallerImage } from './installer-image.ts'
+import type { MachineKubelet } from './kubernetes/kubernetes.ts'
 import {
   ApiError,
   type Disk,
@@ -56,6 +57,8 @@ export type MachineOptions = {
   faults: FaultBoard
   log: LabLog
   etcd?: MachineEtcd
+  /** what makes the machine a node of a Kubernetes; without it, it counts as one that is ready by itself */
+  kubernetes?: { kubelet: MachineKubelet; kubeconfig(): Promise<string> }
 }
 
 type Sequence = 'boot' | 'reboot' | 'upgrade' | 'stageUpgrade'
@@ -119,6 +122,7 @@ export class Machine implements LabNode {
     this.#halt.abort(connectionLost())
     this.#life.abort(connectionLost())
     this.#up = false
+    this.#options.kubernetes?.kubelet.stop()
     this.#emit({ type: 'state' })
     await this.etcd?.stop('SIGKILL', 'lab')
   }
@@ -152,6 +156,21 @@ export class Machine implements LabNode {
   reachability(): Reachability {
     if (this.#silent) return 'silent'
     return this.#up ? 'answers' : 'refuses'
+  }
+
+  /** how the network treats a connection to the API server of this control plane, a static pod that runs with its services */
+  apiReachability(): Reachability {
+    if (this.#silent) return 'silent'
+    return this.#up && this.#servicesRun && this.#stage !== 'booting' ? 'answers' : 'refuses'
+  }
+
+  async kubeconfig(): Promise<string> {
+    this.#mustBeUp()
+    if (this.role === 'worker')
+      throw new ApiError('UNIMPLEMENTED', 'kubeconfig is only available on control plane nodes')
+    const { kubernetes } = this.#options
+    if (kubernetes === undefined) throw new ApiError('FAILED_PRECONDITION', 'this lab runs no Kubernetes')
+    return kubernetes.kubeconfig()
   }
 
   presentsWrongCa(): boolean {
@@ -346,6 +365,7 @@ export class Machine implements LabNode {
     this.#phase(actorId, 'reboot', 'START')
     log.append({ type: 'machine.down', node: this.name, bootId: this.#bootId })
     this.#up = false
+    this.#options.kubernetes?.kubelet.stop()
     this.#emit({ type: 'state' })
     await this.etcd?.stop('SIGKILL', 'machine')
     const slow = faults.strike('slow-boot', this.name)
@@ -406,9 +426,11 @@ export class Machine implements LabNode {
       this.#sequence = undefined
       this.#stage = 'running'
       this.#sequenceEvent(undefined, 'boot', 'STOP')
+      this.#options.kubernetes?.kubelet.start({ version: boot.version, bootId: boot.bootId })
       this.#changed()
       await clock.sleep(readyAfterSeconds * 0.4, signal)
       await faults.hold('returns-not-ready', this.name, signal)
+      await this.#untilKubeletReady(signal)
       this.#nodeReady = true
       this.#changed()
     } catch (error) {
@@ -440,6 +462,15 @@ export class Machine implements LabNode {
     }
     await faults.cure({ name: 'etcd-member-down', node: this.name }, 'reboot')
     this.etcd.start()
+  }
+
+  #untilKubeletReady(signal: AbortSignal): Promise<void> {
+    const { kubernetes } = this.#options
+    if (kubernetes === undefined) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      kubernetes.kubelet.becomeReady().then(resolve, reject)
+    })
   }
 
   #etcdHealthy(signal: AbortSignal): Promise<void> {
@@ -668,6 +699,8 @@ export class Machine implements LabNode {
   #stopServices(actorId: string): void {
     this.#phase(actorId, 'stopServices', 'START')
     this.#servicesRun = false
+    // its last word reaches the API server while another one answers; nobody waits for it
+    void this.#options.kubernetes?.kubelet.shutDown()
     void this.etcd?.stop('SIGTERM', 'machine')
     this.#phase(actorId, 'stopServices', 'STOP')
     this.#changed()

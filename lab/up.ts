@@ -8,6 +8,7 @@ import { createClusterSecrets } from './cluster-secrets.ts'
 import { askLab } from './control.ts'
 import { isLabsOwn, labDown } from './down.ts'
 import { type GeneratedConfig, readGeneratedConfig } from './generated-config.ts'
+import type { KubernetesTools } from './kubernetes/servers.ts'
 import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
 import { machineSpec, readLabFile } from './lab-file.ts'
 
@@ -20,7 +21,7 @@ export type UpOptions = {
   /** the text of lab.yaml; empty when there is none */
   labFile: string
   speed?: number | undefined
-  tools: { talosctl: string; etcd: string }
+  tools: { talosctl: string; etcd: string; kubernetes?: KubernetesTools }
   /** the cluster's own configuration, where there is one; else the lab makes secrets of its own */
   generated?: GeneratedConfig | undefined
   /** the lab ends when this process is gone */
@@ -49,11 +50,13 @@ export async function labUp(options: UpOptions): Promise<number> {
   }
   if (await labDown(clusterDir)) say(`Removed what a killed lab of ${cluster} had left`)
 
-  const declared = readDeclaration(options)
-  if (typeof declared === 'string') {
-    say(declared)
+  const read = readDeclaration(options)
+  if (typeof read === 'string') {
+    say(read)
     return 65
   }
+  const { declared, wantsKubernetes } = read
+  const kubernetes = wantsKubernetes ? options.tools.kubernetes : undefined
   const problems = explainAddressProblems(await addressProblems(declared.nodes), process.platform)
   if (problems.length > 0) {
     for (const line of problems) say(line)
@@ -86,6 +89,7 @@ export async function labUp(options: UpOptions): Promise<number> {
     stateDir: paths.stateDir,
     socketPath: socketPathFor(paths.stateDir),
     etcdPath: options.tools.etcd,
+    ...(kubernetes === undefined ? {} : { kubernetes: { tools: kubernetes } }),
     authority: secrets.authority,
     ...(options.dieWith === undefined ? {} : { dieWith: options.dieWith }),
   }
@@ -107,7 +111,7 @@ export async function labUp(options: UpOptions): Promise<number> {
   return 0
 }
 
-type Declared = Exclude<ReturnType<typeof readDeclaration>, string>
+type Declared = Exclude<ReturnType<typeof readDeclaration>, string>['declared']
 
 /** The cluster's own secrets where it was configured, else new ones. */
 async function secretsOf({ generated, tools, cluster, clusterDir }: UpOptions, { nodes }: Declared) {
@@ -132,7 +136,10 @@ function readDeclaration(options: UpOptions) {
     const strangers = Object.keys(lab.machines).filter((name) => !nodes.some((node) => node.name === name))
     if (strangers.length > 0) throw new Error(`machines: ${strangers.join(', ')} not among the nodes of talenv.yaml`)
     if (!nodes.some(({ role }) => role === 'controlplane')) throw new Error('nodes: a lab needs a control plane')
-    return { speed: options.speed ?? lab.speed, timings, schematics, faults, nodes }
+    return {
+      declared: { speed: options.speed ?? lab.speed, timings, schematics, faults, nodes },
+      wantsKubernetes: lab.kubernetes.enabled,
+    }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -12,6 +12,7 @@ import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
+const needed = ['talosctl', 'etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
@@ -21,12 +22,13 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   if (flags.verb !== 'up') return labCommand(command)
   const loaded = loadCluster(flags.dir, flags.cluster, 'operate')
   if (!loaded.ok) return complain(loaded.failure.map(({ detail }) => detail).join('\n')) ?? EXIT_CODES.declaration
-  const [talosctl, etcd] = await Promise.all([resolveTool('talosctl'), resolveTool('etcd')])
-  for (const tool of [talosctl, etcd]) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
-  if (!talosctl.found || !etcd.found) return EXIT_CODES.unavailable
+  const found = await Promise.all(needed.map((name) => resolveTool(name)))
+  for (const tool of found) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
+  const [talosctl, etcd, apiServer, controllerManager, scheduler] = found.map((tool) => (tool.found ? tool.path : ''))
+  if (!talosctl || !etcd || !apiServer || !controllerManager || !scheduler) return EXIT_CODES.unavailable
   const file = join(command.clusterDir, 'lab.yaml')
   const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  const tools = { talosctl: talosctl.path, etcd: etcd.path }
+  const tools = { talosctl, etcd, kubernetes: { apiServer, controllerManager, scheduler } }
   const { cluster, layout } = loaded.value
   const unsettled = settleFirst(layout)
   if (unsettled) return complain(unsettled.detail ?? unsettled.reason) ?? EXIT_CODES.unavailable

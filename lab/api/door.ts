@@ -1,20 +1,38 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
-import { ApiError, type LabNode } from '../lab-node.ts'
-
-const apidPort = 50000
+import { ApiError, type LabNode, type Reachability } from '../lab-node.ts'
 
 type Visit = { client: Socket; inside: Socket | undefined }
 
-/** Where a node's TLS servers listen, on loopback and unannounced. */
+/** Where the servers behind a door listen, on loopback and unannounced. */
 export type InnerPorts = { own: number; foreign: number }
 
+/** Where a door stands, and what decides who gets through it. */
+export type Doorway = {
+  address: string
+  port: number
+  reachability(): Reachability
+  /** visitors are led to the server that presents a stranger's certificate */
+  presentsWrongCa(): boolean
+  /** told whenever one of the two may have changed */
+  on(changed: () => void): () => void
+}
+
+/** The way to a node's Talos API. */
+export const apidDoorway = (node: LabNode): Doorway => ({
+  address: node.address,
+  port: 50000,
+  reachability: () => node.reachability(),
+  presentsWrongCa: () => node.presentsWrongCa(),
+  on: (changed) => node.on((event) => event.type === 'state' && changed()),
+})
+
 /**
- * The network in front of one node: it listens on the node's address, passes bytes to the TLS server behind it, and can
+ * The network in front of a server: it listens on an address of a node, passes bytes to the TLS server behind it, and can
  * refuse (nothing listens, open connections break) or fall silent (everything stays open and nothing moves), following
- * `node.reachability()` at every state event.
+ * `reachability()` whenever it changes.
  */
 export class Door {
-  readonly #node: LabNode
+  readonly #way: Doorway
   readonly #ports: InnerPorts
   readonly #visits = new Set<Visit>()
   readonly #changed = new Set<() => void>()
@@ -23,14 +41,14 @@ export class Door {
   readonly #stopListening: () => void
   #listener: Server | undefined
   #listening: Promise<void> = Promise.resolve()
-  #reachability: 'answers' | 'refuses' | 'silent' = 'refuses'
+  #reachability: Reachability = 'refuses'
   #foreign: boolean
 
-  constructor(node: LabNode, ports: InnerPorts) {
-    this.#node = node
+  constructor(way: Doorway, ports: InnerPorts) {
+    this.#way = way
     this.#ports = ports
-    this.#foreign = node.presentsWrongCa()
-    this.#stopListening = node.on((event) => event.type === 'state' && this.#follow())
+    this.#foreign = way.presentsWrongCa()
+    this.#stopListening = way.on(() => this.#follow())
   }
 
   /** Resolves when the port is open, if it should be; fails when the address cannot be used. */
@@ -53,7 +71,7 @@ export class Door {
       signal.throwIfAborted()
       if (this.#reachability === 'refuses') {
         throw unavailable(
-          `transport: Error while dialing: dial tcp ${this.#node.address}:${apidPort}: connect: connection refused`,
+          `transport: Error while dialing: dial tcp ${this.#way.address}:${this.#way.port}: connect: connection refused`,
         )
       }
       if (this.#reachability === 'answers') {
@@ -85,16 +103,16 @@ export class Door {
   }
 
   #follow(): void {
-    const foreign = this.#node.presentsWrongCa()
+    const foreign = this.#way.presentsWrongCa()
     if (foreign !== this.#foreign) {
       this.#foreign = foreign
       this.#breakAll()
       this.#tell()
     }
-    this.#set(this.#node.reachability())
+    this.#set(this.#way.reachability())
   }
 
-  #set(next: 'answers' | 'refuses' | 'silent'): void {
+  #set(next: Reachability): void {
     const before = this.#reachability
     if (before === next) return
     this.#reachability = next
@@ -133,7 +151,7 @@ export class Door {
         new Promise<void>((resolve, reject) => {
           if (this.#listener !== listener) return resolve()
           listener.once('error', reject)
-          listener.listen({ host: this.#node.address, port: apidPort, backlog: 128 }, () => resolve())
+          listener.listen({ host: this.#way.address, port: this.#way.port, backlog: 128 }, () => resolve())
         }),
     )
     // whoever opened the door hears of it; later failures surface as connection refused

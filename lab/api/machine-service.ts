@@ -2,6 +2,7 @@ import { ApiError, type LabNode, type Service } from '../lab-node.ts'
 import type { LoggedEvent } from './event-log.ts'
 import { message } from './message.ts'
 import { type Call, type Method, streaming, unary } from './method.ts'
+import { tarball } from './tarball.ts'
 
 const empty = 'google.protobuf.Empty'
 const data = 'common.Data'
@@ -76,6 +77,12 @@ export const machineService: Readonly<Record<string, Method>> = {
       for (const { name, digest, sizeBytes, createdAt } of node.images()) {
         yield { name, digest, size: sizeBytes, created_at: message.timestamp(createdAt) }
       }
+    },
+  ),
+  '/machine.MachineService/Kubeconfig': streaming<object>(
+    { request: empty, response: data },
+    async function* ({ node }) {
+      yield { bytes: tarball('kubeconfig', await node.kubeconfig()) }
     },
   ),
   '/machine.MachineService/Read': streaming<{ path: string }>(

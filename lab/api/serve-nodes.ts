@@ -6,7 +6,7 @@ import { accessRules } from './access-rules.ts'
 import { Apid, type Backend, type Routing } from './apid.ts'
 import { createForeignAuthority, issueNodeCertificate, type PemPair } from './certificates.ts'
 import { type ClientIdentity, identifyClient } from './client-identity.ts'
-import { Door } from './door.ts'
+import { apidDoorway, Door } from './door.ts'
 import { Machined } from './machined.ts'
 import { statusOf } from './status.ts'
 
@@ -43,7 +43,7 @@ export async function serveNodes(options: { nodes: readonly LabNode[]; authority
       const identities = new Map<string, ClientIdentity>()
       const own = await listen(await issueNodeCertificate(authority, node), authority, identities)
       const strangers = await listen(await issueNodeCertificate(foreign, node), authority, identities)
-      const door = new Door(node, { own: own.port, foreign: strangers.port })
+      const door = new Door(apidDoorway(node), { own: own.port, foreign: strangers.port })
       const apid = new Apid({ machined, door }, backends)
       const server = grpcServer(apid, door, identities)
       const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())

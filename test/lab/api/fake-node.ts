@@ -109,6 +109,10 @@ export class FakeNode implements LabNode {
     yield { exitCode: 0 }
   }
 
+  async kubeconfig(): Promise<string> {
+    return 'apiVersion: v1\nkind: Config\n'
+  }
+
   async upgradeLegacy(request: Parameters<LabNode['upgradeLegacy']>[0]): Promise<string> {
     this.requests.push({ upgradeLegacy: request })
     return randomUUID()
