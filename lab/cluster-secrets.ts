@@ -21,9 +21,13 @@ export async function createClusterSecrets(options: {
   dir: string
   cluster: string
   endpoints: readonly string[]
+  /** `https://127.0.7.10:6443` */
+  kubernetesEndpoint: string
   /** the oldest version among the nodes: what all of them understand */
   talosVersion: string
   kubernetesVersion: string
+  /** pods run on control planes, too: where there are no workers they have nowhere else to go */
+  schedulesOnControlPlanes: boolean
 }): Promise<ClusterSecrets> {
   const { talosctlPath, dir, cluster, endpoints } = options
   const secretsFile = join(dir, 'secrets.yaml')
@@ -33,10 +37,13 @@ export async function createClusterSecrets(options: {
   const contract = semver.coerce(options.talosVersion)
   await talosctl('gen', 'secrets', '-o', secretsFile, '--force')
   await talosctl(
-    ...['gen', 'config', cluster, `https://${endpoints[0]}:6443`, '--with-secrets', secretsFile],
+    ...['gen', 'config', cluster, options.kubernetesEndpoint, '--with-secrets', secretsFile],
     ...['--output', generated, '--force', '--with-docs=false', '--with-examples=false'],
     `--talos-version=v${contract?.major}.${contract?.minor}`,
     `--kubernetes-version=${options.kubernetesVersion.replace(/^v/, '')}`,
+    ...(options.schedulesOnControlPlanes
+      ? ['--config-patch-control-plane={"cluster":{"allowSchedulingOnControlPlanes":true}}']
+      : []),
   )
   const secrets = parse(readFileSync(secretsFile, 'utf8')) as { certs: { os: { crt: string; key: string } } }
   const pem = (base64: string) => Buffer.from(base64, 'base64').toString('utf8')

@@ -18,6 +18,8 @@ export type UpOptions = {
   cluster: string
   clusterDir: string
   nodes: readonly { name: string; address: string; role: 'controlplane' | 'worker' }[]
+  /** `https://127.0.101.10:6443`, as the cluster declares it */
+  kubernetesEndpoint: string
   /** the text of lab.yaml; empty when there is none */
   labFile: string
   speed?: number | undefined
@@ -114,7 +116,10 @@ export async function labUp(options: UpOptions): Promise<number> {
 type Declared = Exclude<ReturnType<typeof readDeclaration>, string>['declared']
 
 /** The cluster's own secrets where it was configured, else new ones. */
-async function secretsOf({ generated, tools, cluster, clusterDir }: UpOptions, { nodes }: Declared) {
+async function secretsOf(
+  { generated, tools, cluster, clusterDir, kubernetesEndpoint }: UpOptions,
+  { nodes }: Declared,
+) {
   if (generated !== undefined) return readGeneratedConfig(generated, nodes)
   const { authority, talosconfig, machineConfigs } = await createClusterSecrets({
     talosctlPath: tools.talosctl,
@@ -123,6 +128,8 @@ async function secretsOf({ generated, tools, cluster, clusterDir }: UpOptions, {
     endpoints: nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address),
     talosVersion: semver.sort(nodes.map(({ version }) => version))[0] ?? 'v1.13.0',
     kubernetesVersion: nodes[0]?.kubernetesVersion ?? 'v1.36.1',
+    kubernetesEndpoint,
+    schedulesOnControlPlanes: nodes.every(({ role }) => role === 'controlplane'),
   })
   const machineConfigOf = ({ role }: Declared['nodes'][number]) => machineConfigs[role]
   return { authority, talosconfig, machineConfigOf }

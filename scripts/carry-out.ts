@@ -13,6 +13,7 @@ import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../workflows/model/failure.ts'
 import { versionObjections } from '../workflows/plan/compatibility.ts'
 import { exitCodeOf } from '../workflows/plan/exit-code.ts'
+import { isEmpty } from '../workflows/plan/is-empty.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
@@ -103,7 +104,7 @@ async function rehearse({ common, layout }: Call, session: Session, wish: Upgrad
       ? `${JSON.stringify({ v: 1, type: 'plan', plan: summary })}\n`
       : planText(summary, session.cluster.name, paintFor(process.stdout, process.env))
   if (common.output !== 'quiet') process.stdout.write(text)
-  return planned.plan.canary === undefined ? EXIT_CODES.done : EXIT_CODES.pending
+  return isEmpty(planned.plan) ? EXIT_CODES.done : EXIT_CODES.pending
 }
 
 /** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
@@ -157,7 +158,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   front.reportTo(paths.report)
   if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run)
   const { plan } = planned
-  if (plan.canary !== undefined && !(await approved(call, plan, stop))) {
+  if (!isEmpty(plan) && !(await approved(call, plan, stop))) {
     front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
     return leave(stop.requested.aborted ? stoppedBy(stop) : EXIT_CODES.tryAgain, paths.run)
   }
@@ -251,6 +252,7 @@ async function run(
   const world: World = {
     cluster: session.cluster,
     talos: session.talos,
+    kubernetes: session.kubernetes,
     acceptEtcdOutage: plan.acceptEtcdOutage,
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,

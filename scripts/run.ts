@@ -41,6 +41,8 @@ export type RunOptions = {
   signal?: AbortSignal
   /** each line of standard output as it comes; of an uninterruptible command when it has ended */
   onLine?: (line: string) => void
+  /** each line of standard error as it comes; not of an uninterruptible command */
+  onErrorLine?: (line: string) => void
   /** gets the pid, which is also the process group, before the tool starts; the caller removes the file */
   processFile?: string
   /**
@@ -114,7 +116,7 @@ export function createRun({
   const decryptingShell = shell({ env: { ...shown, ...of(KEYS), ...keys } })
   const statefulShell = shell({ env: { ...shown, ...of(STATE) } })
 
-  return async (command, { signal, onLine, processFile, uninterruptible = false } = {}) => {
+  return async (command, { signal, onLine, onErrorLine, processFile, uninterruptible = false } = {}) => {
     if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
     const path = paths[command.tool] ?? command.tool
     const argv = [path, ...command.argv]
@@ -161,11 +163,14 @@ export function createRun({
       // A tool that ends without reading its input breaks the pipe; that is its right.
       child.stdin.on('error', () => {})
       const lines = onLine && !output ? createInterface({ input: child.stdout }).on('line', onLine) : undefined
+      const errorLines =
+        onErrorLine && !output ? createInterface({ input: child.stderr }).on('line', onErrorLine) : undefined
       if (processFile !== undefined) writeDurably(processFile, `${pid}\n`)
       child.stdin.end(`\n${command.stdin ?? ''}`)
 
       const result = await Promise.race([child, late])
       lines?.close()
+      errorLines?.close()
       if (result === 'late') {
         child.child?.unref()
         return {

@@ -1,9 +1,15 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
+import type { EvictionTrial, GateTrial, KubernetesObservation } from '../workflows/model/kubernetes.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import { evictionSuspects, podName } from '../workflows/plan/drain/forecast.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
+import { runFolder } from './engine/run-folder.ts'
+import { createKubeconfig } from './kubeconfig.ts'
+import { createKubernetes, type Kubernetes } from './kubernetes.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
@@ -15,6 +21,7 @@ export type Session = {
   cluster: Cluster
   layout: Layout
   talos: Talos
+  kubernetes: Kubernetes
   /** which cluster this is, whatever its name: a hash of its CA */
   identity: string
   /** version of the talosctl that is used */
@@ -31,10 +38,11 @@ export async function openSession({
   cluster: Cluster
   layout: Layout
 }): Promise<Result<Session, Failure[]>> {
-  const talosctl = await findTool('talosctl')
+  const [talosctl, kubectl] = await Promise.all([findTool('talosctl'), findTool('kubectl')])
   const { talosconfig } = layout
   const failures: Failure[] = []
-  if (!talosctl.found) failures.push(failure('tool-missing', { detail: talosctl.detail, hint: talosctl.hint }))
+  for (const tool of [talosctl, kubectl])
+    if (!tool.found) failures.push(failure('tool-missing', { detail: tool.detail, hint: tool.hint }))
   if (!existsSync(talosconfig)) {
     failures.push(
       failure('talosconfig-missing', {
@@ -45,8 +53,8 @@ export async function openSession({
   } else {
     failures.push(...checkTalosconfig(talosconfig, cluster, new Date()))
   }
-  if (failures.length > 0 || !talosctl.found) return { ok: false, failure: failures }
-  const start = createRun({ paths: { talosctl: talosctl.path }, env: process.env })
+  if (failures.length > 0 || !talosctl.found || !kubectl.found) return { ok: false, failure: failures }
+  const start = createRun({ paths: { talosctl: talosctl.path, kubectl: kubectl.path }, env: process.env })
   const changes: string[][] = []
   const run: Run = (command, options) => {
     if (command.mutates) changes.push([command.tool, ...command.argv])
@@ -55,14 +63,28 @@ export async function openSession({
   const config = readTalosconfig(talosconfig)
   if (!config.ok) return { ok: false, failure: [config.failure] }
   const { endpoints, identity } = config.value
-  const declared = controlPlanesOf(cluster).map((n) => n.address)
+  const controlPlanes = controlPlanesOf(cluster)
+  const declared = controlPlanes.map((n) => n.address)
   const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
+  const root = runFolder(layout.folder)
+  const kubernetes = createKubernetes(run, {
+    kubeconfig: createKubeconfig({
+      talos,
+      controlPlanes,
+      folder: layout.folder,
+      runFolder: root,
+      timeoutMs: cluster.operations.deadlines.observeMs,
+    }),
+    servers: declared.map((address) => ({ address, url: apiServer(address) })),
+    cacheDir: join(root, 'kubectl'),
+  })
   return {
     ok: true,
     value: {
       cluster: withGeneratedSchematics(cluster, layout),
       layout,
       talos,
+      kubernetes,
       identity,
       talosctl: talosctl.version,
       changes,
@@ -70,9 +92,12 @@ export async function openSession({
   }
 }
 
+/** The API server of a control plane; its certificate names the address. */
+const apiServer = (address: string): string => `https://${address.includes(':') ? `[${address}]` : address}:6443`
+
 /** Looks at the wished nodes and at every control plane, completely. */
 export async function observe(
-  { cluster, talos }: Session,
+  { cluster, talos, kubernetes }: Session,
   wished?: readonly NodeName[],
   signal?: AbortSignal,
 ): Promise<Observation> {
@@ -82,9 +107,38 @@ export async function observe(
     (n: NodeDeclaration) => n.role === 'controlplane' || !wished || wished.includes(n.name),
   )
   const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
-  const [nodes, etcd] = await Promise.all([
+  const [nodes, etcd, seen] = await Promise.all([
     talos.observeNodes(asked, options),
     talos.observeEtcd(controlPlanes, options),
+    observeKubernetes(kubernetes, cluster, options),
   ])
-  return { at, nodes, etcd }
+  return { at, nodes, etcd, kubernetes: seen }
+}
+
+/** One read of everything, and then a question about each pod whose eviction a budget seems to forbid. */
+async function observeKubernetes(
+  kubernetes: Kubernetes,
+  { operations }: Cluster,
+  options: { timeoutMs: number; signal?: AbortSignal },
+): Promise<KubernetesObservation> {
+  const [read, ...tried] = await Promise.all([
+    kubernetes.read(options),
+    ...operations.gates.map((gate) => kubernetes.tryGate(gate, options)),
+  ])
+  if (!read.ok) return { answers: false, failure: read.failure }
+  const gates = tried.map((trial, index): GateTrial => {
+    if (trial.ok) return trial.value
+    const detail = trial.failure.detail ?? trial.failure.reason
+    return { gate: operations.gates[index]?.name ?? '', state: 'wrong', detail }
+  })
+  const facts = { ...read.value, trials: {}, gates }
+  const names = read.value.nodes.map(({ name }) => name)
+  const suspects = evictionSuspects(facts, names, operations.drain)
+  const trials = await Promise.all(
+    suspects.map(async (pod): Promise<[string, EvictionTrial][]> => {
+      const trial = await kubernetes.tryEviction(pod, options)
+      return trial.ok ? [[podName(pod), trial.value]] : []
+    }),
+  )
+  return { answers: true, ...facts, trials: Object.fromEntries(trials.flat()) }
 }

@@ -64,6 +64,8 @@ export interface Talos {
   /** Asks for a reboot and does not wait for it. */
   reboot(node: NodeDeclaration, options: CallOptions): Promise<Result<void>>
   forfeitLeadership(node: NodeDeclaration, options: CallOptions): Promise<Result<void>>
+  /** Writes a new administrator's kubeconfig to `path`, which must not be there yet. */
+  kubeconfig(node: NodeDeclaration, path: string, options: Omit<CallOptions, 'processFile'>): Promise<Result<void>>
   /** Saves a snapshot of the node's etcd member to `path` (0600) and has it verified; resolves with what was verified. */
   snapshot(node: NodeDeclaration, path: string, options: CallOptions): Promise<Result<{ info: string }>>
 }
@@ -201,6 +203,13 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     forfeitLeadership: async (node, options) =>
       nothing(await change(node, talosctlCommands.forfeitLeadership, REASONS.forfeitLeadership, options)),
+
+    async kubeconfig({ address, name }, path, options) {
+      const build = (at: Target) => talosctlCommands.kubeconfig(at, path)
+      const answer = await ask.one(address, build, ask.endpoints(address).selfFirst, until(options))
+      if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted) return { ok: true, value: undefined }
+      return { ok: false, failure: { ...failureOf(answer), node: name } }
+    },
 
     async snapshot(node, path, options) {
       const result = await change(node, (at) => talosctlCommands.snapshot(at, path), REASONS.snapshot, options)

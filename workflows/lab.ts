@@ -32,7 +32,9 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const { cluster, layout } = loaded.value
   const unsettled = settleFirst(layout)
   if (unsettled) return complain(unsettled.detail ?? unsettled.reason) ?? EXIT_CODES.unavailable
-  return labUp({ ...command, nodes: cluster.nodes, labFile, tools, generated: readGenerated(layout, cluster) })
+  const kubernetesEndpoint = `https://${cluster.endpointHost}:6443`
+  const generated = readGenerated(layout, cluster)
+  return labUp({ ...command, nodes: cluster.nodes, kubernetesEndpoint, labFile, tools, generated })
 }
 
 try {

@@ -12,6 +12,8 @@ await command({
       type: 'boolean',
       help: 'let a cluster of one or two members lose quorum while a node reboots',
     },
+    'skip-drain': { type: 'boolean', help: 'take nodes down with their pods on them, without asking Kubernetes' },
+    'keep-going': { type: 'boolean', help: 'go on with the other nodes when one failed' },
   },
   async run(call) {
     const { carryOutUpgrade } = await import('../scripts/carry-out.ts')
@@ -22,6 +24,8 @@ await command({
       retry: flags.retry,
       allowExtensionLoss: flags['allow-extension-loss'],
       acceptEtcdOutage: flags['accept-etcd-outage'],
+      skipDrain: flags['skip-drain'],
+      keepGoing: flags['keep-going'],
     })
   },
 })

@@ -37,6 +37,8 @@ export const talosctlCommands = {
   machinedLog: (at: Target) => talosctl(at, false, 'logs', 'machined'),
   /** The kernel's log, each line after `<node>: `; machined writes there too, and only there are times. */
   dmesg: (at: Target) => talosctl(at, false, 'dmesg'),
+  /** Writes a file that must not be there; talosctl gives it mode 0600. */
+  kubeconfig: (at: Target, path: string) => talosctl(at, false, 'kubeconfig', path, '--merge=false'),
   etcdMembers: (at: Target) => talosctl(at, false, 'etcd', 'members'),
   etcdStatus: (at: Target) => talosctl(at, false, 'etcd', 'status'),
   etcdAlarms: (at: Target) => talosctl(at, false, 'etcd', 'alarm', 'list'),

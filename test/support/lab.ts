@@ -129,7 +129,8 @@ function declare(dir: string, wishes: LabWishes) {
     address: ipAddress,
     role: controlPlane ? ('controlplane' as const) : ('worker' as const),
   }))
-  return { id, cluster: `cluster-${id}`, clusterDir, nodes: named, labFile: stringify(labFile) }
+  const kubernetesEndpoint = cluster.endpoint
+  return { id, cluster: `cluster-${id}`, clusterDir, nodes: named, kubernetesEndpoint, labFile: stringify(labFile) }
 }
 
 function running(dir: string, declared: Declared, tools: { talosctl: string; etcd: string }): TestLab {

@@ -28,14 +28,29 @@ type Past = {
   verified: string[]
   down: string[]
   snapshot: boolean
+  /** may carry our cordon */
+  cordoned: string[]
+  drained: string[]
+  /** found ready by Kubernetes */
+  settled: string[]
+  /** failed at anything */
+  failed: string[]
+  cleared: boolean
 }
 
 const failed = (step: string): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
+const blocked: Outcome = { ok: false, failure: failure('drain-blocked', { step: 'drain' }) }
 const ended = (output?: unknown): Outcome => ({ ok: true, output })
 const diagnosed = (verdict: string): Outcome => ended({ verdict, evidence: {} })
 
 const OUTCOMES: Record<string, Outcome[]> = {
+  'clear-cordons': [ended(), failed('clear-cordons')],
   'snapshot-etcd': [ended(), failed('snapshot-etcd')],
+  cordon: [ended(), failed('cordon')],
+  drain: [ended(), blocked],
+  settle: [ended(), failed('settle')],
+  uncordon: [ended(), failed('uncordon')],
+  'pass-gates': [ended(), failed('pass-gates')],
   'pull-image': [ended(), failed('pull-image')],
   install: [ended(), failed('install')],
   'check-etcd': [ended({ leads: false }), ended({ leads: true }), failed('check-etcd')],
@@ -47,17 +62,35 @@ const OUTCOMES: Record<string, Outcome[]> = {
   diagnose: [diagnosed('rolled-back'), failed('diagnose')],
 }
 
+const takesOut = ['cordon', 'drain', 'settle', 'uncordon', 'pass-gates']
+
+const isGoingDown = ({ meta: { step } }: Effect): boolean => step === 'reboot' || step === 'upgrade'
+
 const nodeOf = (effect: Effect): string => (effect.input as { plan?: { node: string }; node?: string }).plan?.node ?? ''
 
 const with_ = (list: string[], node: string): string[] => [...new Set([...list, node])].sort()
 
 const without = (list: string[], node: string): string[] => list.filter((n) => n !== node)
 
-function remember(past: Past, effect: Effect, outcome: Outcome): Past {
+function remember(before: Past, effect: Effect, outcome: Outcome): Past {
   const node = nodeOf(effect)
   const step = effect.meta.step
+  const past = {
+    ...before,
+    // a patch that failed may have been carried out
+    ...(step === 'cordon' ? { cordoned: with_(before.cordoned, node) } : {}),
+    ...(step === 'uncordon' ? { cordoned: without(before.cordoned, node) } : {}),
+    ...(outcome.ok ? {} : { failed: with_(before.failed, node) }),
+  }
   if (!outcome.ok) return effect.meta.disruptive ? { ...past, down: with_(past.down, node) } : past
   switch (step) {
+    case 'clear-cordons':
+      return { ...past, cleared: true }
+    case 'drain':
+      // what was seen of etcd before a drain is old after it
+      return { ...past, drained: with_(past.drained, node), gated: without(past.gated, node) }
+    case 'settle':
+      return { ...past, settled: with_(past.settled, node) }
     case 'pull-image':
       return { ...past, pulled: with_(past.pulled, node) }
     case 'snapshot-etcd':
@@ -68,7 +101,7 @@ function remember(past: Past, effect: Effect, outcome: Outcome): Past {
       return {
         ...past,
         gated: with_(past.gated, node),
-        leads: (outcome.output as { leads: boolean }).leads ? with_(past.leads, node) : past.leads,
+        leads: (outcome.output as { leads: boolean }).leads ? with_(past.leads, node) : without(past.leads, node),
       }
     case 'hand-over-leadership':
       return { ...past, handedOver: with_(past.handedOver, node) }
@@ -98,11 +131,25 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   }
   const controlPlanesDown = down.filter((n) => roleOf(n)?.role === 'controlplane')
   promise(controlPlanesDown.length <= 1, 'two control planes are down')
-  promise(controlPlanesDown.length === 0 || downNow.length <= 1, 'somebody is down beside a control plane')
-  promise(downNow.length <= plan.parallelism, 'more nodes are down than the policy allows')
   promise(
-    past.down.length === 0 || downNow.every((n) => plan.parallelism > 1 || past.down.includes(n)),
+    plan.workersBesideControlPlanes || controlPlanesDown.length === 0 || downNow.length <= 1,
+    'somebody is down beside a control plane',
+  )
+  const workersBusy = open
+    .filter((e) => e.meta.disruptive || takesOut.includes(e.meta.step))
+    .map(nodeOf)
+    .filter((n) => roleOf(n)?.role === 'worker')
+  promise(workersBusy.length <= plan.parallelism, 'more workers are taken out than the policy allows')
+  promise(
+    plan.keepGoing ||
+      plan.workersBesideControlPlanes ||
+      past.down.length === 0 ||
+      downNow.every((n) => plan.parallelism > 1 || past.down.includes(n)),
     'a node goes down after one failed',
+  )
+  promise(
+    open.length === 0 || plan.staleCordons.length === 0 || past.cleared || open[0]?.meta.step === 'clear-cordons',
+    'something is done before the cordons of dead runs are lifted',
   )
   promise(
     open.filter((e) => ['pull-image', 'install'].includes(e.meta.step)).length <= plan.pullParallelism,
@@ -112,7 +159,8 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   const changing = open.filter((e) => e.meta.disruptive || e.meta.step === 'install')
   const toPull = plan.nodes.filter((n) => n.work === 'upgrade')
   promise(
-    changing.length === 0 || toPull.every((n) => past.pulled.includes(n.node)),
+    changing.length === 0 ||
+      toPull.every((n) => past.pulled.includes(n.node) || (plan.keepGoing && past.failed.includes(n.node))),
     'a node is changed before all have pulled',
   )
   promise(
@@ -121,12 +169,15 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   )
   for (const effect of changing) {
     const node = nodeOf(effect)
-    const { role, work, path } = roleOf(node) ?? {}
+    const { role, work, path, kubernetes } = roleOf(node) ?? {}
     promise(
-      node === plan.canary || past.verified.includes(plan.canary ?? ''),
+      node === plan.canary ||
+        past.verified.includes(plan.canary ?? '') ||
+        ((plan.keepGoing || plan.passOverBlocked) && past.failed.includes(plan.canary ?? '')),
       `${effect.meta.step} before the canary is verified`,
     )
     if (!effect.meta.disruptive) continue
+    promise(!isGoingDown(effect) || !kubernetes?.drain || past.drained.includes(node), 'a node goes down with its pods')
     promise(role !== 'controlplane' || past.gated.includes(node), 'a control plane goes down without a look at etcd')
     promise(
       !past.leads.includes(node) || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
@@ -156,19 +207,22 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   promise(open.length === 0, 'the run ended while something runs')
   promise(output.verdicts.length === plan.nodes.length, 'a node has no verdict')
   promise(!output.verdicts.some((v) => v.verdict === 'interrupted'), 'an ended run calls a node interrupted')
+  promise(past.cordoned.length === 0, 'a node is left cordoned, and nobody tried to lift it')
   for (const { node, verdict, failure: why } of output.verdicts) {
     const good = verdict === 'upgraded' || verdict === 'flipped-early'
-    promise(
-      good === past.verified.includes(node),
-      `a node is called ${verdict} and was ${past.verified.includes(node) ? '' : 'not '}verified`,
-    )
+    const known = roleOf(node)?.kubernetes !== undefined
+    const allSeen = past.verified.includes(node) && (!known || past.settled.includes(node))
+    promise(!good || allSeen, `a node is called ${verdict} and was not verified`)
+    promise(good || !allSeen || why !== undefined, `a node is called ${verdict}, was verified, and no failure is named`)
+    promise(!past.failed.includes(node) || why !== undefined, 'a node failed, and no failure is named')
     promise(!good || why === undefined, 'a good verdict carries a failure')
     promise(
       !past.down.includes(node) || why !== undefined,
       'a node failed on its way down or up and no failure is named',
     )
   }
-  const allWell = plan.nodes.every((n) => n.work === 'none' || past.verified.includes(n.node))
+  const allWell =
+    plan.nodes.every((n) => n.work === 'none' || past.verified.includes(n.node)) && past.failed.length === 0
   promise(allWell === (output.failures.length === 0), 'the run hides a failure, or invents one')
   return problems
 }
@@ -188,7 +242,8 @@ function key(state: RunState, past: Past): string {
       failure: why,
       verdict,
       installed,
-    } = s.snapshot.context as ClusterContext & NodeOutput
+      cordoned,
+    } = s.snapshot.context as ClusterContext & NodeOutput & { cordoned?: boolean }
     const known = Object.values(results ?? {}).map((r) => [
       r.node,
       r.goal,
@@ -196,7 +251,8 @@ function key(state: RunState, past: Past): string {
       good(r.verdict),
       r.failure !== undefined,
     ])
-    const own = [running, waiting, (failures ?? []).length > 0, known, why !== undefined, good(verdict), installed]
+    const decided = (failures ?? []).map(({ reason }) => reason === 'drain-blocked')
+    const own = [running, waiting, decided, known, why !== undefined, good(verdict), installed, cordoned]
     return [s.snapshot.value, own, [...s.effects.keys()], [...s.children].map(([id, c]) => [id, essence(c)])]
   }
   return JSON.stringify([essence(state), past])
@@ -215,6 +271,11 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
     verified: [],
     down: [],
     snapshot: false,
+    cordoned: [],
+    drained: [],
+    settled: [],
+    failed: [],
+    cleared: false,
   }
   type At = { state: RunState; past: Past; path: string }
   const queue: At[] = []

@@ -1,7 +1,7 @@
 /**
  * The order among nodes: who may start what, given who is down and what failed.
  *
- *   pulling (all, a barrier) → securing → trying (the canary, alone) → installing (the rest) → flipping (one after another) → done
+ *   clearing (cordons of dead runs) → pulling (all, a barrier) → securing → trying (the canary, alone) → installing (the rest) → flipping (one after another) → done
  *      └─ a failure anywhere starts nothing more, waits for what runs, and ends in done with a verdict for every node
  *
  * It spawns `node` by name, once for each goal; parent and child share only input and output.
@@ -10,7 +10,7 @@ import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
-import type { NodePlan, UpgradePlan } from '../plan/upgrade-plan.ts'
+import type { NodePlan, StaleCordon, UpgradePlan } from '../plan/upgrade-plan.ts'
 import { evidenceBefore, type NodeGoal, type NodeInput, type NodeOutput } from './node.ts'
 import { step } from './step.ts'
 
@@ -29,6 +29,8 @@ export type ClusterContext = {
 
 export type SnapshotInput = { node: NodeName }
 
+export type ClearInput = { cordons: StaleCordon[] }
+
 const planOf = (context: ClusterContext, node: NodeName): NodePlan => {
   const plan = context.plan.nodes.find((n) => n.node === node)
   if (!plan) throw new Error(`${node} is not in the plan`)
@@ -40,8 +42,19 @@ const isControlPlane = (context: ClusterContext, node: NodeName): boolean =>
 
 const installsByItself = (plan: NodePlan): boolean => plan.work === 'upgrade' && plan.path === 'lifecycle'
 
-/** Who takes part in a phase, in the order in which they start. */
+/** A failure after which nothing more is started. */
+const stops = ({ keepGoing, passOverBlocked }: UpgradePlan, { reason }: Failure): boolean => {
+  if (reason === 'bug') return true
+  const isBlocked = reason === 'drain-blocked' || reason === 'volumes-attached'
+  return !(keepGoing || (passOverBlocked && isBlocked))
+}
+
+/** Who takes part in a phase, in the order in which they start; a node that failed is done for this run. */
 function participants(context: ClusterContext, goal: NodeGoal): NodeName[] {
+  return wanted(context, goal).filter((node) => context.results[node]?.failure === undefined)
+}
+
+function wanted(context: ClusterContext, goal: NodeGoal): NodeName[] {
   const { plan } = context
   const canary = plan.canary === undefined ? [] : [plan.canary]
   switch (goal) {
@@ -54,6 +67,30 @@ function participants(context: ClusterContext, goal: NodeGoal): NodeName[] {
     case 'flip':
       return plan.order
   }
+}
+
+/** A control plane that was taken down and did not come back well: no other one goes down after it, whoever asks. */
+const lostControlPlane = (context: ClusterContext): boolean =>
+  Object.values(context.results).some(
+    ({ node, flipped, failure: why }) => flipped && why !== undefined && isControlPlane(context, node),
+  )
+
+/**
+ * The node that may go down next. Control planes go alone, in their order; workers side by side as far as the policy
+ * allows, and beside a control plane only where it says so.
+ */
+function nextToFlip(context: ClusterContext): NodeName | undefined {
+  const { plan, running, waiting } = context
+  const beside = plan.workersBesideControlPlanes
+  const workersDown = running.filter((n) => !isControlPlane(context, n)).length
+  const controlPlaneDown = workersDown < running.length
+  const mayGo = (node: NodeName): boolean =>
+    isControlPlane(context, node)
+      ? !controlPlaneDown && (beside || running.length === 0)
+      : workersDown < plan.parallelism && (beside || !controlPlaneDown)
+  const candidates = lostControlPlane(context) ? waiting.filter((n) => !isControlPlane(context, n)) : waiting
+  // whoever stands behind somebody who has to wait overtakes only where workers and control planes go side by side
+  return beside ? candidates.find(mayGo) : candidates.slice(0, 1).find(mayGo)
 }
 
 /** A phase: start who may start, note who ended, move on when nobody runs and nobody may start. */
@@ -74,34 +111,34 @@ export const clusterMachine = setup({
   types: { context: {} as ClusterContext, input: {} as UpgradePlan, output: {} as ClusterOutput },
   actors: {
     node: fromPromise<NodeOutput, NodeInput>(() => Promise.reject(new Error('child machines are run by the engine'))),
+    'clear-cordons': fromPromise<void, ClearInput>(() =>
+      Promise.reject(new Error('steps are carried out by the engine')),
+    ),
     'snapshot-etcd': fromPromise<void, SnapshotInput>(() =>
       Promise.reject(new Error('steps are carried out by the engine')),
     ),
   },
   guards: {
     somebodyWaits: ({ context }) => context.waiting.length > 0,
-    nothingFailed: ({ context }) => context.failures.length === 0,
+    nothingFailed: ({ context }) => !context.failures.some((failed) => stops(context.plan, failed)),
     flips: ({ context }) => context.goal === 'flip' || context.goal === 'upgrade',
     /** pulls and installs take nothing down; their number is bounded for the registry's sake */
     underPullLimit: ({ context }) => context.running.length < context.plan.pullParallelism,
-    underParallelism: ({ context }) => context.running.length < context.plan.parallelism,
-    /** a control plane goes down only when nobody is down, and nobody goes down while it is */
-    controlPlanesAlone: ({ context }) => {
-      const [next] = context.waiting
-      if (next === undefined || context.running.length === 0) return true
-      return !isControlPlane(context, next) && !context.running.some((n) => isControlPlane(context, n))
-    },
-    mayFlip: and(['flips', 'underParallelism', 'controlPlanesAlone']),
+    somebodyMayFlip: ({ context }) => nextToFlip(context) !== undefined,
+    mayFlip: and(['flips', 'somebodyMayFlip']),
     mayPullOrInstall: and([not('flips'), 'underPullLimit']),
     mayStart: and(['nothingFailed', 'somebodyWaits', or(['mayFlip', 'mayPullOrInstall'])]),
     nobodyRuns: ({ context }) => context.running.length === 0,
+    cordonsAreLeft: ({ context }) => context.plan.staleCordons.length > 0,
     snapshotWanted: ({ context }) => context.plan.snapshotFrom !== undefined,
   },
   actions: {
     begin: assign(({ context }, { goal }: { goal: NodeGoal }) => ({ goal, waiting: participants(context, goal) })),
     startNext: enqueueActions(({ context, enqueue }) => {
-      const [node, ...waiting] = context.waiting
+      const isFlip = context.goal === 'flip' || context.goal === 'upgrade'
+      const node = (isFlip ? nextToFlip(context) : undefined) ?? context.waiting[0]
       if (node === undefined) return
+      const waiting = context.waiting.filter((n) => n !== node)
       enqueue.assign({ waiting, running: [...context.running, node] })
       enqueue.spawnChild('node', {
         id: `${node}/${context.goal}`,
@@ -119,7 +156,7 @@ export const clusterMachine = setup({
     noteBug: assign(({ context, event }) => ({
       failures: [...context.failures, failure('bug', { detail: JSON.stringify(event) })],
     })),
-    noteSnapshotFailure: assign(({ context, event }) => ({
+    noteOwnFailure: assign(({ context, event }) => ({
       failures: [...context.failures, (event as unknown as { error: Failure }).error],
     })),
   },
@@ -127,8 +164,14 @@ export const clusterMachine = setup({
   id: 'cluster',
   context: ({ input }) => ({ plan: input, goal: 'pull', waiting: [], running: [], results: {}, failures: [] }),
   output: ({ context }) => ({ verdicts: verdicts(context), failures: context.failures }),
-  initial: 'pulling',
+  initial: 'beginning',
   states: {
+    beginning: { always: [{ guard: 'cordonsAreLeft', target: 'clearing' }, { target: 'pulling' }] },
+    clearing: step('clear-cordons', {
+      input: ({ context }: { context: ClusterContext }): ClearInput => ({ cordons: context.plan.staleCordons }),
+      onDone: 'pulling',
+      onError: { target: 'done', actions: 'noteOwnFailure' },
+    }),
     pulling: phase('pull', 'pulled'),
     pulled: {
       always: [
@@ -140,7 +183,7 @@ export const clusterMachine = setup({
     securing: step('snapshot-etcd', {
       input: ({ context }: { context: ClusterContext }): SnapshotInput => ({ node: context.plan.snapshotFrom ?? '' }),
       onDone: 'trying',
-      onError: { target: 'done', actions: 'noteSnapshotFailure' },
+      onError: { target: 'done', actions: 'noteOwnFailure' },
     }),
     trying: phase('upgrade', 'installing'),
     installing: phase('install', 'flipping'),

@@ -3,10 +3,12 @@
  *
  *   ready ─ pull ────→ pulling ─────────────────────────────────────────────→ reached
  *         ─ install ─→ installing ──────────────────────────────────────────→ reached
- *         ─ upgrade ─→ installing → gating → handingOver → flipping  → rejoining → verifying → reached
- *         ─ flip ────→              gating → handingOver → flipping  → rejoining → verifying → reached
- *           (below Talos 1.13 one call installs and reboots:        replacing)
- *   a failure goes to `diagnosing`, which reads how the node stands, and then to `missed`
+ *         ─ upgrade ─→ installing → approaching …
+ *         ─ flip ────→              approaching → gating → cordoning → draining → gatingAgain → handingOver → flipping
+ *                                     → rejoining → verifying → settling → uncordoning → passingGates → reached
+ *           (below Talos 1.13 one call installs and reboots:                                   replacing)
+ *           (a worker has no gate and no handover; a node that is not drained is not cordoned)
+ *   a failure goes to `diagnosing`, which reads how the node stands, to `restoring`, which lifts our cordon, and to `missed`
  */
 import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
@@ -31,6 +33,8 @@ export type NodeOutput = {
   node: NodeName
   goal: NodeGoal
   installed: boolean
+  /** the node was taken down, or was about to be */
+  flipped: boolean
   verdict?: Verdict
   evidence: Evidence
   failure?: Failure
@@ -40,6 +44,8 @@ type NodeContext = NodeInput & {
   installed: boolean
   flipped: boolean
   flippedEarly: boolean
+  /** it may carry our cordon */
+  cordoned: boolean
   verdict?: Verdict
   evidence: Evidence
   failure?: Failure
@@ -90,6 +96,11 @@ export const nodeMachine = setup({
     install: unbound<InstallOutput>(),
     'check-etcd': unbound<GateOutput>(),
     'hand-over-leadership': unbound<void>(),
+    cordon: unbound<void>(),
+    drain: unbound<void>(),
+    settle: unbound<void>(),
+    uncordon: unbound<void>(),
+    'pass-gates': unbound<void>(),
     reboot: unbound<RebootOutput>(),
     upgrade: unbound<RebootOutput>(),
     rejoin: unbound<void>(),
@@ -105,6 +116,9 @@ export const nodeMachine = setup({
     isControlPlane: ({ context }) => context.plan.role === 'controlplane',
     leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads,
     hasPeers: ({ context }) => context.votes > 1,
+    drains: ({ context }) => context.plan.kubernetes?.drain === true,
+    isCordoned: ({ context }) => context.cordoned,
+    isKnownToKubernetes: ({ context }) => context.plan.kubernetes !== undefined,
   },
   actions: {
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
@@ -113,6 +127,14 @@ export const nodeMachine = setup({
       evidence: { ...context.evidence, waiting: (event as unknown as { output: InstallOutput }).output },
     })),
     noteGoingDown: assign({ flipped: true }),
+    noteCordon: assign({ cordoned: true }),
+    noteUnsettled: assign(({ event }) => ({ verdict: 'stuck' as const, failure: failureOf(event) })),
+    noteLeftCordoned: assign(({ context, event }) => {
+      const left = failureOf(event)
+      if (!context.failure) return { failure: left }
+      const detail = [context.failure.detail, left.detail].filter(Boolean).join('; ')
+      return { failure: { ...context.failure, detail } }
+    }),
     noteFlip: assign({
       flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
     }),
@@ -138,12 +160,14 @@ export const nodeMachine = setup({
     installed: given.plan.work === 'finish' || (given.goal === 'flip' && given.plan.path === 'lifecycle'),
     flipped: false,
     flippedEarly: false,
+    cordoned: false,
     evidence: evidenceBefore(given.plan),
   }),
   output: ({ context }) => ({
     node: context.plan.node,
     goal: context.goal,
     installed: context.installed,
+    flipped: context.flipped,
     ...(context.verdict ? { verdict: context.verdict } : {}),
     evidence: context.evidence,
     ...(context.failure ? { failure: context.failure } : {}),
@@ -174,17 +198,49 @@ export const nodeMachine = setup({
           onError: { target: 'diagnosing', actions: 'noteFailure' },
         }),
         // a worker has no etcd member to guard
-        approaching: { always: [{ guard: 'isControlPlane', target: 'gating' }, { target: 'leaving' }] },
+        approaching: {
+          always: [
+            { guard: 'isControlPlane', target: 'gating' },
+            { guard: 'drains', target: 'cordoning' },
+            { target: 'leaving' },
+          ],
+        },
         gating: step('check-etcd', {
           input,
-          // a single member has nobody to hand over to, and the call fails there
-          onDone: [{ guard: and(['leads', 'hasPeers']), target: 'handingOver' }, { target: 'leaving' }],
+          onDone: [
+            { guard: 'drains', target: 'cordoning' },
+            // a single member has nobody to hand over to, and the call fails there
+            { guard: and(['leads', 'hasPeers']), target: 'handingOver' },
+            { target: 'leaving' },
+          ],
           onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+        }),
+        cordoning: {
+          entry: 'noteCordon',
+          ...step('cordon', {
+            input,
+            onDone: 'draining',
+            onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
+          }),
+        },
+        draining: step('drain', {
+          input,
+          onDone: [{ guard: 'isControlPlane', target: 'gatingAgain' }, { target: 'leaving' }],
+          onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
+        }),
+        // a drain may take long, and leadership moves
+        gatingAgain: step('check-etcd', {
+          input,
+          onDone: [{ guard: and(['leads', 'hasPeers']), target: 'handingOver' }, { target: 'leaving' }],
+          onError: { target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
         }),
         handingOver: step('hand-over-leadership', {
           input,
           onDone: 'leaving',
-          onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+          onError: [
+            { guard: 'isCordoned', target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
+            { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+          ],
         }),
         leaving: {
           entry: 'noteGoingDown',
@@ -207,13 +263,46 @@ export const nodeMachine = setup({
         }),
         verifying: step('verify', {
           input,
-          onDone: { target: '#node.reached', actions: 'noteDiagnosis' },
+          onDone: [
+            { guard: 'isKnownToKubernetes', target: 'settling', actions: 'noteDiagnosis' },
+            { target: '#node.reached', actions: 'noteDiagnosis' },
+          ],
           onError: { target: 'diagnosing', actions: 'noteFailure' },
+        }),
+        settling: step('settle', {
+          input,
+          onDone: [{ guard: 'isCordoned', target: 'uncordoning' }, { target: 'passingGates' }],
+          onError: [
+            { guard: 'isCordoned', target: 'restoring', actions: 'noteUnsettled' },
+            { target: '#node.missed', actions: 'noteUnsettled' },
+          ],
+        }),
+        uncordoning: step('uncordon', {
+          input,
+          onDone: 'passingGates',
+          onError: { target: '#node.missed', actions: 'noteUnsettled' },
+        }),
+        passingGates: step('pass-gates', {
+          input,
+          onDone: '#node.reached',
+          onError: { target: '#node.missed', actions: 'noteUnsettled' },
         }),
         diagnosing: step('diagnose', {
           input,
-          onDone: { target: '#node.missed', actions: 'noteDiagnosis' },
-          onError: { target: '#node.missed', actions: 'noteNoVerdict' },
+          onDone: [
+            { guard: 'isCordoned', target: 'restoring', actions: 'noteDiagnosis' },
+            { target: '#node.missed', actions: 'noteDiagnosis' },
+          ],
+          onError: [
+            { guard: 'isCordoned', target: 'restoring', actions: 'noteNoVerdict' },
+            { target: '#node.missed', actions: 'noteNoVerdict' },
+          ],
+        }),
+        // whatever became of the node, a cordon of ours outlives no goal
+        restoring: step('uncordon', {
+          input,
+          onDone: '#node.missed',
+          onError: { target: '#node.missed', actions: 'noteLeftCordoned' },
         }),
       },
     },

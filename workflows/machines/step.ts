@@ -11,16 +11,23 @@ export type StepMeta = {
 }
 
 const STEPS = {
+  'clear-cordons': { title: 'Lift cordons that an earlier run left', disruptive: false, stops: 'at once' },
   'snapshot-etcd': { title: 'Save a snapshot of etcd', disruptive: false, stops: 'at once' },
   'pull-image': { title: 'Pull the installer', disruptive: false, stops: 'at once' },
   // a cut off installation leaves a slot that nobody can judge
   install: { title: 'Install into the other slot', disruptive: false, stops: 'when done' },
   'check-etcd': { title: 'Check etcd', disruptive: false, stops: 'at once' },
   'hand-over-leadership': { title: 'Hand over etcd leadership', disruptive: false, stops: 'at once' },
+  cordon: { title: 'Cordon', disruptive: false, stops: 'at once' },
+  // what was evicted stays evicted, and the node still runs
+  drain: { title: 'Drain', disruptive: false, stops: 'at once' },
   reboot: { title: 'Reboot into the new version', disruptive: true, stops: 'when done' },
   upgrade: { title: 'Install and reboot', disruptive: true, stops: 'when done' },
   rejoin: { title: 'Wait until it is back', disruptive: true, stops: 'at once' },
   verify: { title: 'Verify', disruptive: true, stops: 'at once' },
+  settle: { title: 'Wait until Kubernetes finds it ready', disruptive: false, stops: 'at once' },
+  uncordon: { title: 'Uncordon', disruptive: false, stops: 'at once' },
+  'pass-gates': { title: 'Wait for the gates of operations.yaml', disruptive: false, stops: 'at once' },
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
 } as const satisfies Record<string, Omit<StepMeta, 'step'>>
 

@@ -25,10 +25,20 @@ export type RunEvent =
       next?: string
     }
 
+/** What happens to the pods of a node that goes down. */
+export type PlannedDrain = {
+  /** `namespace/name` */
+  evicts: string[]
+  /** what the drain runs into or costs */
+  obstacles: { kind: string; pod: string; blocks: boolean; detail: string; budget?: string }[]
+  /** why there is no drain */
+  whyNot?: string
+}
+
 /** What the plan says, in the order in which it will happen. */
 export type PlanSummary = {
   verb: string
   target: string
-  nodes: { node: NodeName; role: string; work: string; why: string; steps: string[] }[]
+  nodes: { node: NodeName; role: string; work: string; why: string; steps: string[]; drain?: PlannedDrain }[]
   notes: string[]
 }

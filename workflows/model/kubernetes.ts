@@ -30,6 +30,8 @@ export type KubeNode = {
   /** our annotation, where the cordon is ours */
   mark?: CordonMark
   kubeletVersion: string
+  /** of the boot in which its kubelet last registered; the same id that Talos reads from its kernel */
+  bootId?: string
   labels: Readonly<Record<string, string>>
   taints: Taint[]
   resourceVersion: string

@@ -1,4 +1,5 @@
 import {
+  array,
   boolean,
   check,
   type InferOutput,
@@ -13,11 +14,13 @@ import {
   string,
   transform,
   tuple,
+  union,
 } from 'valibot'
 import { checkShape } from './check-shape.ts'
-import type { Operations, TemplateOptions } from './cluster.ts'
+import type { DrainPolicy, Gate, Operations, TemplateOptions } from './cluster.ts'
 import { parseDuration } from './parse-duration.ts'
 import type { Problem } from './problem.ts'
+import { skipSelector } from './skip-selector.ts'
 import { yamlMap } from './yaml-map.ts'
 import { readYaml, type SourceText } from './yaml-source.ts'
 
@@ -30,8 +33,16 @@ const duration = pipe(
   transform((text) => parseDuration(text) ?? 0),
 )
 
+const share = pipe(
+  string(),
+  regex(/^([1-9]\d?|100)%$/, 'is neither a whole number nor a share such as 25%'),
+  transform((text) => text as `${number}%`),
+)
+
 const upgrade = {
-  parallelism: optional(count(1), 1),
+  maxUnavailable: optional(union([count(1), share], 'is neither a whole number above 0 nor a share such as 25%'), 1),
+  workersBesideControlPlanes: optional(boolean(), false),
+  soak: optional(duration, '10s'),
   pullParallelism: optional(count(1), 4),
   factory: optional(
     pipe(string(), regex(/^[a-z0-9.-]+(:\d+)?$/, 'is not a host name such as factory.talos.dev')),
@@ -43,6 +54,38 @@ const etcd = {
   lagBound: optional(count(0), 1000),
   keepSnapshots: optional(count(1), 10),
 }
+const upgradeShape = yamlMap(upgrade)
+const drain = {
+  enabled: optional(boolean(), true),
+  timeout: optional(duration, '10m'),
+  detachTimeout: optional(duration, '5m'),
+  force: optional(boolean(), false),
+  disableEviction: optional(boolean(), false),
+  skip: optional(
+    pipe(
+      string(),
+      check(
+        (text) => skipSelector(text) !== undefined,
+        'is not one requirement of a label selector, such as app=x, app or app in (x, y)',
+      ),
+    ),
+  ),
+  whenBlocked: optional(picklist(['refuse', 'try']), 'refuse'),
+  whenGivenUp: optional(picklist(['stop', 'continue']), 'stop'),
+}
+const drainShape = yamlMap(drain)
+const gate = {
+  name: pipe(string(), nonEmpty('is empty')),
+  resource: pipe(string(), nonEmpty('is empty')),
+  for: pipe(
+    string(),
+    regex(/^(condition=.|jsonpath=.|delete$|create$)/, 'is not what kubectl wait --for takes, such as condition=Ready'),
+  ),
+  namespace: optional(pipe(string(), nonEmpty('is empty'))),
+  selector: optional(pipe(string(), nonEmpty('is empty'))),
+  timeout: optional(duration, '10m'),
+}
+const gateShape = yamlMap(gate)
 const marks = tuple([pipe(string(), nonEmpty('is empty')), pipe(string(), nonEmpty('is empty'))])
 const delimiters = { block: marks, variable: marks, comment: marks }
 const templates = {
@@ -68,8 +111,10 @@ const deadlines = {
   snapshot: optional(duration, '5m'),
 }
 const operations = {
-  upgrade: optional(yamlMap(upgrade), {}),
+  upgrade: optional(upgradeShape, {}),
   etcd: optional(yamlMap(etcd), {}),
+  drain: optional(drainShape, {}),
+  gates: optional(array(gateShape), []),
   templates: optional(templatesShape, {}),
   generate: optional(yamlMap(generate), {}),
   deadlines: optional(yamlMap(deadlines), {}),
@@ -90,6 +135,7 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     mistakes([], operations),
     mistakes(['upgrade'], upgrade),
     mistakes(['etcd'], etcd),
+    mistakes(['drain'], drain),
     mistakes(['templates'], templates),
     mistakes(['templates', 'delimiters'], delimiters),
     mistakes(['generate'], generate),
@@ -100,7 +146,9 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
   return {
     problems: [],
     value: {
-      upgrade: value.upgrade,
+      upgrade: upgradePolicy(value.upgrade),
+      drain: drainPolicy(value.drain),
+      gates: value.gates.map(gateOf),
       etcd: value.etcd,
       generate: {
         mode: value.generate.mode,
@@ -117,6 +165,23 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
         snapshotMs: value.deadlines.snapshot,
       },
     },
+  }
+}
+
+function upgradePolicy({ soak, ...policy }: InferOutput<typeof upgradeShape>): Operations['upgrade'] {
+  return { ...policy, soakMs: soak }
+}
+
+function drainPolicy({ timeout, detachTimeout, skip, ...policy }: InferOutput<typeof drainShape>): DrainPolicy {
+  return { ...policy, timeoutMs: timeout, detachMs: detachTimeout, ...(skip === undefined ? {} : { skip }) }
+}
+
+function gateOf({ timeout, namespace, selector, ...rest }: InferOutput<typeof gateShape>): Gate {
+  return {
+    ...rest,
+    timeoutMs: timeout,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(selector === undefined ? {} : { selector }),
   }
 }
 

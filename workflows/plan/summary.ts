@@ -1,5 +1,5 @@
 /** The plan in words, in the order in which it happens. */
-import type { PlanSummary } from '../model/event.ts'
+import type { PlannedDrain, PlanSummary } from '../model/event.ts'
 import type { NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export function summarize(plan: UpgradePlan): PlanSummary {
@@ -12,10 +12,23 @@ export function summarize(plan: UpgradePlan): PlanSummary {
       const node = plan.nodes.find((n) => n.node === name)
       if (!node) return []
       const why = name === plan.canary && sequence.length > 1 ? `${node.why} (goes first, alone)` : node.why
-      return [{ node: name, role: node.role, work: node.work, why, steps: stepsOf(plan, node) }]
+      const drain = drainOf(node)
+      return [
+        { node: name, role: node.role, work: node.work, why, steps: stepsOf(plan, node), ...(drain && { drain }) },
+      ]
     }),
-    notes: plan.notes,
+    notes: [
+      ...plan.staleCordons.map(({ node, run }) => `${node} is still cordoned by ${run}, which is over: lifted first`),
+      ...plan.notes,
+    ],
   }
+}
+
+/** What a drain of the node means, where there is something to say. */
+function drainOf({ kubernetes, work }: NodePlan): PlannedDrain | undefined {
+  if (kubernetes === undefined || work === 'none') return undefined
+  const { drain, whyNot, evicts, obstacles } = kubernetes
+  return drain ? { evicts, obstacles } : { whyNot: whyNot ?? '', evicts: [], obstacles: [] }
 }
 
 function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
@@ -25,9 +38,12 @@ function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
     ...(node.work === 'upgrade' ? ['pull-image'] : []),
     ...(node.work === 'upgrade' && node.path === 'lifecycle' ? ['install'] : []),
     ...(node.role === 'controlplane' ? ['check-etcd'] : []),
+    ...(node.kubernetes?.drain ? ['cordon', 'drain'] : []),
     ...(node.role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
     staged ? 'reboot' : 'upgrade',
     'rejoin',
     'verify',
+    ...(node.kubernetes ? ['settle'] : []),
+    ...(node.kubernetes?.drain ? ['uncordon'] : []),
   ]
 }

@@ -10,9 +10,10 @@ import {
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, versionObjections } from './compatibility.ts'
+import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
-import type { NodePlan, UpgradePlan } from './upgrade-plan.ts'
+import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export type UpgradeWish = {
   to: TalosVersion
@@ -22,6 +23,10 @@ export type UpgradeWish = {
   acceptEtcdOutage: boolean
   /** tries nodes again that fell back from this target before */
   retry: boolean
+  /** goes on with the other nodes when one failed; never with another control plane when one did not come back */
+  keepGoing: boolean
+  /** takes nodes down with their pods on them */
+  skipDrain: boolean
 }
 
 /** What earlier runs remember and the world can not tell. */
@@ -70,6 +75,13 @@ export function planUpgrade(
     const unseen = targets.filter((n) => !observed.nodes[n.name]?.reachable).map((n) => n.name)
     failures.push(...notJustUnseen(unseen, etcdObjections(firstControlPlane.node, observed.etcd, policy)))
   }
+  const drains = planDrains(
+    cluster,
+    observed.kubernetes,
+    targets.filter((n) => working.some(({ node }) => node === n.name)),
+    { skip: wish.skipDrain },
+  )
+  failures.push(...drains.failures)
   if (failures.length > 0) return { ok: false, failures }
 
   const [canary, ...rest] = sequence
@@ -80,20 +92,36 @@ export function planUpgrade(
       verb: 'upgrade',
       cluster: cluster.name,
       to: wish.to,
-      nodes,
+      nodes: nodes.map((n) => withKubernetes(n, drains.byNode[n.node])),
       ...(canary ? { canary: canary.node } : {}),
       order: rest.map((n) => n.node),
       controlPlanes: controlPlanes.map((n) => n.name),
-      parallelism: cluster.operations.upgrade.parallelism,
+      parallelism: workersAtOnce(cluster),
+      workersBesideControlPlanes: cluster.operations.upgrade.workersBesideControlPlanes,
+      keepGoing: wish.keepGoing,
+      passOverBlocked: cluster.operations.drain.whenGivenUp === 'continue',
+      staleCordons: drains.staleCordons,
       pullParallelism: cluster.operations.upgrade.pullParallelism,
       ...(snapshotFrom ? { snapshotFrom } : {}),
       acceptEtcdOutage: policy.acceptOutage,
       notes: [
         ...notes(nodes, observed),
+        ...drains.notes,
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
       ],
     },
   }
+}
+
+const withKubernetes = (plan: NodePlan, kubernetes: KubernetesPlan | undefined): NodePlan =>
+  kubernetes === undefined ? plan : { ...plan, kubernetes }
+
+/** A share is of all declared workers, rounded down, and never less than one. */
+function workersAtOnce({ operations: { upgrade }, nodes }: Cluster): number {
+  const { maxUnavailable } = upgrade
+  if (typeof maxUnavailable === 'number') return maxUnavailable
+  const workers = nodes.filter(({ role }) => role === 'worker').length
+  return Math.max(1, Math.floor((workers * Number.parseInt(maxUnavailable, 10)) / 100))
 }
 
 /** Why nothing can be planned for a node: it does not answer, or it is not running an installed system. */

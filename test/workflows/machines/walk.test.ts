@@ -21,6 +21,15 @@ const mixed = upgradePlan([
   ...controlPlanes(['c'], { work: 'none' }),
   ...controlPlanes(['d']),
 ])
+const drains = { kubernetes: { name: 'n', kubeletVersion: 'v1.36.1', drain: true, evicts: [], obstacles: [] } }
+const drained = upgradePlan([...controlPlanes(['a', 'b'], drains), ...workers(['v'], drains)], {
+  staleCordons: [{ node: 'x', run: 'r' }],
+})
+const passedOver = upgradePlan(workers(['v', 'w', 'x'], drains), { passOverBlocked: true, parallelism: 2 })
+const keptGoing = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v'], drains)], { keepGoing: true })
+const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w', 'x'])], {
+  workersBesideControlPlanes: true,
+})
 const single = upgradePlan(controlPlanes(['a']))
 
 const visit = (
@@ -30,7 +39,10 @@ const visit = (
   stopAtFirst = false,
 ) => walk(root, { node }, plan, stopAtFirst)
 
-for (const [name, plan] of Object.entries({ three, threeAndTwo, workersOnly, mixed, single })) {
+for (const [name, plan] of Object.entries({
+  ...{ three, threeAndTwo, workersOnly, mixed, single },
+  ...{ drained, passedOver, keptGoing, beside },
+})) {
   test(`keeps every promise in every state that ${name} can reach`, () => {
     const walked = visit(plan)
     assert.equal([...walked.broken], [])
@@ -58,19 +70,20 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   },
   { guard: 'underPullLimit', of: 'cluster', becomes: true, breaks: /too many pull/, plan: workersOnly },
   {
-    guard: 'underParallelism',
+    guard: 'somebodyMayFlip',
     of: 'cluster',
     becomes: true,
-    breaks: /more nodes are down/,
+    breaks: /more workers are taken out/,
     plan: upgradePlan(workers(['v', 'w', 'x'])),
   },
   {
-    guard: 'controlPlanesAlone',
+    guard: 'somebodyMayFlip',
     of: 'cluster',
     becomes: true,
     breaks: /two control planes are down|beside a control plane/,
     plan: { ...three, parallelism: 2 },
   },
+  { guard: 'cordonsAreLeft', of: 'cluster', becomes: false, breaks: /before the cordons of dead runs/, plan: drained },
   { guard: 'nobodyRuns', of: 'cluster', becomes: true, breaks: /.*/, plan: three },
   { guard: 'snapshotWanted', of: 'cluster', becomes: false, breaks: /before the snapshot/, plan: single },
   {
@@ -99,6 +112,15 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   { guard: 'installsFirst', of: 'node', becomes: false, breaks: /without an installation/, plan: single },
   { guard: 'rebootsByItself', of: 'node', becomes: true, breaks: /without an installation/, plan: mixed },
   { guard: 'isControlPlane', of: 'node', becomes: false, breaks: /without a look at etcd/, plan: single },
+  { guard: 'drains', of: 'node', becomes: false, breaks: /goes down with its pods/, plan: drained },
+  { guard: 'isCordoned', of: 'node', becomes: false, breaks: /left cordoned/, plan: drained },
+  {
+    guard: 'isKnownToKubernetes',
+    of: 'node',
+    becomes: false,
+    breaks: /was not verified|left cordoned/,
+    plan: drained,
+  },
   { guard: 'leads', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
   { guard: 'hasPeers', of: 'node', becomes: true, breaks: /a single member was asked to hand over/, plan: single },
 ]

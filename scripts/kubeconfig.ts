@@ -1,0 +1,80 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import type { NodeDeclaration } from '../workflows/model/cluster.ts'
+import { failure, type Result } from '../workflows/model/failure.ts'
+import type { Talos } from './talos.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+
+/**
+ * Where kubectl gets its kubeconfig from: a file `kubeconfig` in the cluster's folder, which is the person's own choice,
+ * else one that Talos makes for an administrator, kept in the run folder (0600) until its certificate is about to end or
+ * the API server refuses it. Nothing in it is ever shown.
+ */
+export function createKubeconfig({
+  talos,
+  controlPlanes,
+  folder,
+  runFolder,
+  timeoutMs,
+}: {
+  talos: Talos
+  controlPlanes: readonly NodeDeclaration[]
+  folder: string
+  runFolder: string
+  timeoutMs: number
+}): (why: { refused: boolean }) => Promise<Result<string>> {
+  const given = join(folder, 'kubeconfig')
+  const own = join(runFolder, 'kubeconfig')
+  let fetching: Promise<Result<string>> | undefined
+
+  const fetch = async (): Promise<Result<string>> => {
+    const unfinished = `${own}.${process.pid}`
+    let why = failure('kubeconfig-unusable', { detail: 'no control plane is declared' })
+    try {
+      mkdirSync(runFolder, { recursive: true, mode: 0o700 })
+      for (const node of controlPlanes) {
+        rmSync(unfinished, { force: true })
+        const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs })
+        if (fetched.ok && existsSync(unfinished)) {
+          renameSync(unfinished, own)
+          return { ok: true, value: own }
+        }
+        if (!fetched.ok) why = fetched.failure
+        if (why.reason === 'permission-denied') break
+      }
+    } catch (error) {
+      why = failure('kubeconfig-unusable', { detail: (error as Error).message })
+    } finally {
+      rmSync(unfinished, { force: true })
+    }
+    return { ok: false, failure: { ...why, detail: `no kubeconfig could be had: ${why.detail ?? why.reason}` } }
+  }
+
+  return async ({ refused }) => {
+    if (existsSync(given)) {
+      const hint = `move ${given} away, and one is fetched by talosctl`
+      return refused
+        ? { ok: false, failure: failure('kubeconfig-unusable', { detail: 'the API server refuses it', hint }) }
+        : { ok: true, value: given }
+    }
+    if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
+    fetching ??= fetch().finally(() => {
+      fetching = undefined
+    })
+    return fetching
+  }
+}
+
+/** Whether the client certificate in the file is good for longer than that. */
+function endsLaterThan(path: string, at: number): boolean {
+  try {
+    const { users } = parse(readFileSync(path, 'utf8')) as { users: { user: { 'client-certificate-data': string } }[] }
+    const certificate = Buffer.from(users[0]?.user['client-certificate-data'] ?? '', 'base64')
+    return Date.parse(new X509Certificate(certificate).validTo) > at
+  } catch {
+    return false
+  }
+}

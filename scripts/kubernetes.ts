@@ -1,0 +1,240 @@
+/** What steps may ask of Kubernetes, in the field's words. `createKubernetes` answers with the real kubectl. */
+import type { DrainPolicy, Gate } from '../workflows/model/cluster.ts'
+import { failure, type Result } from '../workflows/model/failure.ts'
+import type {
+  CordonMark,
+  EvictionTrial,
+  GateTrial,
+  KubeNode,
+  KubePod,
+  KubernetesRead,
+} from '../workflows/model/kubernetes.ts'
+import type { Command, CommandResult, Run, RunOptions } from './run.ts'
+import { failureOfKubectl, neverReached, refusalOf } from './tools/kubectl/failure-of-kubectl.ts'
+import { objectsOf, readKubernetes, readNode, readPod } from './tools/kubectl/read-kubernetes.ts'
+import { type KubeTarget, kubectlCommands } from './tools/kubectl.ts'
+
+export type CallOptions = {
+  signal?: AbortSignal
+  timeoutMs: number
+  /** file for the pid of the command; how a later run finds an orphan */
+  processFile?: string
+  /** address of a node that is about to go down, or was: its own API server is asked last */
+  avoid?: string
+}
+
+/** A change that is guarded by the version that was read: `conflict` means that somebody else was quicker. */
+export type Guarded = Result<'done' | 'conflict' | 'gone'>
+
+/** The Lease as it was read: whatever is in it, and the version that guards a change. */
+export type LeaseObject = {
+  metadata: { name: string; namespace: string; resourceVersion?: string; annotations?: Record<string, string> }
+  spec: {
+    holderIdentity?: string
+    leaseDurationSeconds?: number
+    acquireTime?: string
+    renewTime?: string
+    leaseTransitions?: number
+  }
+}
+
+/** None of these rejects, but for an abort of the signal where it says so. */
+export interface Kubernetes {
+  /** Everything that a drain and its forecast look at. */
+  read(options: CallOptions): Promise<Result<KubernetesRead>>
+  node(name: string, options: CallOptions): Promise<Result<KubeNode | undefined>>
+  podsOn(name: string, options: CallOptions): Promise<Result<KubePod[]>>
+  /** Has the API server judge an eviction without carrying it out. */
+  tryEviction(pod: { namespace: string; name: string }, options: CallOptions): Promise<Result<EvictionTrial>>
+  /** Looks once how a gate stands. */
+  tryGate(gate: Gate, options: CallOptions): Promise<Result<GateTrial>>
+  waitForGate(gate: Gate, options: CallOptions): Promise<Result<void>>
+  cordon(node: KubeNode, mark: CordonMark, options: CallOptions): Promise<Guarded>
+  uncordon(node: KubeNode, options: CallOptions): Promise<Guarded>
+  /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words. */
+  drain(
+    name: string,
+    how: { policy: DrainPolicy; podSelector?: string; timeoutMs: number; say: (line: string) => void },
+    options: CallOptions,
+  ): Promise<Result<void>>
+  readLease(options: CallOptions): Promise<Result<LeaseObject | undefined>>
+  createLease(lease: LeaseObject, options: CallOptions): Promise<Result<LeaseObject | 'conflict'>>
+  replaceLease(lease: LeaseObject, options: CallOptions): Promise<Result<LeaseObject | 'conflict'>>
+  deleteLease(guard: { resourceVersion: string }, options: CallOptions): Promise<Guarded>
+}
+
+/** How kubectl gets at the API. */
+export type KubernetesAccess = {
+  /** path of a kubeconfig; `refused` says that the last one was not taken, so that a new one may help */
+  kubeconfig: (why: { refused: boolean }) => Promise<Result<string>>
+  /** API servers by address, best first; the server of the kubeconfig is asked last */
+  servers: readonly { address: string; url: string }[]
+  cacheDir: string
+}
+
+/** Kubernetes by way of kubectl, through whichever API server answers. */
+export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes {
+  /** the server that answered last; undefined is the one of the kubeconfig */
+  let last: { url: string | undefined } | undefined
+
+  const serversFor = (avoid: string | undefined): (string | undefined)[] => {
+    const avoided = access.servers.find(({ address }) => address === avoid)?.url
+    const urls = [...access.servers.filter(({ url }) => url !== avoided).map(({ url }) => url), undefined]
+    const known = last
+    const ordered = known && urls.includes(known.url) ? [known.url, ...urls.filter((url) => url !== known.url)] : urls
+    return avoided === undefined ? ordered : [...ordered, avoided]
+  }
+
+  /** Sends the command to one server after another, as long as it certainly reached none of them. */
+  const send = async (
+    build: (at: KubeTarget) => Command,
+    { timeoutMs, avoid, ...options }: CallOptions,
+    more: Pick<RunOptions, 'onLine' | 'onErrorLine'> = {},
+    again = false,
+  ): Promise<Result<CommandResult>> => {
+    const deadline = Date.now() + timeoutMs
+    const config = await access.kubeconfig({ refused: again })
+    if (!config.ok) return config
+    let answer: CommandResult | undefined
+    for (const server of serversFor(avoid)) {
+      const leftMs = deadline - Date.now()
+      if (answer && leftMs <= 0) break
+      const command = build({
+        kubeconfig: config.value,
+        ...(server === undefined ? {} : { server }),
+        cacheDir: access.cacheDir,
+        timeoutMs: Math.max(1, leftMs),
+      })
+      answer = await run(command, { ...options, ...more })
+      if (answer.aborted) break
+      if (neverReached(answer)) continue
+      last = { url: server }
+      break
+    }
+    if (!answer) return { ok: false, failure: failure('kubernetes-unreachable') }
+    const isRefused = answer.exitCode !== 0 && failureOfKubectl(answer).reason === 'kubeconfig-unusable'
+    if (isRefused && !again) return send(build, { timeoutMs: deadline - Date.now(), ...options }, more, true)
+    return { ok: true, value: answer }
+  }
+
+  /** The answer where the command went well, else why not; `names` are refusals that the caller takes for answers. */
+  const ask = async <Name extends string = never>(
+    build: (at: KubeTarget) => Command,
+    options: CallOptions,
+    names: readonly Name[] = [],
+  ): Promise<Result<CommandResult | Name>> => {
+    const sent = await send(build, options)
+    if (!sent.ok) return sent
+    if (sent.value.exitCode === 0) return sent
+    const refusal = refusalOf(sent.value)
+    const known = names.find((name) => name === refusal)
+    return known === undefined ? { ok: false, failure: failureOfKubectl(sent.value) } : { ok: true, value: known }
+  }
+
+  const objects = async (build: (at: KubeTarget) => Command, options: CallOptions) => {
+    const answer = await ask(build, options)
+    if (!answer.ok) return answer
+    const { stdout } = answer.value
+    const found = stdout.trim() === '' ? [] : objectsOf(stdout)
+    return found
+      ? { ok: true as const, value: found }
+      : { ok: false as const, failure: failure('garbage-answer', { detail: 'the answer of kubectl can not be read' }) }
+  }
+
+  const guarded = async (build: (at: KubeTarget) => Command, options: CallOptions): Promise<Guarded> => {
+    const answer = await ask(build, options, ['Conflict', 'NotFound'])
+    if (!answer.ok) return answer
+    return { ok: true, value: answer.value === 'Conflict' ? 'conflict' : answer.value === 'NotFound' ? 'gone' : 'done' }
+  }
+
+  const lease = async (
+    build: (at: KubeTarget) => Command,
+    options: CallOptions,
+  ): Promise<Result<LeaseObject | 'conflict'>> => {
+    // whoever deleted it between our look and our change was quicker, too
+    const answer = await ask(build, options, ['Conflict', 'AlreadyExists', 'NotFound'])
+    if (!answer.ok) return answer
+    if (typeof answer.value === 'string') return { ok: true, value: 'conflict' }
+    return { ok: true, value: JSON.parse(answer.value.stdout) as LeaseObject }
+  }
+
+  return {
+    async read(options) {
+      const found = await objects(kubectlCommands.read, options)
+      return found.ok ? { ok: true, value: readKubernetes(found.value) } : found
+    },
+    async node(name, options) {
+      const found = await objects((at) => kubectlCommands.node(at, name), options)
+      if (!found.ok) return found
+      const [node] = found.value
+      return { ok: true, value: node && readNode(node) }
+    },
+    async podsOn(name, options) {
+      const found = await objects((at) => kubectlCommands.podsOn(at, name), options)
+      return found.ok ? { ok: true, value: found.value.map(readPod) } : found
+    },
+    async tryEviction(pod, options) {
+      const sent = await send((at) => kubectlCommands.tryEviction(at, pod), options)
+      if (!sent.ok) return sent
+      const { exitCode } = sent.value
+      const refusal = refusalOf(sent.value)
+      if (exitCode === 0 || refusal === 'NotFound') return { ok: true, value: { allowed: true, detail: '' } }
+      const why = failureOfKubectl(sent.value)
+      const isAnswer = refusal === 'TooManyRequests' || refusal === 'InternalError'
+      return isAnswer ? { ok: true, value: { allowed: false, detail: why.detail ?? '' } } : { ok: false, failure: why }
+    },
+    async tryGate(gate, options) {
+      const sent = await send((at) => kubectlCommands.wait(at, gate, 0), options)
+      if (!sent.ok) return sent
+      if (sent.value.exitCode === 0) return { ok: true, value: { gate: gate.name, state: 'met', detail: '' } }
+      const why = failureOfKubectl(sent.value)
+      if (why.reason !== 'command-failed') return { ok: false, failure: why }
+      const state = /condition not met for/.test(sent.value.stderr + sent.value.stdout) ? 'unmet' : 'wrong'
+      return { ok: true, value: { gate: gate.name, state, detail: why.detail ?? '' } }
+    },
+    async waitForGate(gate, options) {
+      const sent = await send((at) => kubectlCommands.wait(at, gate, options.timeoutMs), {
+        ...options,
+        timeoutMs: options.timeoutMs + SLACK_MS,
+      })
+      if (!sent.ok) return sent
+      if (sent.value.exitCode === 0) return { ok: true, value: undefined }
+      return { ok: false, failure: failureOfKubectl(sent.value) }
+    },
+    cordon: (node, mark, options) => guarded((at) => kubectlCommands.cordon(at, node.name, node, mark), options),
+    uncordon: (node, options) => guarded((at) => kubectlCommands.uncordon(at, node.name, node), options),
+    async drain(name, { policy, podSelector, timeoutMs, say }, options) {
+      const hear = (line: string) => {
+        const blocks = blockedPod(line)
+        if (blocks !== undefined) say(blocks)
+      }
+      const sent = await send((at) => kubectlCommands.drain(at, name, policy, podSelector, timeoutMs), options, {
+        onErrorLine: hear,
+      })
+      if (!sent.ok) return sent
+      if (sent.value.exitCode === 0) return { ok: true, value: undefined }
+      return { ok: false, failure: failureOfKubectl(sent.value, 'drain-blocked') }
+    },
+    async readLease(options) {
+      const answer = await ask(kubectlCommands.readLease, options)
+      if (!answer.ok) return answer
+      const { stdout } = answer.value
+      return { ok: true, value: stdout.trim() === '' ? undefined : (JSON.parse(stdout) as LeaseObject) }
+    },
+    createLease: (object, options) => lease((at) => kubectlCommands.createLease(at, typed(object)), options),
+    replaceLease: (object, options) => lease((at) => kubectlCommands.replaceLease(at, typed(object)), options),
+    deleteLease: (guard, options) => guarded((at) => kubectlCommands.deleteLease(at, guard), options),
+  }
+}
+
+/** kubectl ends by itself at its own timeout; this is how much later it is ended. */
+const SLACK_MS = 5_000
+
+const typed = (lease: LeaseObject) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease })
+
+/** The pod in a line like `error when evicting pods/"web-0" -n "shop" (will retry after 5s): Cannot evict pod …`. */
+function blockedPod(line: string): string | undefined {
+  const [, pod, namespace, why] =
+    /^error when (?:evicting|deleting|waiting for) pods?\/"([^"]+)" (?:-n "([^"]+)")?.*?: (.+)$/.exec(line) ?? []
+  return pod === undefined ? undefined : `${namespace}/${pod}: ${why}`
+}

@@ -1,0 +1,44 @@
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { asking, type World } from './world.ts'
+
+/**
+ * Sees to it that the node takes no new pods. A node that is cordoned already is left as it is: without our mark the
+ * cordon is somebody else's, and stays.
+ */
+export async function ensureCordoned(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
+  const name = plan.kubernetes?.name ?? plan.node
+  const { met, seen } = await watch({
+    what: `${plan.node} to be cordoned`,
+    look: async (): Promise<Result<boolean>> => {
+      const options = asking(world, plan, context)
+      const before = await world.kubernetes.node(name, options)
+      if (!before.ok) return before
+      if (!before.value)
+        return { ok: false, failure: failure('cordon-failed', { detail: 'Kubernetes has no such Node' }) }
+      if (before.value.unschedulable) return { ok: true, value: true }
+      const patched = await world.kubernetes.cordon(
+        before.value,
+        { run: world.run, at: new Date().toISOString() },
+        options,
+      )
+      if (!patched.ok) return patched
+      const after = await world.kubernetes.node(name, options)
+      return after.ok ? { ok: true, value: after.value?.unschedulable === true } : after
+    },
+    until: (result) => (result.ok ? result.value : !mayPass(result.failure.reason)),
+    say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
+    deadlineMs: world.cluster.operations.deadlines.observeMs,
+    everyMs: 300,
+    signal: context.signal,
+    waiting: (what, last) => context.waiting(what, last),
+  })
+  if (met && seen.ok) return { ok: true, value: undefined }
+  const detail = seen.ok ? 'somebody else changes the node all the time' : seen.failure.detail
+  const hint = `kubectl get node ${name}`
+  return { ok: false, failure: failure('cordon-failed', { ...(detail === undefined ? {} : { detail }), hint }) }
+}
+
+const mayPass = (reason: string): boolean => reason === 'kubernetes-unreachable'

@@ -1,0 +1,32 @@
+/** Waits for the gates of operations.yaml, one after another, each with its own deadline. */
+import type { NodeStepInput } from '../../workflows/machines/node.ts'
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import type { World } from './world.ts'
+
+export const passGates =
+  (world: World) =>
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+    for (const gate of world.cluster.operations.gates) {
+      const deadline = Date.now() + gate.timeoutMs
+      const { met, seen } = await watch({
+        what: `the gate "${gate.name}"`,
+        look: () => {
+          const { signal } = context
+          const timeoutMs = Math.max(1_000, deadline - Date.now())
+          return world.kubernetes.waitForGate(gate, { signal, timeoutMs, avoid: plan.address })
+        },
+        // kubectl waits itself; only an API server that went away is asked again
+        until: (passed) => passed.ok || passed.failure.reason !== 'kubernetes-unreachable',
+        deadlineMs: gate.timeoutMs,
+        everyMs: 500,
+        signal: context.signal,
+        waiting: (what, last) => context.waiting(what, last),
+      })
+      if (met && seen.ok) continue
+      const why = seen.ok ? '' : `: ${seen.failure.detail ?? seen.failure.reason}`
+      return { ok: false, failure: failure('gate-not-met', { detail: `the gate "${gate.name}" is not met${why}` }) }
+    }
+    return { ok: true, value: undefined }
+  }

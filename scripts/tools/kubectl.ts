@@ -1,0 +1,150 @@
+/**
+ * kubectl's command lines, as data. Always our own kubeconfig and an API server that is named, so that neither the
+ * environment nor a server that is about to go down decides whom is talked to.
+ */
+
+import type { DrainPolicy, Gate } from '../../workflows/model/cluster.ts'
+import type { CordonMark } from '../../workflows/model/kubernetes.ts'
+import type { Command } from '../run.ts'
+
+/** The annotation that stands beside a cordon of ours. */
+export const CORDON_ANNOTATION = 'talos-workflows/cordon'
+
+/** The Lease that locks a cluster. */
+export const LEASE = { name: 'talos-workflows', namespace: 'kube-system' } as const
+
+/** Where a command goes. */
+export type KubeTarget = {
+  kubeconfig: string
+  /** `https://10.0.0.1:6443`; absent: the server of the kubeconfig */
+  server?: string
+  /** folder for what kubectl remembers of the API's kinds */
+  cacheDir: string
+  timeoutMs: number
+}
+
+const MANAGER = '--field-manager=talos-workflows'
+/** longest time for one request of a command; a server that is silent must not use up the deadline of all */
+const REQUEST_MS = 10_000
+
+function kubectl(
+  at: KubeTarget,
+  mutates: boolean,
+  argv: readonly string[],
+  { watches = false, ...more }: { stdin?: string; watches?: boolean } = {},
+): Command {
+  const requestMs = Math.max(1_000, Math.min(REQUEST_MS, at.timeoutMs))
+  return {
+    tool: 'kubectl',
+    argv: [
+      `--kubeconfig=${at.kubeconfig}`,
+      ...(at.server === undefined ? [] : [`--server=${at.server}`]),
+      `--cache-dir=${at.cacheDir}`,
+      // the limit would cut a watch off, too
+      ...(watches ? [] : [`--request-timeout=${Math.ceil(requestMs / 1000)}s`]),
+      ...argv,
+    ],
+    timeoutMs: at.timeoutMs,
+    mutates,
+    ...more,
+  }
+}
+
+const seconds = (ms: number): string => `${Math.max(1, Math.ceil(ms / 1000))}s`
+
+const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${LEASE.namespace}/leases/${LEASE.name}`
+
+/** What of an object keeps a change from being made to another one than the one that was read. */
+type Guard = { resourceVersion: string }
+
+/** Every call of kubectl that the project makes. */
+export const kubectlCommands = {
+  /** Everything that a drain and its forecast look at, in one list of mixed kinds. */
+  read: (at: KubeTarget) =>
+    kubectl(at, false, [
+      'get',
+      'nodes,pods,poddisruptionbudgets,volumeattachments,persistentvolumes',
+      '--all-namespaces',
+      '--output=json',
+    ]),
+  node: (at: KubeTarget, name: string) =>
+    kubectl(at, false, ['get', 'node', name, '--output=json', '--ignore-not-found']),
+  podsOn: (at: KubeTarget, name: string) =>
+    kubectl(at, false, ['get', 'pods', '--all-namespaces', `--field-selector=spec.nodeName=${name}`, '--output=json']),
+  /** An eviction that the API server judges and does not carry out. */
+  tryEviction: (at: KubeTarget, { namespace, name }: { namespace: string; name: string }) =>
+    kubectl(
+      at,
+      false,
+      ['create', '--raw', `/api/v1/namespaces/${namespace}/pods/${name}/eviction?dryRun=All`, '--filename=-'],
+      {
+        stdin: JSON.stringify({
+          apiVersion: 'policy/v1',
+          kind: 'Eviction',
+          metadata: { name, namespace },
+          deleteOptions: { dryRun: ['All'] },
+        }),
+      },
+    ),
+  /** The cordon and its mark in one patch, which the API server refuses when the node changed since it was read. */
+  cordon: (at: KubeTarget, name: string, guard: Guard, mark: CordonMark) =>
+    patchNode(at, name, guard, JSON.stringify(mark), true),
+  uncordon: (at: KubeTarget, name: string, guard: Guard) => patchNode(at, name, guard, null, null),
+  drain: (at: KubeTarget, name: string, policy: DrainPolicy, podSelector: string | undefined, drainMs: number) =>
+    kubectl(at, true, [
+      'drain',
+      name,
+      '--ignore-daemonsets',
+      '--delete-emptydir-data',
+      `--timeout=${seconds(drainMs)}`,
+      ...(policy.force ? ['--force'] : []),
+      ...(policy.disableEviction ? ['--disable-eviction'] : []),
+      ...(podSelector === undefined ? [] : [`--pod-selector=${podSelector}`]),
+    ]),
+  /** `waitMs` 0 looks once. */
+  wait: (at: KubeTarget, gate: Gate, waitMs: number) =>
+    kubectl(
+      at,
+      false,
+      [
+        'wait',
+        `--for=${gate.for}`,
+        `--timeout=${waitMs === 0 ? '0s' : seconds(waitMs)}`,
+        gate.resource,
+        ...(gate.namespace === undefined ? [] : [`--namespace=${gate.namespace}`]),
+        ...(gate.selector === undefined ? [] : [`--selector=${gate.selector}`]),
+      ],
+      { watches: waitMs > 0 },
+    ),
+  readLease: (at: KubeTarget) =>
+    kubectl(at, false, [
+      'get',
+      'lease',
+      LEASE.name,
+      `--namespace=${LEASE.namespace}`,
+      '--output=json',
+      '--ignore-not-found',
+    ]),
+  createLease: (at: KubeTarget, lease: object) =>
+    kubectl(at, true, ['create', MANAGER, '--filename=-', '--output=json'], { stdin: JSON.stringify(lease) }),
+  replaceLease: (at: KubeTarget, lease: object) =>
+    kubectl(at, true, ['replace', MANAGER, '--filename=-', '--output=json'], { stdin: JSON.stringify(lease) }),
+  deleteLease: (at: KubeTarget, { resourceVersion }: Guard) =>
+    kubectl(at, true, ['delete', '--raw', LEASES, '--filename=-'], {
+      stdin: JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { resourceVersion } }),
+    }),
+}
+
+function patchNode(
+  at: KubeTarget,
+  name: string,
+  { resourceVersion }: Guard,
+  mark: string | null,
+  unschedulable: true | null,
+): Command {
+  const patch = {
+    metadata: { resourceVersion, annotations: { [CORDON_ANNOTATION]: mark } },
+    spec: { unschedulable },
+  }
+  return kubectl(at, true, ['patch', 'node', name, '--type=merge', MANAGER, `--patch=${JSON.stringify(patch)}`])
+}

@@ -1,0 +1,56 @@
+import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
+import type { CommandResult } from '../../run.ts'
+
+/** What kubectl says, what it means. The first match counts. */
+const MEANINGS: readonly { says: RegExp; reason: FailureReason; hint?: string }[] = [
+  {
+    says: /certificate signed by unknown authority|x509: certificate (has expired|is valid for)|tls: failed to verify/,
+    reason: 'kubeconfig-unusable',
+  },
+  {
+    says: /You must be logged in to the server|\(Unauthorized\)|tls: (expired|unknown|bad) certificate|certificate required/,
+    reason: 'kubeconfig-unusable',
+  },
+  {
+    says: /error loading config file|invalid configuration|unable to read client-(cert|key)/,
+    reason: 'kubeconfig-unusable',
+  },
+  { says: /\(Forbidden\)/, reason: 'permission-denied' },
+  {
+    says: /was refused - did you specify|connection refused|no route to host|i\/o timeout|TLS handshake timeout|no such host|connection reset|unexpected EOF|: EOF|Client\.Timeout exceeded|context deadline exceeded|\(Timeout\)|\(ServiceUnavailable\)|\(InternalError\).*etcd|http2: client connection lost|network is unreachable|etcdserver:|the server is currently unable|apiserver not ready|server has asked for the client to provide credentials/,
+    reason: 'kubernetes-unreachable',
+  },
+]
+
+/** Why a call of kubectl failed; `otherwise` where its text says nothing about the way to the API server. */
+export function failureOfKubectl(result: CommandResult, otherwise: FailureReason = 'command-failed'): Failure {
+  if (result.exitCode === 127 || result.exitCode === 126)
+    return failure('tool-missing', { detail: 'kubectl can not be started', hint: 'npm run tools' })
+  if (result.aborted) return failure(otherwise, { detail: 'was interrupted' })
+  if (result.timedOut) return failure('kubernetes-unreachable', { detail: 'the API server did not answer in time' })
+  const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
+  const said = gist(result.stderr)
+  return failure(meaning?.reason ?? otherwise, { detail: said || `kubectl ended with ${result.exitCode}` })
+}
+
+/** What the API server answered, where its answer has a name: `Conflict`, `NotFound`, `AlreadyExists`, `TooManyRequests`. */
+export const refusalOf = ({ stderr }: CommandResult): string | undefined =>
+  /^Error from server \((\w+)\):/m.exec(stderr)?.[1]
+
+/** The command did not reach the API server, so it changed nothing and another one may be asked. */
+export const neverReached = (result: CommandResult): boolean =>
+  result.exitCode !== 0 &&
+  (result.timedOut ||
+    /was refused - did you specify|connection refused|no route to host|dial tcp .*i\/o timeout|TLS handshake timeout|no such host|network is unreachable|x509: certificate is valid for/.test(
+      result.stderr,
+    ))
+
+/** The one sentence in what kubectl printed, without the lines of its client library. */
+function gist(stderr: string): string {
+  const lines = stderr
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !/^[EWI]\d{4} /.test(line) && !/^Warning: /.test(line))
+  const text = (lines.at(-1) ?? '').replace(/^(error|Error from server \(\w+\)): /, '')
+  return text.length > 300 ? `${text.slice(0, 299)}…` : text
+}

@@ -1,0 +1,208 @@
+import type {
+  CordonMark,
+  DisruptionBudget,
+  KubeNode,
+  KubePod,
+  KubernetesRead,
+  LabelSelector,
+  Placement,
+  Taint,
+  Toleration,
+  VolumeAttachment,
+} from '../../../workflows/model/kubernetes.ts'
+import { CORDON_ANNOTATION } from '../kubectl.ts'
+
+/**
+ * The objects of the API are read as they come: what is missing is missing, and what is of another type counts as
+ * missing, too.
+ */
+type Loose = { readonly [key: string]: unknown }
+
+const map = (value: unknown): Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
+const list = (value: unknown): Loose[] => (Array.isArray(value) ? value.map(map) : [])
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+const texts = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
+const count = (value: unknown): number => (typeof value === 'number' ? value : 0)
+const labelsOf = (value: unknown): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(map(value)).flatMap(([key, item]) => (typeof item === 'string' ? [[key, item]] : [])),
+  )
+
+const condition = (status: Loose, type: string): Loose | undefined =>
+  list(status.conditions).find((item) => item.type === type)
+
+/** The objects in kubectl's output: the items of a list, or the one object; undefined where it is no JSON of the API. */
+export function objectsOf(json: string): Loose[] | undefined {
+  try {
+    const parsed = map(JSON.parse(json))
+    if (parsed.kind === undefined) return undefined
+    return Array.isArray(parsed.items) ? list(parsed.items) : [parsed]
+  } catch {
+    return undefined
+  }
+}
+
+/** Sorts a list of mixed kinds. */
+export function readKubernetes(objects: readonly Loose[]): KubernetesRead {
+  const of = (kind: string) => objects.filter((object) => object.kind === kind)
+  const claims = new Map(
+    of('PersistentVolume').flatMap((volume): [string, string][] => {
+      const { namespace, name } = map(map(volume.spec).claimRef)
+      const own = text(map(volume.metadata).name)
+      return own && typeof name === 'string' ? [[own, `${namespace}/${name}`]] : []
+    }),
+  )
+  return {
+    nodes: of('Node').map(readNode),
+    pods: of('Pod').map(readPod),
+    budgets: of('PodDisruptionBudget').map(readBudget),
+    attachments: of('VolumeAttachment').map((object) => readAttachment(object, claims)),
+  }
+}
+
+export function readNode(object: Loose): KubeNode {
+  const metadata = map(object.metadata)
+  const spec = map(object.spec)
+  const status = map(object.status)
+  const info = map(status.nodeInfo)
+  const ready = condition(status, 'Ready')
+  const mark = readMark(text(map(metadata.annotations)[CORDON_ANNOTATION]))
+  const detail = text(ready?.message) ?? text(ready?.reason)
+  const bootId = text(info.bootID)
+  return {
+    name: text(metadata.name) ?? '',
+    addresses: list(status.addresses)
+      .filter(({ type }) => type === 'InternalIP')
+      .flatMap(({ address }) => text(address) ?? []),
+    ready: ready?.status === 'True',
+    ...(ready?.status !== 'True' && detail !== undefined ? { detail } : {}),
+    unschedulable: spec.unschedulable === true,
+    ...(mark ? { mark } : {}),
+    kubeletVersion: text(info.kubeletVersion) ?? '',
+    ...(bootId ? { bootId } : {}),
+    labels: labelsOf(metadata.labels),
+    taints: list(spec.taints).map(readTaint),
+    resourceVersion: text(metadata.resourceVersion) ?? '',
+  }
+}
+
+function readTaint({ key, value, effect }: Loose): Taint {
+  const own = text(value)
+  return { key: text(key) ?? '', effect: text(effect) ?? '', ...(own === undefined ? {} : { value: own }) }
+}
+
+/** A mark that can not be read is nobody's: the cordon beside it is then treated as a stranger's. */
+function readMark(json: string | undefined): CordonMark | undefined {
+  if (json === undefined) return undefined
+  try {
+    const { run, at } = map(JSON.parse(json))
+    return typeof run === 'string' && typeof at === 'string' ? { run, at } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function readPod(object: Loose): KubePod {
+  const metadata = map(object.metadata)
+  const spec = map(object.spec)
+  const status = map(object.status)
+  const volumes = list(spec.volumes)
+  const controller = list(metadata.ownerReferences).find((owner) => owner.controller === true)
+  const node = text(spec.nodeName)
+  return {
+    namespace: text(metadata.namespace) ?? '',
+    name: text(metadata.name) ?? '',
+    uid: text(metadata.uid) ?? '',
+    ...(node ? { node } : {}),
+    phase: text(status.phase) ?? 'Unknown',
+    ready: condition(status, 'Ready')?.status === 'True',
+    terminating: text(metadata.deletionTimestamp) !== undefined,
+    finalizers: texts(metadata.finalizers),
+    labels: labelsOf(metadata.labels),
+    ...(controller ? { controller: { kind: text(controller.kind) ?? '', name: text(controller.name) ?? '' } } : {}),
+    mirror: map(metadata.annotations)['kubernetes.io/config.mirror'] !== undefined,
+    emptyDirs: volumes.filter((volume) => volume.emptyDir !== undefined).flatMap(({ name }) => text(name) ?? []),
+    claims: volumes.flatMap((volume) => text(map(volume.persistentVolumeClaim).claimName) ?? []),
+    placement: readPlacement(spec, text(metadata.namespace) ?? ''),
+  }
+}
+
+function readPlacement(spec: Loose, namespace: string): Placement {
+  const affinity = map(spec.affinity)
+  const required = map(map(affinity.nodeAffinity).requiredDuringSchedulingIgnoredDuringExecution)
+  return {
+    nodeSelector: labelsOf(spec.nodeSelector),
+    affinity: list(required.nodeSelectorTerms).map((term) =>
+      list(term.matchExpressions).map(({ key, operator, values }) => ({
+        key: text(key) ?? '',
+        operator: text(operator) ?? '',
+        values: texts(values),
+      })),
+    ),
+    tolerations: list(spec.tolerations).map((toleration): Toleration => {
+      const entries = ['key', 'operator', 'value', 'effect'].flatMap((name) => {
+        const value = text(toleration[name])
+        return value === undefined ? [] : [[name, value]]
+      })
+      return Object.fromEntries(entries)
+    }),
+    apart: list(map(affinity.podAntiAffinity).requiredDuringSchedulingIgnoredDuringExecution).map((term) => {
+      const named = texts(term.namespaces)
+      return {
+        topologyKey: text(term.topologyKey) ?? '',
+        selector: readSelector(term.labelSelector) ?? {},
+        namespaces: named.length > 0 ? named : [namespace],
+      }
+    }),
+  }
+}
+
+function readSelector(value: unknown): LabelSelector | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { matchLabels, matchExpressions } = map(value)
+  return {
+    ...(matchLabels === undefined ? {} : { matchLabels: labelsOf(matchLabels) }),
+    ...(matchExpressions === undefined
+      ? {}
+      : {
+          matchExpressions: list(matchExpressions).map(({ key, operator, values }) => ({
+            key: text(key) ?? '',
+            operator: text(operator) ?? '',
+            values: texts(values),
+          })),
+        }),
+  }
+}
+
+function readBudget(object: Loose): DisruptionBudget {
+  const metadata = map(object.metadata)
+  const spec = map(object.spec)
+  const status = map(object.status)
+  const selector = readSelector(spec.selector)
+  const unhealthyPodEviction = text(spec.unhealthyPodEvictionPolicy)
+  return {
+    namespace: text(metadata.namespace) ?? '',
+    name: text(metadata.name) ?? '',
+    ...(selector ? { selector } : {}),
+    disruptionsAllowed: count(status.disruptionsAllowed),
+    currentHealthy: count(status.currentHealthy),
+    desiredHealthy: count(status.desiredHealthy),
+    expectedPods: count(status.expectedPods),
+    ...(unhealthyPodEviction ? { unhealthyPodEviction } : {}),
+  }
+}
+
+function readAttachment(object: Loose, claims: ReadonlyMap<string, string>): VolumeAttachment {
+  const spec = map(object.spec)
+  const volume = text(map(spec.source).persistentVolumeName) ?? ''
+  const claim = claims.get(volume)
+  return {
+    name: text(map(object.metadata).name) ?? '',
+    node: text(spec.nodeName) ?? '',
+    volume,
+    attached: map(object.status).attached === true,
+    ...(claim ? { claim } : {}),
+  }
+}

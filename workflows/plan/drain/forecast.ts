@@ -1,0 +1,171 @@
+/**
+ * What a drain of a node would do and run into, from one read of the cluster: the pods that `kubectl drain
+ * --ignore-daemonsets --delete-emptydir-data` evicts (its filters: k8s.io/kubectl/pkg/drain/filters.go), and what holds
+ * them up.
+ */
+import type { DrainPolicy } from '../../model/cluster.ts'
+import type { DisruptionBudget, KubePod, KubernetesFacts } from '../../model/kubernetes.ts'
+import { skipSelector } from '../../model/skip-selector.ts'
+import type { Obstacle } from '../upgrade-plan.ts'
+import { fitsElsewhere } from './fits-elsewhere.ts'
+import { matchesSelector } from './matches-selector.ts'
+
+export type DrainForecast = {
+  /** `namespace/name` of the pods that have to go, those that end already among them */
+  evicts: string[]
+  /** what blocks comes first */
+  obstacles: Obstacle[]
+}
+
+export const podName = ({ namespace, name }: Pick<KubePod, 'namespace' | 'name'>): string => `${namespace}/${name}`
+
+/** `node` is the name in Kubernetes. */
+export function forecastDrain(facts: KubernetesFacts, node: string, policy: DrainPolicy): DrainForecast {
+  const leaving = leavingPods(facts, node, policy)
+  const obstacles = leaving.flatMap((pod) => obstaclesOf(pod, leaving, facts, policy))
+  return {
+    evicts: leaving.map(podName),
+    obstacles: [...obstacles.filter((o) => o.blocks), ...obstacles.filter((o) => !o.blocks)],
+  }
+}
+
+/** Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. */
+export const evictionSuspects = (facts: KubernetesFacts, nodes: readonly string[], policy: DrainPolicy): KubePod[] =>
+  nodes
+    .flatMap((node) => leavingPods(facts, node, policy))
+    .filter((pod) => {
+      const budgets = budgetsOf(pod, facts)
+      return budgets.length > 1 || budgets.some((budget) => forbids(budget, pod))
+    })
+
+/** What leaves the node: neither static pods nor those of DaemonSets, which are back before they are gone. */
+export function leavingPods({ pods }: KubernetesFacts, node: string, { skip }: DrainPolicy): KubePod[] {
+  const skips = skip === undefined ? undefined : skipSelector(skip)?.skips
+  return pods.filter(
+    (pod) =>
+      pod.node === node && !pod.mirror && pod.controller?.kind !== 'DaemonSet' && !isOver(pod) && !skips?.(pod.labels),
+  )
+}
+
+const isOver = ({ phase }: KubePod): boolean => phase === 'Succeeded' || phase === 'Failed'
+
+const budgetsOf = (pod: KubePod, { budgets }: KubernetesFacts): DisruptionBudget[] =>
+  budgets.filter(
+    ({ namespace, selector }) =>
+      namespace === pod.namespace && selector !== undefined && matchesSelector(selector, pod.labels),
+  )
+
+/** By its numbers; a pod that does not run, or ends already, is evicted whatever a budget says. */
+function forbids(
+  { disruptionsAllowed, unhealthyPodEviction, currentHealthy, desiredHealthy }: DisruptionBudget,
+  pod: KubePod,
+): boolean {
+  if (pod.phase === 'Pending' || pod.terminating || disruptionsAllowed > 0) return false
+  if (pod.ready) return true
+  return unhealthyPodEviction !== 'AlwaysAllow' && currentHealthy < desiredHealthy
+}
+
+function obstaclesOf(
+  pod: KubePod,
+  leaving: readonly KubePod[],
+  facts: KubernetesFacts,
+  policy: DrainPolicy,
+): Obstacle[] {
+  const name = podName(pod)
+  const isBare = pod.controller === undefined
+  const goesElsewhere = fitsElsewhere(pod, facts.nodes, facts.pods)
+  const obstacles: Obstacle[] = []
+  const budgets = policy.disableEviction || pod.terminating ? [] : budgetsOf(pod, facts)
+  const [budget] = budgets
+  const trial = facts.trials[name]
+  if (budgets.length > 1 && trial?.allowed !== true) {
+    obstacles.push({
+      kind: 'two-budgets',
+      pod: name,
+      blocks: true,
+      budget: podName(budget ?? pod),
+      detail: `${name} is under ${budgets.length} PodDisruptionBudgets (${budgets.map((b) => b.name).join(', ')}), and the API server evicts no such pod`,
+    })
+  } else if (budget !== undefined && forbids(budget, pod) && trial?.allowed !== true) {
+    obstacles.push({
+      kind: 'budget',
+      pod: name,
+      blocks: true,
+      budget: podName(budget),
+      disruptionsAllowed: budget.disruptionsAllowed,
+      detail: `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${budget.currentHealthy} of ${budget.expectedPods} healthy, ${budget.desiredHealthy} needed)`,
+    })
+  } else if (budget !== undefined && !goesElsewhere && isBeyond(pod, leaving, budget, facts)) {
+    obstacles.push({
+      kind: 'budget',
+      pod: name,
+      blocks: true,
+      budget: podName(budget),
+      disruptionsAllowed: budget.disruptionsAllowed,
+      detail: `the PodDisruptionBudget ${podName(budget)} allows ${budget.disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one`,
+    })
+  }
+  if (isBare && !pod.terminating) {
+    obstacles.push({
+      kind: 'bare',
+      pod: name,
+      blocks: !policy.force,
+      detail: policy.force
+        ? `${name} has no controller: once evicted it is gone`
+        : `${name} has no controller, so nothing would bring it back: kubectl does not drain it without drain.force`,
+    })
+  }
+  if (!goesElsewhere && !isBare && !pod.terminating) {
+    obstacles.push({
+      kind: 'nowhere',
+      pod: name,
+      blocks: false,
+      detail: `${name} fits on no other node, and waits until this one is back`,
+    })
+  } else if (!isBare && !pod.terminating && isAlone(pod, facts)) {
+    obstacles.push({
+      kind: 'single-replica',
+      pod: name,
+      blocks: false,
+      detail: `${name} is the only one of its ${pod.controller?.kind} ${pod.controller?.name}: nobody serves while it moves`,
+    })
+  }
+  if (pod.emptyDirs.length > 0) {
+    obstacles.push({
+      kind: 'local-data',
+      pod: name,
+      blocks: false,
+      detail: `${name} loses its emptyDir ${pod.emptyDirs.join(', ')}`,
+    })
+  }
+  if (pod.finalizers.length > 0) {
+    obstacles.push({
+      kind: 'finalizer',
+      pod: name,
+      blocks: false,
+      detail: `${name} goes only when somebody has taken away ${pod.finalizers.join(', ')}`,
+    })
+  }
+  return obstacles
+}
+
+/** The budget lets some pods of the node go, and this one comes after those. */
+function isBeyond(
+  pod: KubePod,
+  leaving: readonly KubePod[],
+  budget: DisruptionBudget,
+  facts: KubernetesFacts,
+): boolean {
+  const under = leaving.filter((other) => !other.terminating && budgetsOf(other, facts).includes(budget))
+  return under.indexOf(pod) >= budget.disruptionsAllowed
+}
+
+const isAlone = (pod: KubePod, { pods }: KubernetesFacts): boolean =>
+  !pods.some(
+    (other) =>
+      other.uid !== pod.uid &&
+      other.namespace === pod.namespace &&
+      other.ready &&
+      other.controller?.kind === pod.controller?.kind &&
+      other.controller?.name === pod.controller?.name,
+  )

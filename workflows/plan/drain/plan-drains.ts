@@ -1,0 +1,97 @@
+/** Decides for each node whether it is drained, and refuses what could not end well. */
+import type { Cluster, NodeDeclaration, NodeName } from '../../model/cluster.ts'
+import { type Failure, failure } from '../../model/failure.ts'
+import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../model/kubernetes.ts'
+import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
+import { takesPods } from './fits-elsewhere.ts'
+import { forecastDrain } from './forecast.ts'
+
+export type PlannedDrains = {
+  /** the part in Kubernetes of each node that it knows */
+  byNode: Readonly<Record<NodeName, KubernetesPlan>>
+  staleCordons: StaleCordon[]
+  failures: Failure[]
+  notes: string[]
+}
+
+const NAMED = 3
+
+/** `working` are the nodes that are to go down; `skip` is the person's wish to leave out the drains. */
+export function planDrains(
+  cluster: Cluster,
+  kubernetes: KubernetesObservation,
+  working: readonly NodeDeclaration[],
+  { skip, again = 'run again with --skip-drain' }: { skip: boolean; again?: string },
+): PlannedDrains {
+  const policy = cluster.operations.drain
+  const isOff = skip || !policy.enabled
+  if (!kubernetes.answers) {
+    const { failure: why } = kubernetes
+    const said = `Kubernetes can not be asked: ${why.detail ?? why.reason}`
+    if (isOff)
+      return { byNode: {}, staleCordons: [], failures: [], notes: [`${said}; nothing is drained or waited for`] }
+    return { byNode: {}, staleCordons: [], failures: working.length > 0 ? [{ hint: again, ...why }] : [], notes: [] }
+  }
+  const byNode: Record<NodeName, KubernetesPlan> = {}
+  const failures: Failure[] = []
+  const notes: string[] = []
+  for (const declared of working) {
+    const node = nodeOf(declared, kubernetes.nodes)
+    if (node === undefined) {
+      const detail = `Kubernetes knows no node with the address ${declared.address} or this name`
+      if (isOff) notes.push(`${declared.name}: ${detail}`)
+      else
+        failures.push(
+          failure('kubernetes-node-unknown', { node: declared.name, detail, hint: 'kubectl get nodes -o wide' }),
+        )
+      continue
+    }
+    const plan = planDrain(kubernetes, node, cluster, isOff)
+    byNode[declared.name] = plan
+    const blocking = plan.drain ? plan.obstacles.filter((o) => o.blocks) : []
+    if (blocking.length === 0) continue
+    const more = blocking.length > NAMED ? [`${blocking.length - NAMED} more`] : []
+    const detail = [...blocking.slice(0, NAMED).map((o) => o.detail), ...more].join('; ')
+    if (policy.whenBlocked === 'try') {
+      notes.push(`${declared.name}: its drain may block: ${detail}`)
+      continue
+    }
+    const [namespace, budget] = blocking[0]?.budget?.split('/') ?? []
+    const hint =
+      budget === undefined ? `kubectl drain ${node.name} --dry-run=server` : `kubectl -n ${namespace} get pdb ${budget}`
+    failures.push(failure('drain-would-block', { node: declared.name, detail, hint }))
+  }
+  if (working.length > 0) failures.push(...gateObjections(kubernetes))
+  return { byNode, staleCordons: staleCordons(kubernetes), failures, notes }
+}
+
+/** The Node object of a declared node: by its address, since names may differ, else by its name. */
+export const nodeOf = ({ name, address }: NodeDeclaration, nodes: readonly KubeNode[]): KubeNode | undefined =>
+  nodes.find(({ addresses }) => addresses.includes(address)) ?? nodes.find((node) => node.name === name)
+
+/** A node's part in the plan. */
+export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Cluster, isOff: boolean): KubernetesPlan {
+  const { evicts, obstacles } = forecastDrain(facts, node.name, cluster.operations.drain)
+  const { name, kubeletVersion } = node
+  const base = { name, kubeletVersion, evicts, obstacles }
+  const without = (whyNot: string): KubernetesPlan => ({ ...base, drain: false, whyNot })
+  if (isOff) return without('drains are switched off')
+  if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))
+    return without('no other node takes pods, so there is nowhere to drain to')
+  const stuck = obstacles.filter((o) => o.kind === 'nowhere').length
+  const isProtected = obstacles.some((o) => o.blocks)
+  if (evicts.length > 0 && stuck === evicts.length && !isProtected) return without('its pods fit on no other node')
+  return { ...base, drain: true }
+}
+
+/** Every mark is that of a run which no longer exists: plans are made under the cluster's lock. */
+const staleCordons = ({ nodes }: KubernetesFacts): StaleCordon[] =>
+  nodes.flatMap(({ name, mark }) => (mark ? [{ node: name, run: mark.run }] : []))
+
+const gateObjections = ({ gates }: KubernetesFacts): Failure[] =>
+  gates.flatMap(({ gate, state, detail }) => {
+    if (state === 'met') return []
+    return state === 'wrong'
+      ? [failure('gate-wrong', { detail: `the gate "${gate}" can not be evaluated: ${detail}` })]
+      : [failure('gate-unmet', { detail: `the gate "${gate}" does not hold before anything is changed: ${detail}` })]
+  })
