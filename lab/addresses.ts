@@ -6,12 +6,25 @@ export type AddressProblem = { address: string; port: number; problem: 'not-here
 /** Tries every port that the lab will listen on; returns what stands in the way. */
 export async function addressProblems(
   nodes: readonly { address: string; role: 'controlplane' | 'worker' }[],
+  /** `https://127.0.101.10:6443`, where the lab runs Kubernetes */
+  kubernetesEndpoint?: string,
 ): Promise<AddressProblem[]> {
   const wanted = nodes.flatMap(({ address, role }) =>
-    (role === 'controlplane' ? [50000, 2379, 2380] : [50000]).map((port) => ({ address, port })),
+    (role === 'controlplane' ? [50000, 2379, 2380, ...(kubernetesEndpoint ? [6443] : [])] : [50000]).map((port) => ({
+      address,
+      port,
+    })),
   )
+  const vip = kubernetesEndpoint && virtualIp(kubernetesEndpoint, nodes)
+  if (vip) wanted.push({ address: vip, port: 6443 })
   const problems = await Promise.all(wanted.map(({ address, port }) => tryListening(address, port)))
   return problems.filter((problem) => problem !== undefined)
+}
+
+/** The host of the endpoint, where the lab has to serve it besides the control planes: a loopback address of its own. */
+export function virtualIp(endpoint: string, nodes: readonly { address: string }[]): string | undefined {
+  const host = new URL(endpoint).hostname
+  return host.startsWith('127.') && !nodes.some(({ address }) => address === host) ? host : undefined
 }
 
 function tryListening(address: string, port: number): Promise<AddressProblem | undefined> {

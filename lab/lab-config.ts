@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FaultRequest } from './fault-board.ts'
+import type { KubeObject } from './kubernetes/api-client.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
 import type { MachineSpec } from './lab-file.ts'
 import type { Timings } from './timings.ts'
@@ -19,7 +20,11 @@ export type LabConfig = {
   faults: FaultRequest[]
   etcdPath: string
   /** absent: a lab without Kubernetes, whose nodes are ready by themselves */
-  kubernetes?: { tools: KubernetesTools }
+  kubernetes?: {
+    tools: KubernetesTools
+    workloads: KubeObject[]
+    operators: readonly ('cloudnative-pg' | 'longhorn')[]
+  }
   /** the cluster's OS certificate authority, PEM */
   authority: { crt: string; key: string }
   /** the lab ends when this process is gone */

@@ -60,6 +60,15 @@ const file = v.strictObject({
     v.strictObject({
       /** false: no API server, and nodes that are ready by themselves */
       enabled: v.optional(v.boolean(), true),
+      /** objects as kubectl takes them, applied before the lab counts as up */
+      workloads: v.optional(
+        v.array(
+          v.looseObject({ apiVersion: v.string(), kind: v.string(), metadata: v.looseObject({ name: v.string() }) }),
+        ),
+        [],
+      ),
+      /** operators that the lab plays, by name */
+      operators: v.optional(v.array(v.picklist(['cloudnative-pg', 'longhorn'])), []),
     }),
     {},
   ),

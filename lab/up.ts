@@ -57,9 +57,12 @@ export async function labUp(options: UpOptions): Promise<number> {
     say(read)
     return 65
   }
-  const { declared, wantsKubernetes } = read
-  const kubernetes = wantsKubernetes ? options.tools.kubernetes : undefined
-  const problems = explainAddressProblems(await addressProblems(declared.nodes), process.platform)
+  const { declared, kubernetes: wanted } = read
+  const kubernetes = wanted.enabled ? options.tools.kubernetes : undefined
+  const problems = explainAddressProblems(
+    await addressProblems(declared.nodes, kubernetes && options.kubernetesEndpoint),
+    process.platform,
+  )
   if (problems.length > 0) {
     for (const line of problems) say(line)
     return 69
@@ -91,7 +94,7 @@ export async function labUp(options: UpOptions): Promise<number> {
     stateDir: paths.stateDir,
     socketPath: socketPathFor(paths.stateDir),
     etcdPath: options.tools.etcd,
-    ...(kubernetes === undefined ? {} : { kubernetes: { tools: kubernetes } }),
+    ...(kubernetes === undefined ? {} : { kubernetes: { ...wanted, tools: kubernetes } }),
     authority: secrets.authority,
     ...(options.dieWith === undefined ? {} : { dieWith: options.dieWith }),
   }
@@ -145,7 +148,7 @@ function readDeclaration(options: UpOptions) {
     if (!nodes.some(({ role }) => role === 'controlplane')) throw new Error('nodes: a lab needs a control plane')
     return {
       declared: { speed: options.speed ?? lab.speed, timings, schematics, faults, nodes },
-      wantsKubernetes: lab.kubernetes.enabled,
+      kubernetes: lab.kubernetes,
     }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)

@@ -1,3 +1,4 @@
+import { virtualIp } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
@@ -65,11 +66,10 @@ export class LabKubernetes {
   async start(controlPlanes: readonly ApiHost[]): Promise<void> {
     const { identity, tools, etcdUrls, speed, clock, faults, log } = this.#options
     const { signal } = this.#end
-    const host = new URL(identity.endpoint).hostname
     const addresses = controlPlanes.map(({ address }) => address)
     const { api, port } = await this.#servers.start({ tools, identity, etcdUrls, addresses, speed, signal })
     this.#api = api
-    const vip = host.startsWith('127.') && !addresses.includes(host) ? host : undefined
+    const vip = virtualIp(identity.endpoint, controlPlanes)
     this.#entrances = new Entrances(controlPlanes, { vip, inner: port })
     await this.#entrances.open()
     const pods = new Informer(api, '/api/v1/pods')

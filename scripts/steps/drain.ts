@@ -2,45 +2,61 @@
  * Empties the node with `kubectl drain`, and waits until its volumes are detached. Whether it is empty is read from the
  * pods. When the deadline passes it says who blocks, by name, and nothing was forced.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import type { KubernetesRead } from '../../workflows/model/kubernetes.ts'
-import { forecastDrain } from '../../workflows/plan/drain/forecast.ts'
+import type { KubePod, KubernetesRead } from '../../workflows/model/kubernetes.ts'
+import { skipSelector } from '../../workflows/model/skip-selector.ts'
+import { forecastDrain, leavingPods, podName } from '../../workflows/plan/drain/forecast.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { ensureCordoned } from './ensure-cordoned.ts'
 import { asking, type World } from './world.ts'
 
-const AGAIN_MS = 1_000
-
 export const drain =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const name = plan.kubernetes?.name ?? plan.node
-    const policy = world.cluster.operations.drain
-    const deadline = Date.now() + policy.timeoutMs
-    for (;;) {
-      // since an earlier process was stopped, somebody may have lifted the cordon
-      const cordoned = await ensureCordoned(world, plan, context)
-      if (!cordoned.ok) return cordoned
-      const { signal, processFile } = context
-      const timeoutMs = Math.max(1_000, deadline - Date.now())
-      context.waiting(`${plan.node} to be drained`)
-      const drained = await world.kubernetes.drain(
-        name,
-        { policy, timeoutMs, say: (line) => context.waiting(`${plan.node} to be drained`, line) },
-        { signal, processFile, timeoutMs: timeoutMs + GRACE_MS, avoid: plan.address },
-      )
-      signal.throwIfAborted()
-      // the exit code says how kubectl fared; the pods say whether the node is empty
-      const read = await world.kubernetes.read(asking(world, plan, context))
-      if (read.ok && podsLeft(world, read.value, name).length === 0) return untilDetached(world, plan, context)
-      if (Date.now() >= deadline) return { ok: false, failure: blocked(world, name, read, drained) }
-      await pause(Math.min(AGAIN_MS, Math.max(0, deadline - Date.now())), undefined, { signal })
-    }
+    const { timeoutMs } = world.cluster.operations.drain
+    const deadline = Date.now() + timeoutMs
+    const { met, seen } = await watch({
+      what: `${plan.node} to be drained`,
+      look: () => attempt(world, plan, Math.max(1_000, deadline - Date.now()), context),
+      until: ({ cordoned, read }) =>
+        !cordoned.ok || (read?.ok === true && podsLeft(world, read.value, name).length === 0),
+      deadlineMs: timeoutMs,
+      everyMs: 1_000,
+      signal: context.signal,
+      waiting: (what, last) => context.waiting(what, last),
+    })
+    if (!seen.cordoned.ok) return seen.cordoned
+    return met ? untilDetached(world, plan, context) : { ok: false, failure: blocked(world, name, seen) }
   }
+
+type Attempt = { cordoned: Result<void>; drained?: Result<void>; read?: Result<KubernetesRead> }
+
+/** One `kubectl drain`, which retries what is refused until its own timeout, and what is there after it. */
+async function attempt(world: World, plan: NodePlan, timeoutMs: number, context: StepContext): Promise<Attempt> {
+  // since an earlier process was stopped, somebody may have lifted the cordon
+  const cordoned = await ensureCordoned(world, plan, context)
+  if (!cordoned.ok) return { cordoned }
+  const { signal, processFile } = context
+  const policy = world.cluster.operations.drain
+  const podSelector = policy.skip === undefined ? undefined : skipSelector(policy.skip)?.evicts
+  const drained = await world.kubernetes.drain(
+    plan.kubernetes?.name ?? plan.node,
+    {
+      policy,
+      ...(podSelector === undefined ? {} : { podSelector }),
+      timeoutMs,
+      say: (line) => context.waiting(`${plan.node} to be drained`, line),
+    },
+    { signal, processFile, timeoutMs: timeoutMs + GRACE_MS, avoid: plan.address },
+  )
+  signal.throwIfAborted()
+  // the exit code says how kubectl fared; the pods say whether the node is empty
+  return { cordoned, drained, read: await world.kubernetes.read(asking(world, plan, context)) }
+}
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const GRACE_MS = 10_000
@@ -49,13 +65,15 @@ const GRACE_MS = 10_000
 const podsLeft = (world: World, read: KubernetesRead, name: string): string[] =>
   forecastDrain({ ...read, trials: {}, gates: [] }, name, world.cluster.operations.drain).evicts
 
-function blocked(world: World, name: string, read: Result<KubernetesRead>, drained: Result<unknown>): Failure {
-  const said = drained.ok ? undefined : drained.failure.detail
-  if (!read.ok) return { ...read.failure, detail: said ?? read.failure.detail ?? '' }
+function blocked(world: World, name: string, { read, drained }: Attempt): Failure {
+  const said = drained?.ok === false ? drained.failure.detail : undefined
+  if (!read?.ok) return failure('drain-blocked', { detail: said ?? read?.failure.detail ?? 'Kubernetes is silent' })
   const facts = { ...read.value, trials: {}, gates: [] }
-  const { evicts, obstacles } = forecastDrain(facts, name, world.cluster.operations.drain)
+  const policy = world.cluster.operations.drain
+  const { obstacles } = forecastDrain(facts, name, policy)
   const blocking = obstacles.filter((o) => o.blocks)
-  const whoBlocks = blocking.length > 0 ? blocking.map((o) => o.detail) : evicts.map((pod) => `${pod} is still there`)
+  const whoBlocks =
+    blocking.length > 0 ? blocking.map((o) => o.detail) : leavingPods(facts, name, policy).map(stillThere)
   const [first] = blocking
   const [namespace, budget] = first?.budget?.split('/') ?? []
   return failure('drain-blocked', {
@@ -71,6 +89,9 @@ function blocked(world: World, name: string, read: Result<KubernetesRead>, drain
 }
 
 const NAMED = 5
+
+const stillThere = (pod: KubePod): string =>
+  `${podName(pod)} ${pod.terminating ? 'was evicted and does not end' : 'is still there'}`
 
 /** A node that goes down with volumes attached keeps them from the pods that moved. */
 async function untilDetached(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {

@@ -76,7 +76,7 @@ test('does not look outside of the clusters folder', ({ dir }) => {
 test('turns every mistake into a failure that says where it stands', ({ dir }) => {
   declare(dir, 'cluster-7', {
     'talenv.yaml': talenv.replace('10.0.0.11', '10.0.0'),
-    'operations.yaml': 'upgrade: {paralelism: 2}\n',
+    'operations.yaml': 'upgrade: {maxUnavailble: 2}\n',
   })
   const loaded = loadCluster(dir, '7')
   if (loaded.ok) return assert.unreachable('it should not load')
@@ -86,8 +86,8 @@ test('turns every mistake into a failure that says where it stands', ({ dir }) =
       ['declaration-invalid', 'talenv.yaml:8:33: nodes[0].ipAddress "10.0.0" is not an IP address', undefined],
       [
         'declaration-invalid',
-        'operations.yaml:1:11: upgrade.paralelism is not a known key',
-        'did you mean parallelism?',
+        'operations.yaml:1:11: upgrade.maxUnavailble is not a known key',
+        'did you mean maxUnavailable?',
       ],
     ],
   )

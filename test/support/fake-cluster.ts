@@ -8,6 +8,7 @@ import type { Cluster } from '../../workflows/model/cluster.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
+import { fakeKubernetes } from './fake-kubernetes.ts'
 import { nodePlan, upgradePlan } from './upgrade-plan.ts'
 
 type FakeNode = {
@@ -36,6 +37,7 @@ export function fakeCluster(names: readonly string[]) {
     return node
   }
   const bootId = (name: string) => `${name}-boot-${at(name).boots}`
+  const kubernetes = fakeKubernetes(names)
   const snapshots: string[] = []
   const trouble: string[] = []
 
@@ -114,6 +116,8 @@ export function fakeCluster(names: readonly string[]) {
         if (isDead()) return new Promise(() => {})
         const node = at(name)
         if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
+        const left = kubernetes.podsOn(name)
+        if (left.length > 0) trouble.push(`${name} was rebooted with ${left.join(', ')} on it`)
         node.reboots++
         node.boots++
         if (node.waiting) node.version = node.waiting.slice(node.waiting.lastIndexOf(':') + 1)
@@ -127,6 +131,7 @@ export function fakeCluster(names: readonly string[]) {
           if (heir) at(heir).leader = true
           return ok(undefined)
         }),
+      kubeconfig: () => answer(() => ok(undefined)),
       snapshot: (_, path) =>
         answer(() => {
           snapshots.push(path)
@@ -144,6 +149,7 @@ export function fakeCluster(names: readonly string[]) {
     nodes: names.map((name) => ({ name, address: '127.0.0.1', role: 'controlplane' })),
     operations: {
       ...defaultOperations,
+      upgrade: { ...defaultOperations.upgrade, soakMs: 0 },
       etcd: { acceptOutage: false, lagBound: 100, keepSnapshots: 3 },
       deadlines: {
         observeMs: 5000,
@@ -156,6 +162,13 @@ export function fakeCluster(names: readonly string[]) {
       },
     },
   }
-  const plan = upgradePlan(names.map((n) => nodePlan(n, 'controlplane', { bootId: `${n}-boot-0` })))
-  return { cluster, plan, nodes, snapshots, trouble, connect }
+  const plan = upgradePlan(
+    names.map((name) =>
+      nodePlan(name, 'controlplane', {
+        bootId: `${name}-boot-0`,
+        kubernetes: { name, kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+      }),
+    ),
+  )
+  return { cluster, plan, nodes, snapshots, trouble, connect, kubernetes }
 }

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -8,11 +8,13 @@ import { type Breach, checkLog } from '../../lab/check.ts'
 import { askLab, type ControlReply, type ControlRequest } from '../../lab/control.ts'
 import { labDown } from '../../lab/down.ts'
 import type { FaultRequest } from '../../lab/fault-board.ts'
+import type { KubernetesTools } from '../../lab/kubernetes/servers.ts'
 import { labPaths, socketPathFor } from '../../lab/lab-config.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import type { Timings } from '../../lab/timings.ts'
 import { labUp } from '../../lab/up.ts'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
+import type { ToolName } from '../../scripts/toolchain/tool-table.ts'
 
 /** A schematic that the machines of a test lab run, with two extensions in it. */
 export const labSchematic = '6ee38dd99d1f1b0d9a7c1e2e6a1d4c63d1f8e3b7a0f5c2948d7b6a5e4f3c2b1a'
@@ -37,9 +39,15 @@ export type LabWishes = {
   speed?: number
   timings?: Partial<Timings>
   faults?: FaultRequest[]
+  /** runs a Kubernetes; without it nodes are ready by themselves, and operations.yaml says that nothing is drained */
+  kubernetes?: boolean
+  /** Kubernetes objects that are there from the start */
+  workloads?: object[]
   /** merged into `machine:` of lab.yaml: platform, secureBoot, disks, … */
   machine?: object
 }
+
+type LabTools = { talosctl: string; etcd: string; kubernetes?: KubernetesTools }
 
 /** How a process ended. */
 export type Ended = { code: number | null; stdout: string; stderr: string }
@@ -52,7 +60,7 @@ export type TestLab = {
   clusterDir: string
   /** addresses by node name, in the order of talenv.yaml */
   addresses: Record<string, string>
-  tools: { talosctl: string; etcd: string }
+  tools: LabTools
   /** the lab's log so far */
   log(): LoggedEvent[]
   /** resolves to the first event that fits, now or later, from line `from` of the log on; rejects after the deadline */
@@ -63,6 +71,8 @@ export type TestLab = {
   check(): Breach[]
   /** the real talosctl with the lab's talosconfig */
   talosctl(argv: readonly string[], options?: { timeoutMs?: number }): Promise<Ended>
+  /** the real kubectl as an administrator, through the virtual IP */
+  kubectl(argv: readonly string[], options?: { stdin?: string; timeoutMs?: number }): Promise<Ended>
   /** ends the lab and removes its folder */
   down(): Promise<void>
 }
@@ -73,7 +83,7 @@ export type TestLab = {
  */
 export async function startLab(wishes: LabWishes = {}): Promise<TestLab> {
   const dir = mkdtempSync(join(tmpdir(), 'lab-'))
-  const tools = { talosctl: await toolPath('talosctl'), etcd: await toolPath('etcd') }
+  const tools = await toolsFor(wishes)
   for (let attempt = 1; ; attempt += 1) {
     const lab = declare(dir, wishes)
     const said: string[] = []
@@ -113,6 +123,7 @@ function declare(dir: string, wishes: LabWishes) {
     machine: { version, kubernetesVersion, schematic: labSchematic, ...wishes.machine },
     machines: Object.fromEntries(Object.entries(wishes.versions ?? {}).map(([name, own]) => [name, { version: own }])),
     faults: wishes.faults ?? [],
+    kubernetes: { enabled: wishes.kubernetes ?? false, workloads: wishes.workloads ?? [] },
   }
   const cluster = {
     name: `cluster-${id}`,
@@ -124,6 +135,7 @@ function declare(dir: string, wishes: LabWishes) {
   }
   writeFileSync(join(clusterDir, 'talenv.yaml'), stringify({ cluster, nodes }))
   writeFileSync(join(clusterDir, 'lab.yaml'), stringify(labFile))
+  if (!wishes.kubernetes) writeFileSync(join(clusterDir, 'operations.yaml'), stringify({ drain: { enabled: false } }))
   const named = nodes.map(({ hostname, ipAddress, controlPlane }) => ({
     name: hostname,
     address: ipAddress,
@@ -133,9 +145,11 @@ function declare(dir: string, wishes: LabWishes) {
   return { id, cluster: `cluster-${id}`, clusterDir, nodes: named, kubernetesEndpoint, labFile: stringify(labFile) }
 }
 
-function running(dir: string, declared: Declared, tools: { talosctl: string; etcd: string }): TestLab {
+function running(dir: string, declared: Declared, tools: LabTools): TestLab {
   const { clusterDir } = declared
   const paths = labPaths(clusterDir)
+  const talosconfig = join(clusterDir, 'talosconfig')
+  const kubeconfig = join(dir, 'kubeconfig')
   const ask = async (request: ControlRequest) => {
     const reply = await askLab(socketPathFor(paths.stateDir), request)
     if (reply === undefined) throw new Error('the lab does not answer')
@@ -166,7 +180,19 @@ function running(dir: string, declared: Declared, tools: { talosctl: string; etc
     status: () => ask({ verb: 'status' }),
     check: () => checkLog(log()),
     talosctl: (argv, { timeoutMs = 60_000 } = {}) =>
-      execute(tools.talosctl, [`--talosconfig=${join(clusterDir, 'talosconfig')}`, ...argv], timeoutMs),
+      execute(tools.talosctl, [`--talosconfig=${talosconfig}`, ...argv], { timeoutMs }),
+    async kubectl(argv, { stdin, timeoutMs = 60_000 } = {}) {
+      if (!existsSync(kubeconfig)) {
+        const [first] = declared.nodes
+        const at = [`--nodes=${first?.address}`, `--endpoints=${first?.address}`]
+        const fetch = [`--talosconfig=${talosconfig}`, ...at, 'kubeconfig', kubeconfig, '--merge=false']
+        const { code, stderr } = await execute(tools.talosctl, fetch, { timeoutMs })
+        if (code !== 0) throw new Error(stderr)
+      }
+      const program = await toolPath('kubectl')
+      const flags = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(dir, 'kube-cache')}`]
+      return execute(program, [...flags, ...argv], { timeoutMs, ...(stdin === undefined ? {} : { stdin }) })
+    },
     async down() {
       await labDown(clusterDir)
       rmSync(dir, { recursive: true, force: true })
@@ -174,15 +200,32 @@ function running(dir: string, declared: Declared, tools: { talosctl: string; etc
   }
 }
 
-async function toolPath(name: 'talosctl' | 'etcd'): Promise<string> {
+async function toolsFor({ kubernetes = false }: LabWishes): Promise<LabTools> {
+  const tools = { talosctl: await toolPath('talosctl'), etcd: await toolPath('etcd') }
+  if (!kubernetes) return tools
+  const [apiServer, controllerManager, scheduler] = await Promise.all([
+    toolPath('kube-apiserver'),
+    toolPath('kube-controller-manager'),
+    toolPath('kube-scheduler'),
+  ])
+  return { ...tools, kubernetes: { apiServer, controllerManager, scheduler } }
+}
+
+async function toolPath(name: ToolName): Promise<string> {
   const tool = await resolveTool(name)
   if (!tool.found) throw new Error(tool.detail)
   return tool.path
 }
 
-function execute(program: string, argv: readonly string[], timeoutMs: number): Promise<Ended> {
+function execute(
+  program: string,
+  argv: readonly string[],
+  { timeoutMs, stdin }: { timeoutMs: number; stdin?: string },
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' })
+    const child = spawn(program, argv, { timeout: timeoutMs, killSignal: 'SIGKILL' })
+    child.stdin.on('error', () => {})
+    child.stdin.end(stdin ?? '')
     const output = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))

@@ -1,7 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
@@ -29,11 +29,18 @@ type Options = {
   flags?: readonly string[]
   /** of operations.yaml, like `{ reboot: '8s' }`: what the test wants to see pass; the rest are those of real machines */
   deadlines?: Readonly<Record<string, string>>
+  /** other parts of operations.yaml */
+  operations?: Readonly<Record<string, unknown>>
 }
 
 /** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
-export async function runUpgrade(lab: TestLab, { flags = [], deadlines = {} }: Options = {}): Promise<UpgradeRun> {
-  writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ deadlines }))
+export async function runUpgrade(
+  lab: TestLab,
+  { flags = [], deadlines = {}, operations = {} }: Options = {},
+): Promise<UpgradeRun> {
+  const file = join(lab.clusterDir, 'operations.yaml')
+  const before = existsSync(file) ? parse(readFileSync(file, 'utf8')) : {}
+  writeFileSync(file, stringify({ ...before, ...operations, deadlines }))
   const env = { ...process.env, TALOSCTL: lab.tools.talosctl }
   const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env })
   const { code, stderr } = await upgrade.closed

@@ -33,6 +33,7 @@ type Past = {
   drained: string[]
   /** found ready by Kubernetes */
   settled: string[]
+  gatesPassed: string[]
   /** failed at anything */
   failed: string[]
   cleared: boolean
@@ -89,6 +90,8 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
     case 'drain':
       // what was seen of etcd before a drain is old after it
       return { ...past, drained: with_(past.drained, node), gated: without(past.gated, node) }
+    case 'pass-gates':
+      return { ...past, gatesPassed: with_(past.gatesPassed, node) }
     case 'settle':
       return { ...past, settled: with_(past.settled, node) }
     case 'pull-image':
@@ -212,6 +215,8 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
     const good = verdict === 'upgraded' || verdict === 'flipped-early'
     const known = roleOf(node)?.kubernetes !== undefined
     const allSeen = past.verified.includes(node) && (!known || past.settled.includes(node))
+    const hasGates = (roleOf(node)?.kubernetes?.gates.length ?? 0) > 0
+    promise(!good || !hasGates || past.gatesPassed.includes(node), 'a good verdict, and no look at the gates')
     promise(!good || allSeen, `a node is called ${verdict} and was not verified`)
     promise(good || !allSeen || why !== undefined, `a node is called ${verdict}, was verified, and no failure is named`)
     promise(!past.failed.includes(node) || why !== undefined, 'a node failed, and no failure is named')
@@ -274,6 +279,7 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
     cordoned: [],
     drained: [],
     settled: [],
+    gatesPassed: [],
     failed: [],
     cleared: false,
   }

@@ -117,6 +117,7 @@ export const nodeMachine = setup({
     leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads,
     hasPeers: ({ context }) => context.votes > 1,
     drains: ({ context }) => context.plan.kubernetes?.drain === true,
+    hasGates: ({ context }) => (context.plan.kubernetes?.gates.length ?? 0) > 0,
     isCordoned: ({ context }) => context.cordoned,
     isKnownToKubernetes: ({ context }) => context.plan.kubernetes !== undefined,
   },
@@ -271,7 +272,11 @@ export const nodeMachine = setup({
         }),
         settling: step('settle', {
           input,
-          onDone: [{ guard: 'isCordoned', target: 'uncordoning' }, { target: 'passingGates' }],
+          onDone: [
+            { guard: 'isCordoned', target: 'uncordoning' },
+            { guard: 'hasGates', target: 'passingGates' },
+            { target: '#node.reached' },
+          ],
           onError: [
             { guard: 'isCordoned', target: 'restoring', actions: 'noteUnsettled' },
             { target: '#node.missed', actions: 'noteUnsettled' },
@@ -279,7 +284,7 @@ export const nodeMachine = setup({
         }),
         uncordoning: step('uncordon', {
           input,
-          onDone: 'passingGates',
+          onDone: [{ guard: 'hasGates', target: 'passingGates' }, { target: '#node.reached' }],
           onError: { target: '#node.missed', actions: 'noteUnsettled' },
         }),
         passingGates: step('pass-gates', {

@@ -18,11 +18,12 @@ import {
 } from 'valibot'
 import { checkShape } from './check-shape.ts'
 import type { DrainPolicy, Gate, Operations, TemplateOptions } from './cluster.ts'
+import { locate } from './locate.ts'
 import { parseDuration } from './parse-duration.ts'
 import type { Problem } from './problem.ts'
 import { skipSelector } from './skip-selector.ts'
 import { yamlMap } from './yaml-map.ts'
-import { readYaml, type SourceText } from './yaml-source.ts'
+import { readYaml, type SourceText, type YamlPath } from './yaml-source.ts'
 
 const count = (least: number) =>
   pipe(number(), integer('is not a whole number'), minValue(least, `is less than ${least}`))
@@ -129,13 +130,16 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
   if (source.value === undefined) return { problems: source.problems }
   // a file whose every line is a comment is how operations.yaml starts out
   const filled = { ...source, value: source.value ?? {} }
-  const mistakes = (at: readonly string[], keys: object) =>
-    ({ at, keys: Object.keys(keys), others: 'mistakes' }) as const
+  const mistakes = (at: YamlPath, keys: object) => ({ at, keys: Object.keys(keys), others: 'mistakes' }) as const
   const { value, problems } = checkShape(filled, yamlMap(operations), [
     mistakes([], operations),
     mistakes(['upgrade'], upgrade),
     mistakes(['etcd'], etcd),
     mistakes(['drain'], drain),
+    ...locate(filled)
+      .get('gates')
+      .items()
+      .map((_, index) => mistakes(['gates', index], gate)),
     mistakes(['templates'], templates),
     mistakes(['templates', 'delimiters'], delimiters),
     mistakes(['generate'], generate),

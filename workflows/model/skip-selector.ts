@@ -1,5 +1,5 @@
-const key = String.raw`[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?`
-const value = String.raw`[-A-Za-z0-9_.]*`
+const key = '[A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?'
+const value = '[-A-Za-z0-9_.]*'
 
 const forms: readonly [form: RegExp, opposite: (key: string, values: string) => string][] = [
   [new RegExp(`^(?<key>${key})\\s*!=\\s*(?<value>${value})$`), (k, v) => `${k}=${v}`],
@@ -27,7 +27,7 @@ export function skipSelector(text: string): SkipSelector | undefined {
     if (groups === undefined) continue
     const { key: name = '', value: given = '' } = groups
     const values = given.split(',').map((item) => item.trim())
-    const isPlain = text.includes('!=') || /\bnotin\b/.test(text)
+    const isNegated = text.includes('!=') || /\bnotin\b/.test(text)
     const isAbsent = text.trim().startsWith('!')
     const hasValues = groups.value !== undefined
     return {
@@ -36,7 +36,7 @@ export function skipSelector(text: string): SkipSelector | undefined {
         const own = labels[name]
         if (!hasValues) return isAbsent ? own === undefined : own !== undefined
         const isAmong = own !== undefined && values.includes(own)
-        return isPlain ? !isAmong : isAmong
+        return isNegated ? !isAmong : isAmong
       },
     }
   }

@@ -45,5 +45,6 @@ function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
     'verify',
     ...(node.kubernetes ? ['settle'] : []),
     ...(node.kubernetes?.drain ? ['uncordon'] : []),
+    ...(node.kubernetes?.gates.length ? ['pass-gates'] : []),
   ]
 }

@@ -38,6 +38,8 @@ export type KubernetesPlan = {
   drain: boolean
   /** why there is no drain, in a few words */
   whyNot?: string
+  /** names of the gates that have to hold when it is back */
+  gates: string[]
   /** pods that the drain evicts, as `namespace/name` */
   evicts: string[]
   /** what would hold the drain up, or costs somebody something: for people, and for the refusal */

@@ -48,6 +48,7 @@ async function live(fake: Fake, file: string, death?: { record: number; torn: bo
   const world = {
     cluster: fake.cluster,
     talos: fake.connect(() => dead),
+    kubernetes: fake.kubernetes.connect(() => dead),
     acceptEtcdOutage: false,
     snapshots: join(file, '..', 'snapshots'),
     run: 'r',
@@ -86,6 +87,12 @@ const assertDone = (fake: Fake, ended: Driven | 'dead', when: string) => {
     when,
   )
   assert.equal(fake.trouble, [], when)
+  assert.equal(fake.kubernetes.cordoned(), [], `${when}: somebody is left cordoned`)
+  // a pod may have to move once from each node that it comes to
+  assert.ok(
+    [...fake.kubernetes.evictions.values()].every((count) => count <= NAMES.length),
+    when,
+  )
   for (const [name, node] of fake.nodes) {
     assert.equal([name, node.version, node.installs, node.reboots], [name, 'v1.13.9', 1, 1], when)
   }
@@ -104,8 +111,8 @@ async function recordsOfAWholeRun(): Promise<number> {
 const total = await recordsOfAWholeRun()
 
 test('writes an intent and an outcome for every step of a whole upgrade', () => {
-  // pull and install on three nodes, one snapshot, four steps in each node's slot, and one leader that hands over
-  assert.is(total, 2 * (3 + 1 + 3 + 3 * 4 + 1))
+  // pull and install on three nodes, one snapshot, nine steps in each node's slot, and one leader that hands over
+  assert.is(total, 2 * (3 + 1 + 3 + 3 * 9 + 1))
 })
 
 for (const torn of [false, true]) {
@@ -129,6 +136,19 @@ test('finishes after dying again and again, five records later each time', async
     }
     assert.unreachable('it never ended')
   })
+})
+
+test('leaves the cordon of somebody else where it is', async () => {
+  for (let record = 1; record <= total; record++) {
+    await inFolder(async (file) => {
+      const fake = fakeCluster(NAMES)
+      fake.kubernetes.cordon('b')
+      await live(fake, file, { record, torn: false })
+      const ended = await live(fake, file)
+      assert.ok(ended !== 'dead' && ended.ended === 'done')
+      assert.equal(fake.kubernetes.cordoned(), ['b'], `died at record ${record}`)
+    })
+  }
 })
 
 test('reads the whole records of a journal that is cut at any byte', async () => {

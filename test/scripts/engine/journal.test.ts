@@ -110,6 +110,7 @@ async function driveUntilFull(file: string, full: number) {
     steps: upgradeSteps({
       cluster: fake.cluster,
       talos: fake.connect(() => false),
+      kubernetes: fake.kubernetes.connect(() => false),
       acceptEtcdOutage: false,
       snapshots: join(file, '../snapshots'),
       run: 'r',

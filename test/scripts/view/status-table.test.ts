@@ -2,6 +2,7 @@ import { Chalk } from 'chalk'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { statusTable } from '../../../scripts/view/status-table.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, NodeFacts, Observation } from '../../../workflows/model/observation.ts'
 import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
 
@@ -55,6 +56,7 @@ const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
 const healthy: Observation = {
   at,
   nodes: { 'cp-1': facts(), 'cp-2': facts(), 'cp-3': facts({ schematic: 'b'.repeat(64) }) },
+  kubernetes: { answers: false, failure: failure('kubernetes-unreachable', { detail: 'connection refused' }) },
   etcd: {
     members: [member('cp-1', { leader: true }), member('cp-2'), member('cp-3', { appliedIndex: 4_998 })],
     undeclared: [],

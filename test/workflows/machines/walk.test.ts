@@ -21,7 +21,9 @@ const mixed = upgradePlan([
   ...controlPlanes(['c'], { work: 'none' }),
   ...controlPlanes(['d']),
 ])
-const drains = { kubernetes: { name: 'n', kubeletVersion: 'v1.36.1', drain: true, evicts: [], obstacles: [] } }
+const drains = {
+  kubernetes: { name: 'n', kubeletVersion: 'v1.36.1', drain: true, gates: ['g'], evicts: [], obstacles: [] },
+}
 const drained = upgradePlan([...controlPlanes(['a', 'b'], drains), ...workers(['v'], drains)], {
   staleCordons: [{ node: 'x', run: 'r' }],
 })
@@ -113,6 +115,7 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   { guard: 'rebootsByItself', of: 'node', becomes: true, breaks: /without an installation/, plan: mixed },
   { guard: 'isControlPlane', of: 'node', becomes: false, breaks: /without a look at etcd/, plan: single },
   { guard: 'drains', of: 'node', becomes: false, breaks: /goes down with its pods/, plan: drained },
+  { guard: 'hasGates', of: 'node', becomes: false, breaks: /no look at the gates/, plan: drained },
   { guard: 'isCordoned', of: 'node', becomes: false, breaks: /left cordoned/, plan: drained },
   {
     guard: 'isKnownToKubernetes',

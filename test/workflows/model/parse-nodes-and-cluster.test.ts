@@ -35,7 +35,7 @@ test('makes a cluster of the three files, called as it says or as its folder', (
       { name: 'k8s-2', address: '192.168.42.22', role: 'worker', schematic },
     ],
   })
-  assert.is(operations.upgrade.parallelism, 1)
+  assert.is(operations.upgrade.maxUnavailable, 1)
   assert.equal(parsed.value.variables, { talosVersion: '1.13.9', kubernetesVersion: 'v1.36.1', own: '1' })
   const named = parse(node('k8s-1', 11), 'cluster_name: cluster-7\n')
   assert.ok(named.ok)

@@ -26,10 +26,16 @@ test('has the defaults that the example shows in its comments', () => {
 
 test('takes what is said and leaves the rest at its default', () => {
   const { value, problems } = parse(
-    'upgrade:\n  parallelism: 3\netcd:\n  acceptOutage: true\ndeadlines:\n  pull: 1h30m\n',
+    'upgrade:\n  maxUnavailable: 3\netcd:\n  acceptOutage: true\ndeadlines:\n  pull: 1h30m\n',
   )
   assert.equal(problems, [])
-  assert.equal(value?.upgrade, { parallelism: 3, pullParallelism: 4, factory: 'factory.talos.dev' })
+  assert.equal(value?.upgrade, {
+    maxUnavailable: 3,
+    workersBesideControlPlanes: false,
+    soakMs: 10_000,
+    pullParallelism: 4,
+    factory: 'factory.talos.dev',
+  })
   assert.is(value?.etcd.acceptOutage, true)
   assert.is(value?.deadlines.pullMs, 90 * 60_000)
 })
@@ -43,7 +49,9 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
   [
     'a key that nothing resembles',
     'windows: []\n',
-    ['operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, templates, generate, deadlines)'],
+    [
+      'operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, drain, gates, templates, generate, deadlines)',
+    ],
   ],
   [
     'a number where a duration belongs',
@@ -55,11 +63,47 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
     'deadlines:\n  pull: ten minutes\n',
     ['operations.yaml:2:9: deadlines.pull "ten minutes" is not a duration such as 90s, 10m or 1h30m'],
   ],
-  ['no parallelism', 'upgrade: {parallelism: 0}\n', ['operations.yaml:1:24: upgrade.parallelism 0 is less than 1']],
+  [
+    'nobody at a time',
+    'upgrade: {maxUnavailable: 0}\n',
+    ['operations.yaml:1:27: upgrade.maxUnavailable 0 is less than 1'],
+  ],
+  [
+    'a share above the whole',
+    'upgrade: {maxUnavailable: 120%}\n',
+    ['operations.yaml:1:27: upgrade.maxUnavailable "120%" is neither a whole number nor a share such as 25%'],
+  ],
+  [
+    'a selector of two requirements for the pods that stay',
+    'drain: {skip: "app=x,tier=y"}\n',
+    [
+      'operations.yaml:1:15: drain.skip "app=x,tier=y" is not one requirement of a label selector, such as app=x, app or app in (x, y)',
+    ],
+  ],
+  [
+    'a policy that does not exist',
+    'drain: {whenBlocked: hope}\n',
+    ['operations.yaml:1:22: drain.whenBlocked should be ("refuse" | "try"), not "hope"'],
+  ],
+  [
+    'a gate that kubectl can not wait for',
+    'gates: [{name: a, resource: pod/x, for: Ready}]\n',
+    ['operations.yaml:1:41: gates[0].for "Ready" is not what kubectl wait --for takes, such as condition=Ready'],
+  ],
+  [
+    'a gate without a name',
+    'gates: [{resource: pod/x, for: condition=Ready}]\n',
+    ['operations.yaml:1:9: gates[0].name is missing'],
+  ],
+  [
+    'a mistyped key of a gate',
+    'gates: [{name: a, resource: pod/x, for: condition=Ready, selectr: a}]\n',
+    ['operations.yaml:1:58: gates[0].selectr is not a known key (did you mean selector?)'],
+  ],
   [
     'half a node',
-    'upgrade: {parallelism: 1.5}\n',
-    ['operations.yaml:1:24: upgrade.parallelism 1.5 is not a whole number'],
+    'upgrade: {maxUnavailable: 1.5}\n',
+    ['operations.yaml:1:27: upgrade.maxUnavailable 1.5 is not a whole number'],
   ],
   [
     'an address with a scheme for a factory',

@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Cluster, NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import type { KubernetesObservation } from '../../../workflows/model/kubernetes.ts'
 import type {
   EtcdMember,
   NodeFacts,
@@ -12,6 +13,7 @@ import type {
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
 import { planUpgrade, type UpgradeHistory, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
+import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 
 const SCHEMATIC = 'a'.repeat(64)
 const image = (version = 'v1.13.9', schematic = SCHEMATIC) =>
@@ -23,6 +25,7 @@ type Wanted = {
   declared?: Record<string, Partial<NodeDeclaration>>
   controlPlanes?: string[]
   workers?: string[]
+  kubernetes?: KubernetesObservation
   wish?: Partial<UpgradeWish>
   history?: Partial<UpgradeHistory>
   kubernetesVersion?: string
@@ -94,12 +97,15 @@ function plan(wanted: Wanted = {}) {
       disagreements: [],
       alarms: [],
     },
+    kubernetes: wanted.kubernetes ?? kubernetesFacts(all.map(([name], i) => kubeNode(name, `10.0.0.${i + 2}`))),
   }
   const wish: UpgradeWish = {
     to: 'v1.13.9',
     allowExtensionLoss: false,
     acceptEtcdOutage: false,
     retry: false,
+    keepGoing: false,
+    skipDrain: false,
     ...wanted.wish,
   }
   return planUpgrade(cluster, observed, wish, { rolledBack: {}, openInstalls: {}, ...wanted.history })

@@ -73,7 +73,8 @@ export const nodeOf = ({ name, address }: NodeDeclaration, nodes: readonly KubeN
 export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Cluster, isOff: boolean): KubernetesPlan {
   const { evicts, obstacles } = forecastDrain(facts, node.name, cluster.operations.drain)
   const { name, kubeletVersion } = node
-  const base = { name, kubeletVersion, evicts, obstacles }
+  const gates = cluster.operations.gates.map((gate) => gate.name)
+  const base = { name, kubeletVersion, gates, evicts, obstacles }
   const without = (whyNot: string): KubernetesPlan => ({ ...base, drain: false, whyNot })
   if (isOff) return without('drains are switched off')
   if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))

@@ -1,0 +1,118 @@
+/**
+ * A Kubernetes inside the test's own process: nodes that are cordoned under the guard of their versions, and pods that
+ * move when they are evicted. It outlives any number of "processes" that drive it, and counts what was done to it.
+ */
+import type { Kubernetes } from '../../scripts/kubernetes.ts'
+import type { CordonMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
+
+const ok = <T>(value: T) => ({ ok: true as const, value })
+
+export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36.1') {
+  type Node = { unschedulable: boolean; mark?: CordonMark; version: number }
+  const nodes = new Map<string, Node>(names.map((name) => [name, { unschedulable: false, version: 1 }]))
+  const pods = new Map<string, string>(names.flatMap((name) => [[`web-${name}`, name]]))
+  const evictions = new Map<string, number>()
+  const at = (name: string): Node => {
+    const node = nodes.get(name)
+    if (!node) throw new Error(`no node ${name}`)
+    return node
+  }
+  const kubeNode = (name: string): KubeNode => {
+    const { unschedulable, mark, version } = at(name)
+    return {
+      name,
+      addresses: ['127.0.0.1'],
+      ready: true,
+      unschedulable,
+      ...(mark ? { mark } : {}),
+      kubeletVersion,
+      labels: {},
+      taints: [],
+      resourceVersion: String(version),
+    }
+  }
+  const kubePod = (name: string): KubePod => ({
+    namespace: 'default',
+    name,
+    uid: name,
+    node: pods.get(name) ?? '',
+    phase: 'Running',
+    ready: true,
+    terminating: false,
+    finalizers: [],
+    labels: {},
+    controller: { kind: 'ReplicaSet', name: 'web' },
+    mirror: false,
+    emptyDirs: [],
+    claims: [],
+    placement: { nodeSelector: {}, affinity: [], tolerations: [], apart: [] },
+  })
+  const mirror = (node: string): KubePod => ({
+    ...kubePod(`kube-apiserver-${node}`),
+    node,
+    mirror: true,
+    controller: { kind: 'Node', name: node },
+  })
+  const all = (): KubePod[] => [...[...pods.keys()].map(kubePod), ...names.map(mirror)]
+
+  /** What one process may ask; once it is dead its calls never come back. */
+  function connect(isDead: () => boolean): Kubernetes {
+    const answer = async <T>(value: () => T): Promise<T> => {
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      return isDead() ? new Promise<T>(() => {}) : value()
+    }
+    const change = (node: KubeNode, how: (now: Node) => void) =>
+      answer(() => {
+        const now = at(node.name)
+        if (String(now.version) !== node.resourceVersion) return ok('conflict' as const)
+        how(now)
+        now.version += 1
+        return ok('done' as const)
+      })
+    return {
+      read: () => answer(() => ok({ nodes: names.map(kubeNode), pods: all(), budgets: [], attachments: [] })),
+      node: (name) => answer(() => ok(kubeNode(name))),
+      podsOn: (name) => answer(() => ok(all().filter((pod) => pod.node === name))),
+      tryEviction: () => answer(() => ok({ allowed: true, detail: '' })),
+      tryGate: ({ name }) => answer(() => ok({ gate: name, state: 'met' as const, detail: '' })),
+      waitForGate: () => answer(() => ok(undefined)),
+      cordon: (node, mark) =>
+        change(node, (now) => {
+          now.unschedulable = true
+          now.mark = mark
+        }),
+      uncordon: (node) =>
+        change(node, (now) => {
+          now.unschedulable = false
+          delete now.mark
+        }),
+      drain: (name) =>
+        answer(() => {
+          const heir = names.find((other) => !at(other).unschedulable)
+          for (const [pod, node] of pods) {
+            if (node !== name || heir === undefined) continue
+            pods.set(pod, heir)
+            evictions.set(pod, (evictions.get(pod) ?? 0) + 1)
+          }
+          return ok(undefined)
+        }),
+      readLease: () => answer(() => ok(undefined)),
+      createLease: (lease) => answer(() => ok(lease)),
+      replaceLease: (lease) => answer(() => ok(lease)),
+      deleteLease: () => answer(() => ok('done' as const)),
+    }
+  }
+
+  return {
+    connect,
+    /** names of the pods on a node */
+    podsOn: (name: string) => [...pods].filter(([, node]) => node === name).map(([pod]) => pod),
+    cordoned: () => names.filter((name) => at(name).unschedulable),
+    /** somebody else cordons the node */
+    cordon(name: string) {
+      at(name).unschedulable = true
+      at(name).version += 1
+    },
+    evictions,
+  }
+}
