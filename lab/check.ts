@@ -9,6 +9,10 @@ export type Invariant =
   | 'install-not-cut-off'
   | 'nothing-wiped'
   | 'etcd-writes'
+  | 'drained'
+  | 'budgets-kept'
+  | 'cordons-lifted'
+  | 'foreign-cordons-kept'
 
 /** Where a log broke a rule, in a sentence. */
 export type Breach = { invariant: Invariant; at: string; sentence: string }
@@ -21,6 +25,10 @@ export const invariants: Record<Invariant, string> = {
   'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
   'install-not-cut-off': 'No installation is cut off',
   'nothing-wiped': 'Nothing is wiped',
+  drained: 'No node is rebooted with pods on it that could run elsewhere',
+  'budgets-kept': 'No pod is deleted whose PodDisruptionBudget allows no disruption',
+  'cordons-lifted': 'No node is left cordoned by a run',
+  'foreign-cordons-kept': 'No cordon of somebody else is lifted',
   'etcd-writes': 'Writes go through every healthy etcd member, but for the length of an election',
 }
 
@@ -32,6 +40,8 @@ type Seen = {
   down: boolean
   ready: boolean
   etcd: 'voting' | 'stopped' | 'lagging'
+  /** the run whose mark stands beside the cordon, and since when */
+  cordoned: { run: string; at: string } | undefined
   stoppedByFault: boolean
   installed: boolean
 }
@@ -44,14 +54,19 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
     const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
     if (event.type === 'lab.up') {
       for (const { name, role } of event.nodes) {
-        nodes.set(name, { role, down: false, ready: true, etcd: 'voting', stoppedByFault: false, installed: false })
+        nodes.set(name, { role, down: false, ready: true, etcd: 'voting', cordoned: undefined, stoppedByFault: false, installed: false })
       }
     }
-    if (event.type === 'lab.down') return breaches
+    if (event.type === 'lab.down') break
     const node = 'node' in event ? nodes.get(event.node) : undefined
     if (!('node' in event) || node === undefined) continue
     judge(event, node, nodes, breach)
     follow(event, node)
+  }
+  for (const [name, { cordoned }] of nodes) {
+    if (cordoned === undefined) continue
+    const { run, at } = cordoned
+    breaches.push({ invariant: 'cordons-lifted', at, sentence: `${name} was cordoned by ${run} and is so still` })
   }
   return breaches
 }
@@ -105,6 +120,21 @@ function judge(
       )
     case 'machine.wiped':
       return breach('nothing-wiped', `${event.what} was wiped on ${event.node}`)
+    case 'node.loaded':
+      if (event.evictable.length > 0) {
+        breach('drained', `${event.node} was told to reboot with ${event.evictable.join(', ')} on it`)
+      }
+      return undefined
+    case 'pod.deleted':
+      if (event.budget !== undefined) {
+        breach('budgets-kept', `${event.by} deleted ${event.pod}, of which ${event.budget} allowed no disruption`)
+      }
+      return undefined
+    case 'node.uncordoned':
+      if (event.run === undefined && event.by !== 'lab') {
+        breach('foreign-cordons-kept', `${event.by} lifted a cordon on ${event.node} that was somebody else's`)
+      }
+      return undefined
     case 'etcd.gap': {
       const struck = members.filter(([, member]) => member.stoppedByFault).length
       const couldVote = members.length >= 3 && members.length - struck >= quorum
@@ -147,6 +177,12 @@ function follow(event: LoggedEvent, node: Seen): void {
     case 'etcd.stopped':
       node.etcd = 'stopped'
       node.stoppedByFault = event.by === 'fault'
+      return
+    case 'node.cordoned':
+      node.cordoned = event.run === undefined ? undefined : { run: event.run, at: event.at }
+      return
+    case 'node.uncordoned':
+      node.cordoned = undefined
       return
     case 'etcd.lagging':
       node.etcd = 'lagging'

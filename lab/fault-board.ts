@@ -22,6 +22,9 @@ export type FaultListener = (change: 'in force' | 'over', fault: Fault) => Promi
 
 const shortNames: Record<string, string> = {
   ready: 'machine.ready',
+  cordoned: 'node.cordoned',
+  uncordoned: 'node.uncordoned',
+  evicted: 'pod.evicted',
   running: 'machine.running',
   down: 'machine.down',
   'reboot-requested': 'reboot.requested',
@@ -36,10 +39,17 @@ export class FaultBoard {
   readonly #log: LabLog
   readonly #nodes: ReadonlyMap<string, 'controlplane' | 'worker'>
   readonly #listeners = new Set<FaultListener>()
+  readonly #kubernetes: boolean
   #inForce: Fault[] = []
   #waiting: { fault: Fault; node: string; type: string }[] = []
 
-  constructor(options: { log: LabLog; nodes: ReadonlyMap<string, 'controlplane' | 'worker'> }) {
+  constructor(options: {
+    log: LabLog
+    nodes: ReadonlyMap<string, 'controlplane' | 'worker'>
+    /** whether the lab runs Kubernetes */
+    kubernetes?: boolean
+  }) {
+    this.#kubernetes = options.kubernetes ?? false
     this.#log = options.log
     this.#nodes = options.nodes
     this.#log.on((event) => this.#trigger(event))
@@ -131,6 +141,9 @@ export class FaultBoard {
     const kind = faultKind(request.name)
     if (kind.controlPlaneOnly && role !== 'controlplane') {
       throw new Error(`${request.node} is a worker: ${request.name} needs a control plane`)
+    }
+    if (kind.kubernetesOnly && !this.#kubernetes) {
+      throw new Error(`this lab runs no Kubernetes: ${request.name} needs one`)
     }
     return {
       name: request.name,

@@ -12,6 +12,8 @@ type FaultKind = {
   times?: number
   /** makes sense only on a node with an etcd member */
   controlPlaneOnly?: true
+  /** makes sense only in a lab that runs Kubernetes */
+  kubernetesOnly?: true
 }
 
 /** The one catalogue of faults. Every one of them works on nodes below Talos 1.13 and above. */
@@ -60,9 +62,55 @@ export const faultCatalogue = {
     seconds: 60,
     controlPlaneOnly: true,
   },
+  'pdb-blocks-forever': {
+    summary: 'a PodDisruptionBudget allows no disruption of one pod on the node',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
+  'pdb-blocks-for': {
+    summary: 'the same for a while',
+    ends: 'after its seconds',
+    seconds: 120,
+    kubernetesOnly: true,
+  },
+  'volume-never-detaches': {
+    summary: 'volumes are not detached from the node; they are when cured',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
+  'apiserver-down-for': {
+    summary: 'the API server of the control plane is not there',
+    ends: 'after its seconds',
+    seconds: 60,
+    controlPlaneOnly: true,
+    kubernetesOnly: true,
+  },
+  'apiserver-flaps': {
+    summary: 'the API server of the control plane comes and goes',
+    ends: 'cured',
+    controlPlaneOnly: true,
+    kubernetesOnly: true,
+  },
+  'foreign-cordon': {
+    summary: 'somebody else cordons the node; when cured, uncordons it',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
+  'kubelet-slow-ready': {
+    summary: 'after a boot the node gets ready in Kubernetes that much later',
+    ends: 'cured',
+    seconds: 120,
+    kubernetesOnly: true,
+  },
+  'node-object-deleted': {
+    summary: 'the Node object is deleted; the kubelet registers anew at its next boot, or when cured',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
   'pod-never-terminates': {
     summary: 'pods on the node do not end when they are deleted; they do when cured',
     ends: 'cured',
+    kubernetesOnly: true,
   },
   'answers-garbage': { summary: 'every answer of the Talos API is nonsense', ends: 'cured' },
   'wrong-ca': { summary: "the node presents a certificate of a stranger's CA", ends: 'cured' },

@@ -23,7 +23,6 @@ export type LabConfig = {
   kubernetes?: {
     tools: KubernetesTools
     workloads: KubeObject[]
-    operators: readonly ('cloudnative-pg' | 'longhorn')[]
   }
   /** the cluster's OS certificate authority, PEM */
   authority: { crt: string; key: string }

@@ -51,6 +51,19 @@ export type LabEvent =
   | { type: 'etcd.gap'; node: string; ms: number; ended: boolean; reason: string }
   /** the kubelet ended the pod for good */
   | { type: 'pod.ended'; node: string; pod: string }
+  /** an eviction was asked for, and how the API server answered: 201, or 429 for a budget */
+  | { type: 'pod.evicted'; node: string; pod: string; code: number; dryRun: boolean }
+  /** a client deleted the pod, past every budget; `budget` is one that allowed no disruption at that moment */
+  | { type: 'pod.deleted'; node: string; pod: string; by: string; budget?: string }
+  /** `run`: what the mark beside the cordon says; without it somebody else cordoned */
+  | { type: 'node.cordoned'; node: string; run?: string }
+  /** `run` as when it was cordoned; `by`: the client that changed the node last, `lab` for a cure */
+  | { type: 'node.uncordoned'; node: string; by: string; run?: string }
+  /** the node was told to reboot with these pods on it, which could have run elsewhere */
+  | { type: 'node.loaded'; node: string; evictable: readonly string[] }
+  /** the Lease that locks the cluster changed hands; without a holder it was given back */
+  | { type: 'lease.changed'; holder?: string }
+  | { type: 'volume.detached'; node: string; volume: string }
   | { type: 'fault.injected' | 'fault.fired'; node: string; fault: string; when?: string }
   | { type: 'fault.cured'; node: string; fault: string; by: 'hand' | 'itself' | 'reboot' }
   | { type: 'unreachable.from' | 'unreachable.to'; node: string }

@@ -67,8 +67,6 @@ const file = v.strictObject({
         ),
         [],
       ),
-      /** operators that the lab plays, by name */
-      operators: v.optional(v.array(v.picklist(['cloudnative-pg', 'longhorn'])), []),
     }),
     {},
   ),

@@ -26,7 +26,11 @@ export async function startLab(
 ): Promise<Lab> {
   const log = new LabLog({ path: paths.log })
   const clock = scaledClock(config.speed)
-  const faults = new FaultBoard({ log, nodes: new Map(config.nodes.map(({ name, role }) => [name, role])) })
+  const faults = new FaultBoard({
+    log,
+    nodes: new Map(config.nodes.map(({ name, role }) => [name, role])),
+    kubernetes: config.kubernetes !== undefined,
+  })
   const controlPlanes = config.nodes.filter(({ role }) => role === 'controlplane')
   const members = controlPlanes.map(
     ({ name, address }) =>
@@ -44,7 +48,8 @@ export async function startLab(
       ? undefined
       : new LabKubernetes({
           identity: clusterIdentity(controlPlanes[0]?.machineConfig ?? ''),
-          tools: config.kubernetes.tools,
+          ...config.kubernetes,
+          nodes: config.nodes.map(({ name }) => name),
           dir: paths.kubernetes,
           etcdUrls: members.map(({ clientUrl }) => clientUrl),
           kubernetesVersion: controlPlanes[0]?.kubernetesVersion ?? '',

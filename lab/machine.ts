@@ -430,6 +430,8 @@ export class Machine implements LabNode {
       this.#changed()
       await clock.sleep(readyAfterSeconds * 0.4, signal)
       await faults.hold('returns-not-ready', this.name, signal)
+      const late = faults.strike('kubelet-slow-ready', this.name)
+      if (late !== undefined) await clock.sleep(late.seconds, signal)
       await this.#untilKubeletReady(signal)
       this.#nodeReady = true
       this.#changed()

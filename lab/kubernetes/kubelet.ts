@@ -130,7 +130,8 @@ export class Kubelet {
     const node = {
       apiVersion: 'v1',
       kind: 'Node',
-      metadata: { name, labels },
+      // without it the controllers leave the volumes of the node to its kubelet
+      metadata: { name, labels, annotations: { 'volumes.kubernetes.io/controller-managed-attach-detach': 'true' } },
       spec: tainted ? { taints: [taint] } : {},
     }
     await api.create('/api/v1/nodes', node).catch((error: unknown) => {

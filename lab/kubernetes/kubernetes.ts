@@ -1,16 +1,21 @@
+import { setTimeout } from 'node:timers/promises'
 import { virtualIp } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
 import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
-import type { ApiClient } from './api-client.ts'
+import type { ApiClient, KubeObject } from './api-client.ts'
 import { bootstrapManifests } from './bootstrap-manifests.ts'
 import type { ClusterIdentity } from './cluster-identity.ts'
 import { type ApiHost, Entrances } from './entrances.ts'
 import { Informer } from './informer.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { type Boot, Kubelet, type KubeletOptions, type KubeletWorld } from './kubelet.ts'
+import { KubernetesFaults } from './kubernetes-faults.ts'
 import { applyManifests } from './manifests.ts'
-import { type AuditEvent, type KubernetesTools, Servers } from './servers.ts'
+import { notRunning } from './not-running.ts'
+import { type KubernetesTools, Servers } from './servers.ts'
+import { Storage } from './storage.ts'
+import { Witness } from './witness.ts'
 
 /** What a machine does with its kubelet. */
 export type MachineKubelet = {
@@ -25,6 +30,10 @@ export type MachineKubelet = {
 export type KubernetesOptions = {
   identity: ClusterIdentity
   tools: KubernetesTools
+  /** what runs in it besides what Talos brings */
+  workloads: readonly KubeObject[]
+  /** names of the machines */
+  nodes: readonly string[]
   dir: string
   etcdUrls: readonly string[]
   kubernetesVersion: string
@@ -34,26 +43,38 @@ export type KubernetesOptions = {
   log: LabLog
 }
 
+const runningWithinMs = 40_000
+const lookAgainMs = 200
+
 /** The Kubernetes of a lab: real servers, simulated kubelets, and what runs in it from the start. */
 export class LabKubernetes {
   readonly #options: KubernetesOptions
   readonly #servers: Servers
   readonly #end = new AbortController()
   readonly #world: Promise<KubeletWorld>
+  readonly #kubelets = new Map<string, Kubelet>()
+  /** control planes whose API server a fault keeps shut */
+  readonly #closed = new Set<string>()
+  readonly #closedChanged = new Set<() => void>()
   #begin: (world: KubeletWorld) => void = () => undefined
   #api: ApiClient | undefined
   #entrances: Entrances | undefined
+  #witness: Witness | undefined
 
   constructor(options: KubernetesOptions) {
     this.#options = options
-    this.#servers = new Servers({ dir: options.dir, onAudit: (event) => this.#noteAudit(event) })
+    this.#servers = new Servers({ dir: options.dir, onAudit: (event) => this.#witness?.note(event) })
     this.#world = new Promise((resolve) => (this.#begin = resolve))
   }
 
   /** The kubelet of one machine; what it is asked before the API server is there waits for it. */
   kubelet(options: Omit<KubeletOptions, 'tainted'>): MachineKubelet {
     const tainted = options.role === 'controlplane' && !this.#options.identity.schedulesOnControlPlanes
-    const made = this.#world.then((world) => new Kubelet({ ...options, tainted }, world))
+    const made = this.#world.then((world) => {
+      const kubelet = new Kubelet({ ...options, tainted }, world)
+      this.#kubelets.set(options.name, kubelet)
+      return kubelet
+    })
     return {
       start: (boot) => void made.then((kubelet) => kubelet.start(boot)),
       becomeReady: () => made.then((kubelet) => kubelet.becomeReady()),
@@ -62,20 +83,39 @@ export class LabKubernetes {
     }
   }
 
-  /** Starts the servers as soon as etcd answers; resolves when what runs in every cluster is applied. */
+  /**
+   * Starts the servers as soon as etcd answers; resolves when everything that was declared runs. Rejects with what does
+   * not, after a minute.
+   */
   async start(controlPlanes: readonly ApiHost[]): Promise<void> {
-    const { identity, tools, etcdUrls, speed, clock, faults, log } = this.#options
+    const { identity, tools, etcdUrls, speed, clock, faults, log, nodes: names, workloads } = this.#options
     const { signal } = this.#end
     const addresses = controlPlanes.map(({ address }) => address)
     const { api, port } = await this.#servers.start({ tools, identity, etcdUrls, addresses, speed, signal })
     this.#api = api
     const vip = virtualIp(identity.endpoint, controlPlanes)
-    this.#entrances = new Entrances(controlPlanes, { vip, inner: port })
+    this.#entrances = new Entrances(
+      controlPlanes.map((host) => this.#guarded(host)),
+      { vip, inner: port },
+    )
     await this.#entrances.open()
     const pods = new Informer(api, '/api/v1/pods')
-    await pods.start(signal)
-    this.#begin({ api, pods, volumesReady: () => true, clock, faults, log, speed })
-    await applyManifests(api, bootstrapManifests(this.#options.kubernetesVersion), signal)
+    const nodes = new Informer(api, '/api/v1/nodes')
+    const budgets = new Informer(api, '/apis/policy/v1/poddisruptionbudgets')
+    this.#witness = new Witness({ log, pods, nodes, budgets })
+    await Promise.all([pods, nodes, budgets].map((informer) => informer.start(signal)))
+    const storage = new Storage({ api, clock, faults, log, signal })
+    this.#begin({ api, pods, volumesReady: storage.isReady, clock, faults, log, speed })
+    new KubernetesFaults({
+      ...{ api, pods, clock, signal },
+      kubelets: this.#kubelets,
+      board: faults,
+      close: (node, closed) => this.#shut(node, closed),
+    })
+    await storage.start(names)
+    const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
+    await applyManifests(api, objects, signal)
+    await this.#untilRunning(api, pods, objects)
   }
 
   kubeconfig(): Promise<string> {
@@ -89,5 +129,37 @@ export class LabKubernetes {
     this.#api?.close()
   }
 
-  #noteAudit(_event: AuditEvent): void {}
+  async #untilRunning(api: ApiClient, pods: Informer, objects: readonly KubeObject[]): Promise<void> {
+    const deadline = Date.now() + runningWithinMs
+    for (;;) {
+      const left = await notRunning(api, pods, objects)
+      if (left.length === 0) return
+      if (Date.now() > deadline) throw new Error(`these do not run: ${left.join(', ')}`)
+      await setTimeout(lookAgainMs)
+      this.#end.signal.throwIfAborted()
+    }
+  }
+
+  /** The control plane's own API server, as a fault leaves it. */
+  #guarded(host: ApiHost): ApiHost {
+    return {
+      name: host.name,
+      address: host.address,
+      apiReachability: () => (this.#closed.has(host.name) ? 'refuses' : host.apiReachability()),
+      on: (changed) => {
+        this.#closedChanged.add(changed)
+        const stop = host.on(changed)
+        return () => {
+          this.#closedChanged.delete(changed)
+          stop()
+        }
+      },
+    }
+  }
+
+  #shut(node: string, closed: boolean): void {
+    if (closed) this.#closed.add(node)
+    else this.#closed.delete(node)
+    for (const changed of [...this.#closedChanged]) changed()
+  }
 }

@@ -1,0 +1,134 @@
+import type { Clock } from '../clock.ts'
+import type { Fault, FaultBoard } from '../fault-board.ts'
+import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import type { Informer } from './informer.ts'
+import type { Kubelet } from './kubelet.ts'
+import { isEvictable } from './movable.ts'
+
+const flapSeconds = { closed: 15, open: 10 }
+const budgetLabel = 'lab/blocked-on'
+
+/** The faults that act at once on the API server, on Node objects and on budgets; the others are met where they strike. */
+export class KubernetesFaults {
+  readonly #api: ApiClient
+  readonly #pods: Informer
+  readonly #kubelets: ReadonlyMap<string, Kubelet>
+  readonly #clock: Clock
+  readonly #board: FaultBoard
+  readonly #signal: AbortSignal
+  /** opens or closes the entrance to the API server of a control plane */
+  readonly #close: (node: string, closed: boolean) => void
+
+  constructor(options: {
+    api: ApiClient
+    pods: Informer
+    kubelets: ReadonlyMap<string, Kubelet>
+    clock: Clock
+    board: FaultBoard
+    signal: AbortSignal
+    close: (node: string, closed: boolean) => void
+  }) {
+    this.#api = options.api
+    this.#pods = options.pods
+    this.#kubelets = options.kubelets
+    this.#clock = options.clock
+    this.#board = options.board
+    this.#signal = options.signal
+    this.#close = options.close
+    options.board.on((change, fault) => (change === 'in force' ? this.#begin(fault) : this.#end(fault)))
+  }
+
+  async #begin(fault: Fault): Promise<void> {
+    const { name, node } = fault
+    switch (name) {
+      case 'pdb-blocks-forever':
+        return this.#forbid(node)
+      case 'pdb-blocks-for':
+        await this.#forbid(node)
+        return this.#cureLater(fault)
+      case 'apiserver-down-for':
+        this.#close(node, true)
+        return this.#cureLater(fault)
+      case 'apiserver-flaps':
+        void this.#flap(fault)
+        return
+      case 'foreign-cordon':
+        await this.#api.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable: true } })
+        return
+      case 'node-object-deleted':
+        await this.#api.delete(`/api/v1/nodes/${node}`)
+        return
+      default:
+        return
+    }
+  }
+
+  async #end({ name, node }: Fault): Promise<void> {
+    switch (name) {
+      case 'pdb-blocks-forever':
+      case 'pdb-blocks-for':
+        return this.#allow(node)
+      case 'apiserver-down-for':
+      case 'apiserver-flaps':
+        return this.#close(node, false)
+      case 'foreign-cordon':
+        await this.#api.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable: null } })
+        return
+      case 'node-object-deleted':
+        return this.#kubelets.get(node)?.register()
+      default:
+        return
+    }
+  }
+
+  #cureLater(fault: Fault): void {
+    void this.#clock.sleep(fault.seconds, this.#signal).then(
+      () => (this.#board.find(fault.name, fault.node) === fault ? this.#board.cure(fault, 'itself') : undefined),
+      () => undefined,
+    )
+  }
+
+  async #flap(fault: Fault): Promise<void> {
+    while (this.#board.find(fault.name, fault.node) === fault && !this.#signal.aborted) {
+      this.#close(fault.node, true)
+      await this.#clock.sleep(flapSeconds.closed, this.#signal).catch(() => undefined)
+      this.#close(fault.node, false)
+      await this.#clock.sleep(flapSeconds.open, this.#signal).catch(() => undefined)
+    }
+  }
+
+  /** Puts one pod of the node under a budget that allows no disruption, once there is one that a drain would evict. */
+  async #forbid(node: string): Promise<void> {
+    const pod = this.#pods.all().find((candidate) => candidate.spec.nodeName === node && isEvictable(candidate))
+    if (pod === undefined) throw new Error(`no pod on ${node} would be evicted, so there is none to put under a budget`)
+    const { namespace, name } = pod.metadata
+    await this.#api.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, {
+      metadata: { labels: { [budgetLabel]: node } },
+    })
+    const spec = { minAvailable: 1, selector: { matchLabels: { [budgetLabel]: node } } }
+    const budget: KubeObject = {
+      apiVersion: 'policy/v1',
+      kind: 'PodDisruptionBudget',
+      metadata: { name: `lab-blocks-${node}` },
+      spec,
+    }
+    await this.#api.create(`/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, budget)
+    const path = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/lab-blocks-${node}`
+    // the controller has to have counted before the budget says anything
+    for (let counted = false; !counted && !this.#signal.aborted; ) {
+      const { status } = await this.#api.get(path)
+      counted = status?.expectedPods === 1
+      if (!counted) await this.#clock.sleep(1, this.#signal).catch(() => undefined)
+    }
+  }
+
+  async #allow(node: string): Promise<void> {
+    const { items } = await this.#api.get<{ items: KubeObject[] }>('/apis/policy/v1/poddisruptionbudgets')
+    const budget = items.find(({ metadata }) => metadata.name === `lab-blocks-${node}`)
+    if (budget === undefined) return
+    const path = `/apis/policy/v1/namespaces/${budget.metadata.namespace}/poddisruptionbudgets/${budget.metadata.name}`
+    await this.#api.delete(path).catch((error: unknown) => {
+      if (!(error instanceof KubeError) || error.code !== 404) throw error
+    })
+  }
+}

@@ -1,0 +1,106 @@
+import type { LabLog } from '../log.ts'
+import { type KubeObject, labAgent } from './api-client.ts'
+import type { Informer } from './informer.ts'
+import { couldRunOn, isEvictable } from './movable.ts'
+import type { AuditEvent } from './servers.ts'
+
+const markOf = ({ metadata }: KubeObject): string | undefined => metadata.annotations?.['talos-workflows/cordon']
+
+const runOf = (mark: string | undefined): string | undefined => {
+  if (mark === undefined) return undefined
+  try {
+    return (JSON.parse(mark) as { run?: string }).run
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Writes down what is done to the Kubernetes of a lab, as the API server's audit log and the objects tell it: evictions,
+ * deletions, cordons, the Lease, and what still ran on a node that is told to reboot.
+ */
+export class Witness {
+  readonly #log: LabLog
+  readonly #pods: Informer
+  readonly #nodes: Informer
+  readonly #budgets: Informer
+  /** nodes that are cordoned, and by whom */
+  readonly #cordons = new Map<string, { run?: string }>()
+  /** nodes that the lab itself changed last */
+  #lastChangeBy = new Map<string, string>()
+
+  constructor(options: { log: LabLog; pods: Informer; nodes: Informer; budgets: Informer }) {
+    this.#log = options.log
+    this.#pods = options.pods
+    this.#nodes = options.nodes
+    this.#budgets = options.budgets
+    this.#nodes.on((change, node) => (change === 'there' ? this.#noteNode(node) : undefined))
+    this.#log.on((event) => {
+      if (event.type === 'reboot.requested') this.#noteLoad(event.node)
+    })
+  }
+
+  /** One request that the audit policy lets through. */
+  note({ verb, objectRef = {}, responseStatus, userAgent = '', requestURI, requestObject }: AuditEvent): void {
+    const { resource, subresource, namespace, name = '' } = objectRef
+    const code = responseStatus?.code ?? 0
+    const isLab = userAgent.startsWith(labAgent)
+    const by = userAgent.split(' ')[0] ?? ''
+    if (resource === 'nodes' && subresource === undefined) this.#lastChangeBy.set(name, isLab ? 'lab' : by)
+    if (resource === 'pods' && subresource === 'eviction') {
+      const isDryRun =
+        requestURI.includes('dryRun=All') || requestObject?.deleteOptions?.dryRun?.includes('All') === true
+      this.#log.append({ type: 'pod.evicted', ...this.#where(namespace, name), code, dryRun: isDryRun })
+    }
+    if (resource === 'pods' && subresource === undefined && verb === 'delete' && !isLab && code < 300) {
+      const where = this.#where(namespace, name)
+      const budget = this.#forbidding(this.#pods.find(name, namespace))
+      this.#log.append({ type: 'pod.deleted', ...where, by, ...(budget === undefined ? {} : { budget }) })
+    }
+    if (resource === 'leases' && code < 300 && (requestObject?.metadata?.name ?? name) === 'talos-workflows') {
+      const holder = verb === 'delete' ? undefined : (requestObject?.spec?.holderIdentity as string | undefined)
+      this.#log.append({ type: 'lease.changed', ...(holder === undefined ? {} : { holder }) })
+    }
+  }
+
+  #where(namespace = '', name: string): { node: string; pod: string } {
+    return { node: this.#pods.find(name, namespace)?.spec.nodeName ?? '', pod: `${namespace}/${name}` }
+  }
+
+  #noteNode(node: KubeObject): void {
+    const { name } = node.metadata
+    const before = this.#cordons.get(name)
+    const isCordoned = node.spec?.unschedulable === true
+    if (isCordoned && before === undefined) {
+      const run = runOf(markOf(node))
+      const cordon = run === undefined ? {} : { run }
+      this.#cordons.set(name, cordon)
+      this.#log.append({ type: 'node.cordoned', node: name, ...cordon })
+    }
+    if (!isCordoned && before !== undefined) {
+      this.#cordons.delete(name)
+      this.#log.append({ type: 'node.uncordoned', node: name, by: this.#lastChangeBy.get(name) ?? '', ...before })
+    }
+  }
+
+  /** What a drain would have moved and could have: those pods have somewhere to go. */
+  #noteLoad(name: string): void {
+    const others = this.#nodes.all().filter((node) => node.metadata.name !== name)
+    const evictable = this.#pods
+      .all()
+      .filter((pod) => pod.spec.nodeName === name && isEvictable(pod) && others.some((node) => couldRunOn(pod, node)))
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+    this.#log.append({ type: 'node.loaded', node: name, evictable })
+  }
+
+  /** A budget over the pod that allows no disruption now. */
+  #forbidding(pod: KubeObject | undefined): string | undefined {
+    if (pod === undefined) return undefined
+    const labels = pod.metadata.labels ?? {}
+    return this.#budgets.all().find(({ metadata, spec, status }) => {
+      const wanted = Object.entries((spec.selector?.matchLabels ?? {}) as Record<string, string>)
+      const covers = metadata.namespace === pod.metadata.namespace && wanted.every(([k, v]) => labels[k] === v)
+      return covers && (status?.disruptionsAllowed ?? 0) === 0
+    })?.metadata.name
+  }
+}
