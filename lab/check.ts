@@ -54,7 +54,15 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
     const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
     if (event.type === 'lab.up') {
       for (const { name, role } of event.nodes) {
-        nodes.set(name, { role, down: false, ready: true, etcd: 'voting', cordoned: undefined, stoppedByFault: false, installed: false })
+        nodes.set(name, {
+          role,
+          down: false,
+          ready: true,
+          etcd: 'voting',
+          cordoned: undefined,
+          stoppedByFault: false,
+          installed: false,
+        })
       }
     }
     if (event.type === 'lab.down') break

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
+import type { Operations } from '../workflows/model/cluster.ts'
 import type { RunEvent } from '../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../workflows/model/failure.ts'
@@ -19,6 +20,7 @@ import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
+import { type ClusterLease, joinClusterLease, thisHolder } from './engine/cluster-lease.ts'
 import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { type Journal, openJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
@@ -118,6 +120,7 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
   const { lock } = locked
   const stop = createStop()
   const deaf = listenForSignals(stop)
+  let lease: ClusterLease | undefined
   try {
     if (lock.takenOverFrom) {
       const { command, pid, host, since } = lock.takenOverFrom
@@ -126,16 +129,24 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
         text: `took over the stale lock of ${command} (pid ${pid} on ${host}, since ${since})`,
       })
     }
-    return await proceed(call, session, wish, front, { root, lock, stop })
+    lease = await joinClusterLease({
+      kubernetes: session.kubernetes,
+      holder: thisHolder(`upgrade of ${session.cluster.name}`),
+      durationMs: leaseMs(session.cluster.operations),
+    })
+    const refusal = sayLease(lease, front)
+    if (refusal) return refuse(session, wish, front, [refusal])
+    return await proceed(call, session, wish, front, { root, lock, lease, stop })
   } finally {
     deaf()
+    await lease?.release()
     // where the disk is full the lock is not given back, and stale when this process has ended
     onDisk(() => lock.release())
     onDisk(() => prune(root, session.identity))
   }
 }
 
-type Held = { root: string; lock: Lock; stop: Stop }
+type Held = { root: string; lock: Lock; lease: ClusterLease; stop: Stop }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
   const { root, stop } = held
@@ -267,7 +278,8 @@ async function run(
     processes: paths.processes,
     emit: front.emit,
     stop: held.stop,
-    fence: held.lock.lost,
+    fence: () => held.lock.lost() ?? held.lease.lost(),
+    confirm: held.lease.confirm,
   })
   const context = driven.state.snapshot.context as ClusterContext
   const failures = [...context.failures, ...(driven.ended === 'broken' ? [driven.failure] : [])]
@@ -295,6 +307,29 @@ async function run(
   })
   return exitCode
 }
+
+/** Why the run has to end before it began; whatever else there is to say about the Lease is said. */
+function sayLease({ first }: ClusterLease, front: Front): Failure | undefined {
+  if (first.ok) {
+    const { tookOverFrom } = first.value
+    if (tookOverFrom) front.emit({ type: 'notice', text: `took over the Lease of ${tookOverFrom}, which is gone` })
+    return undefined
+  }
+  if (first.failure.reason === 'locked') return first.failure
+  const why = first.failure.detail ?? first.failure.reason
+  front.emit({
+    type: 'notice',
+    text: `only the lock of this folder keeps others away, since Kubernetes is silent: ${why}`,
+  })
+  return undefined
+}
+
+/** Longer than any phase in which the API server may be away, so that nobody takes the cluster over meanwhile. */
+function leaseMs({ deadlines, drain }: Operations): number {
+  return Math.max(...Object.values(deadlines), drain.timeoutMs, drain.detachMs) + LEASE_MARGIN_MS
+}
+
+const LEASE_MARGIN_MS = 5 * 60_000
 
 /** Nothing was changed, and every reason is said. */
 function refuse(session: Session, wish: UpgradeWish, front: Front, failures: Failure[], run = ''): ExitCode {

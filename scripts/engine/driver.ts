@@ -46,6 +46,8 @@ export type Drive = {
   stop: Stop
   /** why this process may start nothing any more: the lock was taken over */
   fence(): Failure | undefined
+  /** the same, asked anew from whoever keeps the lock, before a step that changes something */
+  confirm(signal: AbortSignal): Promise<Failure | undefined>
 }
 
 export type Driven =
@@ -53,7 +55,7 @@ export type Driven =
   | { state: RunState; ended: 'stopped' }
   | { state: RunState; ended: 'broken'; failure: Failure }
 
-type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined }
+type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; lost?: Failure }
 
 export async function drive(run: Drive): Promise<Driven> {
   let state = replay(run)
@@ -77,7 +79,8 @@ export async function drive(run: Drive): Promise<Driven> {
 
   startOpen()
   while (inFlight.size > 0) {
-    const { effect, startedAt, outcome } = await Promise.race(inFlight.values())
+    const { effect, startedAt, outcome, lost } = await Promise.race(inFlight.values())
+    broken ??= lost
     inFlight.delete(effect.path)
     begun.delete(effect.path)
     // cut off by a request to stop: neither done nor failed, so the journal says nothing and the next run does it again
@@ -145,7 +148,7 @@ function announce(run: Drive, effect: Effect): Intent {
 }
 
 async function carryOut(run: Drive, effect: Effect, intent: Intent, before: readonly Intent[]): Promise<Ended> {
-  const { step, title, disruptive, stops } = effect.meta
+  const { step, title, disruptive, stops, changes } = effect.meta
   const { node } = planOf(effect)
   const named = { ...(node === undefined ? {} : { node }), step }
   const signal = stops === 'when done' ? run.stop.forced : run.stop.requested
@@ -158,6 +161,8 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: read
     if (!body) throw new Error(`no step is called ${step}`)
     // each process that died in this step may have left its command behind
     for (const { processFile } of before) await waitForOrphan(processFile, { step, signal, waiting })
+    const lost = changes ? await run.confirm(signal) : undefined
+    if (lost) return { effect, startedAt, outcome: undefined, lost }
     const work = body(effect.input as never, {
       again: before.length > 0,
       signal,

@@ -8,6 +8,8 @@ export type StepMeta = {
   disruptive: boolean
   /** what a request to stop does to the step: cuts it off, or waits for its end */
   stops: 'at once' | 'when done'
+  /** the step changes something, so that the cluster's lock has to be ours still */
+  changes: boolean
 }
 
 const STEPS = {
@@ -29,12 +31,24 @@ const STEPS = {
   uncordon: { title: 'Uncordon', disruptive: false, stops: 'at once' },
   'pass-gates': { title: 'Wait for the gates of operations.yaml', disruptive: false, stops: 'at once' },
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
-} as const satisfies Record<string, Omit<StepMeta, 'step'>>
+} as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes'>>
 
 export type StepName = keyof typeof STEPS
 
+/** Steps that only look, wait, or bring to the node's disk what it will need. */
+const HARMLESS: ReadonlySet<StepName> = new Set([
+  'snapshot-etcd',
+  'pull-image',
+  'check-etcd',
+  'rejoin',
+  'verify',
+  'settle',
+  'pass-gates',
+  'diagnose',
+])
+
 /** The step's facts, as a state's meta. */
-const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name] })
+const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name], changes: !HARMLESS.has(name) })
 
 /** A state that invokes `name`; its input is what the machine's context says it needs. */
 export const step = <Name extends StepName, Input, Done, Failed>(

@@ -64,6 +64,7 @@ async function live(fake: Fake, file: string, death?: { record: number; torn: bo
     emit: () => {},
     stop: createStop(),
     fence: () => undefined,
+    confirm: async () => undefined,
   })
   return Promise.race([grave, run])
 }

@@ -121,6 +121,7 @@ async function driveUntilFull(file: string, full: number) {
     emit: (event) => events.push(event),
     stop: createStop(),
     fence: () => undefined,
+    confirm: async () => undefined,
   })
   journal.close()
   return { driven, fake, started: events.filter((e) => e.type === 'step.started').length }

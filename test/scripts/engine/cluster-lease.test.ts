@@ -1,0 +1,164 @@
+import { hostname } from 'node:os'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { joinClusterLease, type LeaseHolder, thisHolder } from '../../../scripts/engine/cluster-lease.ts'
+import type { LeaseObject } from '../../../scripts/kubernetes.ts'
+import { failure } from '../../../workflows/model/failure.ts'
+
+const MINUTE = 60_000
+const ok = <T>(value: T) => ({ ok: true as const, value })
+
+/** An API server with one Lease in it, which guards changes by the version as the real one does. */
+function apiServer(clock: { now: number }) {
+  let lease: LeaseObject | undefined
+  let version = 0
+  const state = { down: false, changes: 0 }
+  const store = (next: LeaseObject) => {
+    version += 1
+    state.changes += 1
+    lease = { ...next, metadata: { ...next.metadata, resourceVersion: String(version) } }
+    return lease
+  }
+  const silent = { ok: false as const, failure: failure('kubernetes-unreachable', { detail: 'connection refused' }) }
+  const answer = async <T>(value: () => T) => {
+    await Promise.resolve()
+    return state.down ? silent : ok(value())
+  }
+  return {
+    state,
+    clock,
+    lease: () => lease,
+    put: (next: LeaseObject) => store(next),
+    kubernetes: {
+      readLease: () => answer(() => lease),
+      createLease: (next: LeaseObject) => answer(() => (lease ? ('conflict' as const) : store(next))),
+      replaceLease: (next: LeaseObject) =>
+        answer(() =>
+          next.metadata.resourceVersion !== lease?.metadata.resourceVersion ? ('conflict' as const) : store(next),
+        ),
+      deleteLease: ({ resourceVersion }: { resourceVersion: string }) =>
+        answer(() => {
+          if (lease?.metadata.resourceVersion !== resourceVersion) return 'conflict' as const
+          lease = undefined
+          return 'done' as const
+        }),
+    },
+  }
+}
+
+const here = thisHolder('upgrade of cluster-7')
+const elsewhere: LeaseHolder = { ...here, user: 'ci', host: `not-${hostname()}`, pid: 1 }
+const never = new AbortController().signal
+
+const join = (api: ReturnType<typeof apiServer>, holder: LeaseHolder, isGone?: (other: LeaseHolder) => boolean) =>
+  joinClusterLease({
+    kubernetes: api.kubernetes,
+    holder,
+    durationMs: 30 * MINUTE,
+    now: () => api.clock.now,
+    ...(isGone ? { isGone } : {}),
+  })
+
+const fresh = () => apiServer({ now: Date.parse('2026-01-01T00:00:00Z') })
+
+test('is held by the first, and names it to the second', async () => {
+  const api = fresh()
+  const first = await join(api, here)
+  assert.equal(first.first, ok({}))
+  const second = await join(api, elsewhere)
+  assert.not(second.first.ok)
+  const { reason, detail } = second.first.ok ? failure('bug') : second.first.failure
+  assert.is(reason, 'locked')
+  assert.match(detail ?? '', `upgrade of cluster-7 (pid ${here.pid} of ${here.user} on ${hostname()}, since 2026-01-01`)
+  await second.release()
+  assert.ok(api.lease(), 'who never held it does not give it back')
+  await first.release()
+  assert.is(api.lease(), undefined)
+})
+
+test('has exactly one holder among twenty that ask at once', async () => {
+  const api = fresh()
+  const asked = await Promise.all(
+    Array.from({ length: 20 }, (_, pid) => join(api, { ...elsewhere, pid, identity: `boot ${pid}` })),
+  )
+  assert.is(asked.filter(({ first }) => first.ok).length, 1)
+  assert.is(api.state.changes, 1)
+})
+
+test('is taken over at once from a dead process of this machine', async () => {
+  const api = fresh()
+  await join(api, { ...here, identity: `${here.identity.split(' ')[0]} 1`, pid: 2 ** 22 - 1 })
+  const next = await join(api, here)
+  assert.ok(next.first.ok && next.first.value.tookOverFrom?.includes(`${2 ** 22 - 1}`))
+})
+
+test('is not taken over from a process of another machine before it has expired', async () => {
+  const api = fresh()
+  await join(api, elsewhere)
+  api.clock.now += 30 * MINUTE
+  assert.not((await join(api, here)).first.ok)
+  api.clock.now += 2 * MINUTE
+  assert.ok((await join(api, here)).first.ok)
+})
+
+test('is not judged by the pid of another container', async () => {
+  const api = fresh()
+  await join(api, { ...here, pid: 2 ** 22 - 1, pidNamespace: 'pid:[1] other' })
+  assert.not((await join(api, here)).first.ok)
+})
+
+test('is lost to whoever took it over, which the next step hears', async () => {
+  const api = fresh()
+  const first = await join(api, elsewhere)
+  assert.is(await first.confirm(never), undefined)
+  await join(api, here, () => true)
+  assert.is((await first.confirm(never))?.reason, 'lock-lost')
+  assert.is(first.lost()?.reason, 'lock-lost')
+  await first.release()
+  assert.match(api.lease()?.spec.holderIdentity ?? '', hostname())
+})
+
+test('outlives an API server that is away, until it would have expired', async () => {
+  const api = fresh()
+  const held = await join(api, here)
+  api.state.down = true
+  api.clock.now += 29 * MINUTE
+  assert.is(await held.confirm(never), undefined)
+  api.clock.now += 2 * MINUTE
+  assert.is((await held.confirm(never))?.reason, 'lock-lost')
+})
+
+test('is taken late where the API server was away at first, and refused late where somebody has it', async () => {
+  for (const other of [false, true]) {
+    const api = fresh()
+    api.state.down = true
+    const late = await join(api, here)
+    assert.not(late.first.ok)
+    api.state.down = false
+    if (other) await join(api, elsewhere)
+    api.clock.now += MINUTE
+    const why = await late.confirm(never)
+    assert.is(why?.reason, other ? 'lock-lost' : undefined)
+    assert.is(api.lease()?.spec.holderIdentity?.includes('ci@'), other)
+  }
+})
+
+test('survives an edit by hand that leaves its holder', async () => {
+  const api = fresh()
+  const held = await join(api, here)
+  const lease = api.lease()
+  if (lease)
+    api.put({ ...lease, metadata: { ...lease.metadata, annotations: { ...lease.metadata.annotations, a: 'b' } } })
+  assert.is(await held.confirm(never), undefined)
+  await held.release()
+  assert.is(api.lease(), undefined)
+})
+
+test('that was deleted by hand ends the run', async () => {
+  const api = fresh()
+  const held = await join(api, here)
+  await api.kubernetes.deleteLease({ resourceVersion: api.lease()?.metadata.resourceVersion ?? '' })
+  assert.match((await held.confirm(never))?.detail ?? '', 'taken away')
+})
+
+test.run()
