@@ -1,7 +1,13 @@
+import type { ChalkInstance } from 'chalk'
+import type { Cluster } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
+import type { KubernetesObservation } from '../workflows/model/kubernetes.ts'
+import { nodeOf, planDrain } from '../workflows/plan/drain/plan-drains.ts'
+import { plannedDrain } from '../workflows/plan/summary.ts'
 import { type Call, reject } from './command.ts'
 import { redact } from './redact.ts'
 import { observe, openSession } from './session.ts'
+import { drainLines } from './view/drain-lines.ts'
 import { paintFor } from './view/paint.ts'
 import { statusTable } from './view/status-table.ts'
 
@@ -9,16 +15,36 @@ import { statusTable } from './view/status-table.ts'
  * Observes a cluster and prints what was seen: a table, or with `--output json` the observation itself. A node that does
  * not answer is a finding and no failure; only a cluster of which nothing answers can not be looked at (69).
  */
-export async function showStatus(call: Call): Promise<ExitCode> {
+export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
   const session = await openSession(call)
   if (!session.ok) return reject(session.failure, call.common)
   const observation = await observe(session.value, call.nodes)
   const { output } = call.common
   if (output === 'json') {
     const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
-    process.stdout.write(`${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation }, clean)}\n`)
+    process.stdout.write(
+      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, clean)}\n`,
+    )
   } else if (output !== 'quiet') {
-    process.stdout.write(redact(statusTable(session.value.cluster, observation, paintFor(process.stdout, process.env))))
+    const paint = paintFor(process.stdout, process.env)
+    process.stdout.write(redact(statusTable(session.value.cluster, observation, paint)))
+    if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation.kubernetes, paint)))
   }
   return Object.values(observation.nodes).some(({ reachable }) => reachable) ? EXIT_CODES.done : EXIT_CODES.unavailable
 }
+
+/** What a drain of each declared node would do now, whether or not anything is to be done to it. */
+function forecastText(cluster: Cluster, kubernetes: KubernetesObservation, paint: ChalkInstance): string {
+  // why Kubernetes does not answer stands below the table
+  if (!kubernetes.answers) return ''
+  const nodes = cluster.nodes.flatMap((declared) => {
+    const node = nodeOf(declared, kubernetes.nodes)
+    if (node === undefined) return []
+    return [{ node: declared.name, drain: plannedDrain(planDrain(kubernetes, node, cluster, false)) }]
+  })
+  return `\n${drainLines(nodes, paint).join('\n')}\n`
+}
+
+/** Pods are many, and nobody but a drain asks for them. */
+const shortened = (kubernetes: KubernetesObservation): object =>
+  kubernetes.answers ? { answers: true, nodes: kubernetes.nodes } : kubernetes

@@ -4,9 +4,11 @@ import { command } from '../scripts/command.ts'
 await command({
   name: 'status',
   summary: 'Show the stage, versions, schematic, slots and etcd member of every node of a cluster',
-  flags: {},
+  flags: {
+    drain: { type: 'boolean', help: 'also show what a drain of each node would evict, and what would block it' },
+  },
   async run(call) {
     const { showStatus } = await import('../scripts/show-status.ts')
-    return showStatus(call)
+    return showStatus(call, { drain: call.flags.drain })
   },
 })

@@ -1,5 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 import type { PlanSummary } from '../../workflows/model/event.ts'
+import { drainLines } from './drain-lines.ts'
 import { table } from './table.ts'
 
 /** The plan as a person approves it, nodes in the order in which they go. */
@@ -27,6 +28,8 @@ export function planText(plan: PlanSummary, cluster: string, paint: ChalkInstanc
   if (bySteps.size > 0) lines.push('')
   for (const [steps, nodes] of bySteps)
     lines.push(`  ${bySteps.size === 1 ? 'each' : nodes.join(', ')}: ${paint.dim(steps)}`)
+  const drains = plan.nodes.flatMap(({ node, drain }) => (drain === undefined ? [] : [{ node, drain }]))
+  if (drains.length > 0) lines.push('', ...drainLines(drains, paint).map((line) => `  ${line}`))
   if (plan.notes.length > 0) lines.push('', ...plan.notes.map((note) => `  ${note}`))
   return `${lines.join('\n')}\n`
 }

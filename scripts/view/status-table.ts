@@ -1,6 +1,7 @@
 import type { ChalkInstance } from 'chalk'
-import type { Cluster } from '../../workflows/model/cluster.ts'
+import type { Cluster, NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { FAILURES } from '../../workflows/model/failure.ts'
+import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type {
   EtcdMember,
   EtcdObservation,
@@ -8,6 +9,7 @@ import type {
   Observation,
   OtherSlot,
 } from '../../workflows/model/observation.ts'
+import { nodeOf } from '../../workflows/plan/drain/plan-drains.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
@@ -26,7 +28,8 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
     return seen?.reachable === true && slotText(seen.otherSlot, observation.at) !== ''
   })
   const titles = ['node', 'role', 'stage', 'version', 'schematic', ...(slots ? ['other slot'] : []), 'kubelet', 'etcd']
-  const rows = asked.map(({ name, role, schematic }) => {
+  const rows = asked.map((declared) => {
+    const { name, role, schematic } = declared
     const seen = nodes[name]
     const member = etcd.members.find(({ node }) => node === name)
     const ofEtcd = role === 'controlplane' ? etcdText(member, etcd, cluster, paint) : ''
@@ -39,7 +42,7 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
       versionText(seen, cluster, paint),
       schematicText(seen, schematic, paint),
       ...(slots ? [slotText(seen.otherSlot, observation.at)] : []),
-      seen.kubeletVersion ?? '',
+      kubeletText(seen, kubeNodeOf(observation, declared), paint),
       ofEtcd,
     ]
   })
@@ -49,6 +52,16 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
     ...(notes.length > 0 ? ['', ...notes.map((note) => paint.yellow(note))] : []),
     '',
   ].join('\n')
+}
+
+/** The Node of a declared node, where Kubernetes answers and knows it. */
+const kubeNodeOf = ({ kubernetes }: Observation, declared: NodeDeclaration): KubeNode | undefined =>
+  kubernetes.answers ? nodeOf(declared, kubernetes.nodes) : undefined
+
+function kubeletText({ kubeletVersion = '' }: NodeFacts, node: KubeNode | undefined, paint: ChalkInstance): string {
+  if (node === undefined) return kubeletVersion
+  const words = [...(node.ready ? [] : ['not ready']), ...(node.unschedulable ? ['cordoned'] : [])]
+  return words.length === 0 ? kubeletVersion : `${kubeletVersion}, ${paint.yellow(words.join(', '))}`
 }
 
 const stageText = ({ stage, ready }: NodeFacts, paint: ChalkInstance): string => {
@@ -103,7 +116,17 @@ function etcdText(
   return isHealthyVoter(member, etcd, cluster.operations.etcd.lagBound) ? text : paint.red(text)
 }
 
-function statusNotes(cluster: Cluster, { nodes, etcd }: Observation): string[] {
+/** Who cordoned a node: what is not marked as ours is left alone. */
+function cordonNote(name: string, node: KubeNode | undefined): string[] {
+  if (node === undefined || !node.unschedulable) return []
+  const { mark } = node
+  return mark
+    ? [`${name}: cordoned by ${mark.run} since ${mark.at}; when that is over, the next run lifts it`]
+    : [`${name}: cordoned by somebody else, and stays so`]
+}
+
+function statusNotes(cluster: Cluster, observation: Observation): string[] {
+  const { nodes, etcd, kubernetes } = observation
   return [
     ...cluster.nodes.flatMap(({ name }) => {
       const seen = nodes[name]
@@ -117,6 +140,10 @@ function statusNotes(cluster: Cluster, { nodes, etcd }: Observation): string[] {
         : [`${node}: etcd: ${failure.detail ?? FAILURES[failure.reason].means}`]),
       ...errors.map((error) => `${node}: etcd: ${error}`),
     ]),
+    ...(kubernetes.answers
+      ? []
+      : [`Kubernetes: ${kubernetes.failure.detail ?? FAILURES[kubernetes.failure.reason].means}`]),
+    ...cluster.nodes.flatMap((declared) => cordonNote(declared.name, kubeNodeOf(observation, declared))),
     ...etcd.alarms.map(({ node, kind }) => `${node === undefined ? '' : `${node}: `}etcd alarm ${kind}`),
     ...etcd.disagreements.map(({ node, detail }) => `${node}: its list of etcd members differs: ${detail}`),
     ...etcd.undeclared.map(

@@ -56,6 +56,14 @@ export async function finishAndJudge(lab: TestLab, when: string): Promise<void> 
     }
     assert.equal(seen, { started: 1, finished: 1, reboots: 1 }, `${when}: ${node}\n${output}`)
   }
+  const evicted = log.flatMap((e) =>
+    e.type === 'pod.evicted' && e.code === 201 && !e.dryRun ? [`${e.pod} from ${e.node}`] : [],
+  )
+  assert.equal(
+    evicted.filter((eviction, index) => evicted.indexOf(eviction) !== index),
+    [],
+    `${when}: evicted twice`,
+  )
   assert.equal(lab.check(), [], when)
 }
 

@@ -1,6 +1,6 @@
 /** The plan in words, in the order in which it happens. */
 import type { PlannedDrain, PlanSummary } from '../model/event.ts'
-import type { NodePlan, UpgradePlan } from './upgrade-plan.ts'
+import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export function summarize(plan: UpgradePlan): PlanSummary {
   const sequence = [...(plan.canary ? [plan.canary] : []), ...plan.order]
@@ -24,12 +24,12 @@ export function summarize(plan: UpgradePlan): PlanSummary {
   }
 }
 
-/** What a drain of the node means, where there is something to say. */
-function drainOf({ kubernetes, work }: NodePlan): PlannedDrain | undefined {
-  if (kubernetes === undefined || work === 'none') return undefined
-  const { drain, whyNot, evicts, obstacles } = kubernetes
-  return drain ? { evicts, obstacles } : { whyNot: whyNot ?? '', evicts: [], obstacles: [] }
-}
+const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
+  kubernetes === undefined || work === 'none' ? undefined : plannedDrain(kubernetes)
+
+/** What a drain means, as people are told: of a node that is not drained only why. */
+export const plannedDrain = ({ drain, whyNot = '', evicts, obstacles }: KubernetesPlan): PlannedDrain =>
+  drain ? { evicts, obstacles } : { whyNot, evicts: [], obstacles: [] }
 
 function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
   if (node.work === 'none') return []

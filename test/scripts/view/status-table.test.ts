@@ -6,6 +6,8 @@ import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, NodeFacts, Observation } from '../../../workflows/model/observation.ts'
 import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
 
+import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
+
 const at = '2026-11-21T12:30:00'
 
 const declared = parseTalenv({
@@ -56,7 +58,7 @@ const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
 const healthy: Observation = {
   at,
   nodes: { 'cp-1': facts(), 'cp-2': facts(), 'cp-3': facts({ schematic: 'b'.repeat(64) }) },
-  kubernetes: { answers: false, failure: failure('kubernetes-unreachable', { detail: 'connection refused' }) },
+  kubernetes: kubernetesFacts([]),
   etcd: {
     members: [member('cp-1', { leader: true }), member('cp-2'), member('cp-3', { appliedIndex: 4_998 })],
     undeclared: [],
@@ -151,6 +153,27 @@ test('tells alarms, disagreements, errors and strangers below the table', () => 
     'cp-3: its list of etcd members differs: it lists two members',
     'etcd member abc (old-1) belongs to no declared control plane',
   ])
+})
+
+test('tells who cordoned a node, and why Kubernetes does not answer', () => {
+  const mark = { run: '2026-01-01T00-00-00Z-upgrade-1', at: '2026-01-01T00:00:00.000Z' }
+  const kubernetes = kubernetesFacts([
+    kubeNode('cp-1', '', { unschedulable: true, mark }),
+    kubeNode('cp-2', '', { unschedulable: true, ready: false }),
+    kubeNode('cp-3', ''),
+  ])
+  const lines = show({ ...healthy, kubernetes })
+  assert.match(lines[1] ?? '', /v1\.36\.1, cordoned +leader$/)
+  assert.match(lines[2] ?? '', /v1\.36\.1, not ready, cordoned +voter$/)
+  assert.equal(lines.slice(5, -1), [
+    `cp-1: cordoned by ${mark.run} since ${mark.at}; when that is over, the next run lifts it`,
+    'cp-2: cordoned by somebody else, and stays so',
+  ])
+  const silent = show({
+    ...healthy,
+    kubernetes: { answers: false, failure: failure('kubernetes-unreachable', { detail: 'connection refused' }) },
+  })
+  assert.equal(silent.slice(5, -1), ['Kubernetes: connection refused'])
 })
 
 test.run()

@@ -1,0 +1,159 @@
+// limit: 900 s
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { FaultName } from '../../lab/fault-catalogue.ts'
+import type { FailureReason } from '../../workflows/model/failure.ts'
+import type { Verdict } from '../../workflows/model/verdict.ts'
+import { startLab, type TestLab } from '../support/lab.ts'
+import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
+import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+import { budgetOver, daemon, database, deployment } from '../support/workloads.ts'
+
+const names = ['k8s-1', 'k8s-2', 'k8s-3'] as const
+const target = 'v1.13.9'
+const once = [1, 1] as const
+const workloads = [
+  deployment('web', 3),
+  budgetOver('web', { minAvailable: 2 }),
+  // a replica on each node: the one that is evicted waits for its node, and its volume for nobody
+  database('db', 3),
+  daemon('agent'),
+]
+const upgrade = { soak: '500ms' }
+
+async function withLab(use: (lab: TestLab) => Promise<void>): Promise<void> {
+  const lab = await startLab({ kubernetes: true, workloads, target, speed: 40 })
+  try {
+    await use(lab)
+  } finally {
+    await lab.down()
+  }
+}
+
+async function cordoned(lab: TestLab): Promise<string[]> {
+  const { stdout } = await lab.kubectl(['get', 'nodes', '--output=json'])
+  const { items } = JSON.parse(stdout) as { items: { metadata: { name: string }; spec: { unschedulable?: boolean } }[] }
+  return items.filter(({ spec }) => spec.unschedulable).map(({ metadata }) => metadata.name)
+}
+
+test('What would block is refused before anything changes, by the names of the pod and of what protects it', async () => {
+  await withLab(async (lab) => {
+    const rows: [name: FaultName, reason: FailureReason, says: RegExp][] = [
+      ['pdb-blocks-forever', 'drain-would-block', /PodDisruptionBudget \S+\/lab-blocks-k8s-2 allows no disruption of /],
+      ['node-object-deleted', 'kubernetes-node-unknown', /knows no node with the address/],
+    ]
+    for (const [name, reason, says] of rows) {
+      await lab.fault({ name, node: 'k8s-2' })
+      const run = await runUpgrade(lab, { operations: { upgrade } })
+      assertEnding(run, names, { code: 77, verdicts: ['refused', 'refused', 'refused'], reasons: [reason] })
+      assert.match(run.finished.failures[0]?.detail ?? '', says)
+      assert.is(run.finished.failures[0]?.node, 'k8s-2')
+      assert.equal(changesOf(lab.log()), [])
+      assert.equal(await cordoned(lab), [])
+      await lab.cure()
+      await untilWell(lab)
+    }
+    const last = await runUpgrade(lab, { operations: { upgrade } })
+    assertEnding(last, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+    await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
+  })
+})
+
+type GivenUp = {
+  title: string
+  fault: FaultName
+  /** each node meets it just after it was cordoned; otherwise from the start */
+  whenCordoned?: true
+  drain: object
+  reasons: FailureReason[]
+  says: RegExp
+  /** the same command while the fault lasts */
+  meanwhile: { code: number; reasons: FailureReason[] }
+}
+
+const givenUp: GivenUp[] = [
+  {
+    title: 'pdb-blocks-forever: the drain is given up in order, and the budget is named',
+    fault: 'pdb-blocks-forever',
+    drain: { timeout: '8s', whenBlocked: 'try' },
+    reasons: ['drain-blocked'],
+    says: /PodDisruptionBudget \S+\/lab-blocks-k8s-\d allows no disruption of /,
+    meanwhile: { code: 1, reasons: ['drain-blocked'] },
+  },
+  {
+    title: 'pod-never-terminates: the drain is given up in order, and the pod is named',
+    fault: 'pod-never-terminates',
+    drain: { timeout: '8s' },
+    reasons: ['drain-blocked'],
+    says: /was evicted and does not end/,
+    meanwhile: { code: 1, reasons: ['drain-blocked'] },
+  },
+  {
+    title: 'volume-never-detaches: the node stays up, and the claim is named',
+    fault: 'volume-never-detaches',
+    drain: { timeout: '60s', detachTimeout: '4s' },
+    reasons: ['volumes-attached'],
+    says: /still attached: default\/data-db-\d/,
+    meanwhile: { code: 1, reasons: ['volumes-attached'] },
+  },
+  {
+    title: 'node-object-deleted in the middle of a drain: the node stays up',
+    fault: 'node-object-deleted',
+    whenCordoned: true,
+    drain: { timeout: '8s' },
+    reasons: ['cordon-failed'],
+    says: /Kubernetes has no such Node/,
+    meanwhile: { code: 77, reasons: ['kubernetes-node-unknown'] },
+  },
+]
+
+for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of givenUp) {
+  test(title, () =>
+    withLab(async (lab) => {
+      for (const node of names) {
+        await lab.fault({ name: fault, node, ...(whenCordoned ? { when: `${node} cordoned` } : {}) })
+      }
+      const operations = { upgrade, drain }
+      const first = await runUpgrade(lab, { operations })
+      const verdicts: Verdict[] = ['installed-not-rebooted', 'unchanged', 'unchanged']
+      assertEnding(first, first.order, { code: 1, verdicts, reasons })
+      assert.match(first.finished.failures[0]?.detail ?? '', says)
+      assert.equal(await cordoned(lab), [], 'nobody is left cordoned')
+      assert.equal(
+        changesOf(lab.log()).filter((change) => change.startsWith('reboot')),
+        [],
+      )
+      const second = await runUpgrade(lab, { operations })
+      assert.equal([second.code, second.reasons], [meanwhile.code, meanwhile.reasons], second.stderr)
+      assert.equal(await cordoned(lab), [])
+      await lab.cure()
+      await untilWell(lab)
+      const last = await runUpgrade(lab, { operations: { upgrade, drain: { timeout: '60s', whenBlocked: 'try' } } })
+      assertEnding(last, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+      await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
+    }),
+  )
+}
+
+test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready and foreign-cordon pass, and the cordon stays', () =>
+  withLab(async (lab) => {
+    await lab.fault({ name: 'foreign-cordon', node: 'k8s-1' })
+    for (const node of names) {
+      await lab.fault({ name: 'kubelet-slow-ready', node, seconds: 120 })
+      await lab.fault({ name: 'apiserver-down-for', node, seconds: 160, when: 'any machine.down' })
+    }
+    for (const node of ['k8s-2', 'k8s-3']) await lab.fault({ name: 'pdb-blocks-for', node, seconds: 300 })
+    await lab.fault({ name: 'apiserver-flaps', node: 'k8s-3' })
+    const run = await runUpgrade(lab, { operations: { upgrade, drain: { whenBlocked: 'try' } } })
+    assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+    assert.equal(await cordoned(lab), ['k8s-1'], 'what somebody else cordoned stays so, and nothing else is')
+    await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
+    assert.ok(
+      lab.log().some((event) => event.type === 'pod.evicted' && event.code === 429 && !event.dryRun),
+      'no eviction was ever refused',
+    )
+    await lab.cure()
+    assert.equal(await cordoned(lab), [])
+  }))
+
+test.run()
