@@ -139,6 +139,8 @@ export interface LabNode {
   readonly role: 'controlplane' | 'worker'
   state(): NodeState
   reachability(): Reachability
+  /** the same for the API server of a control plane, a static pod */
+  apiReachability(): Reachability
   /** true while the node must present a certificate of a stranger's CA (fault wrong-ca) */
   presentsWrongCa(): boolean
   /** true while every answer's content must be nonsense: version "garbage", empty specs (fault answers-garbage) */

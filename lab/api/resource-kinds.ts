@@ -226,6 +226,32 @@ export const resourceKinds: readonly ResourceKind[] = [
     ],
   },
   {
+    type: 'StaticPodStatuses.kubernetes.talos.dev',
+    display: 'StaticPodStatus',
+    namespace: 'k8s',
+    columns: [['Ready', '{.phase}']],
+    spec: 'StaticPodStatusSpec',
+    items: (node) =>
+      node.role === 'controlplane' && node.apiReachability() === 'answers'
+        ? ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((component) => ({
+            id: `kube-system/${component}-${node.name}`,
+            yaml: { phase: 'Running' },
+            proto: {},
+          }))
+        : [],
+  },
+  {
+    type: 'BootstrapManifestsConfigs.kubernetes.talos.dev',
+    display: 'BootstrapManifestsConfig',
+    namespace: 'controlplane',
+    columns: [['CNI', '{.cniName}']],
+    spec: 'BootstrapManifestsConfigSpec',
+    items: (node) =>
+      node.role === 'controlplane'
+        ? [{ id: 'manifests', yaml: { cniName: 'flannel' }, proto: { cni_name: 'flannel' } }]
+        : [],
+  },
+  {
     type: 'KubeletSpecs.kubernetes.talos.dev',
     display: 'KubeletSpec',
     namespace: 'k8s',

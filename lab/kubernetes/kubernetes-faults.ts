@@ -3,7 +3,7 @@ import type { Fault, FaultBoard } from '../fault-board.ts'
 import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
 import type { Informer } from './informer.ts'
 import type { Kubelet } from './kubelet.ts'
-import { isEvictable } from './movable.ts'
+import { budgetOver, isEvictable } from './movable.ts'
 
 const flapSeconds = { closed: 15, open: 10 }
 const budgetLabel = 'lab/blocked-on'
@@ -99,8 +99,11 @@ export class KubernetesFaults {
 
   /** Puts one pod of the node under a budget that allows no disruption, once there is one that a drain would evict. */
   async #forbid(node: string): Promise<void> {
-    const pod = this.#pods.all().find((candidate) => candidate.spec.nodeName === node && isEvictable(candidate))
-    if (pod === undefined) throw new Error(`no pod on ${node} would be evicted, so there is none to put under a budget`)
+    const { items: budgets } = await this.#api.get<{ items: KubeObject[] }>('/apis/policy/v1/poddisruptionbudgets')
+    const evictable = this.#pods.all().filter((pod) => pod.spec.nodeName === node && isEvictable(pod))
+    // under a second budget it could never be evicted at all, which is another trouble
+    const pod = evictable.find((candidate) => budgetOver(candidate, budgets) === undefined)
+    if (pod === undefined) throw new Error(`every pod on ${node} that would be evicted is under a budget already`)
     const { namespace, name } = pod.metadata
     await this.#api.patch(`/api/v1/namespaces/${namespace}/pods/${name}`, {
       metadata: { labels: { [budgetLabel]: node } },

@@ -10,8 +10,12 @@ export function isEvictable({ metadata, status }: KubeObject): boolean {
 type Taint = { key: string; value?: string; effect: string }
 type Toleration = { key?: string; operator?: string; value?: string; effect?: string }
 
-/** Whether the pod could run on the node now, by its readiness, its cordon, the pod's node selector and the taints. */
-export function couldRunOn({ spec }: KubeObject, node: KubeObject): boolean {
+/**
+ * Whether the pod could run on the node now: by the node's readiness and cordon, the pod's node selector, the taints, and
+ * the pods that it must not share a node with.
+ */
+export function couldRunOn(pod: KubeObject, node: KubeObject, pods: readonly KubeObject[]): boolean {
+  const { spec } = pod
   const conditions = (node.status?.conditions ?? []) as { type: string; status: string }[]
   const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
   const labels = node.metadata.labels ?? {}
@@ -29,6 +33,29 @@ export function couldRunOn({ spec }: KubeObject, node: KubeObject): boolean {
     isReady &&
     node.spec?.unschedulable !== true &&
     selector.every(([key, value]) => labels[key] === value) &&
-    taints.every(tolerated)
+    taints.every(tolerated) &&
+    !pods.some((other) => other.spec.nodeName === node.metadata.name && mustBeApart(pod, other))
   )
 }
+
+type Term = { topologyKey: string; labelSelector?: { matchLabels?: Record<string, string> } }
+
+/** Required anti-affinity on host names, by labels. */
+function mustBeApart({ metadata, spec }: KubeObject, other: KubeObject): boolean {
+  if (other.metadata.uid === metadata.uid || other.metadata.namespace !== metadata.namespace) return false
+  const terms = (spec.affinity?.podAntiAffinity?.requiredDuringSchedulingIgnoredDuringExecution ?? []) as Term[]
+  const labels = other.metadata.labels ?? {}
+  return terms.some(
+    ({ topologyKey, labelSelector }) =>
+      topologyKey === 'kubernetes.io/hostname' &&
+      Object.entries(labelSelector?.matchLabels ?? {}).every(([key, value]) => labels[key] === value),
+  )
+}
+
+/** The budget in the same namespace whose labels the pod has. */
+export const budgetOver = (pod: KubeObject, budgets: readonly KubeObject[]): KubeObject | undefined =>
+  budgets.find(({ metadata, spec }) => {
+    const wanted = Object.entries((spec.selector?.matchLabels ?? {}) as Record<string, string>)
+    const labels = pod.metadata.labels ?? {}
+    return metadata.namespace === pod.metadata.namespace && wanted.every(([key, value]) => labels[key] === value)
+  })

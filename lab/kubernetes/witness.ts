@@ -1,7 +1,7 @@
 import type { LabLog } from '../log.ts'
 import { type KubeObject, labAgent } from './api-client.ts'
 import type { Informer } from './informer.ts'
-import { couldRunOn, isEvictable } from './movable.ts'
+import { budgetOver, couldRunOn, isEvictable } from './movable.ts'
 import type { AuditEvent } from './servers.ts'
 
 const markOf = ({ metadata }: KubeObject): string | undefined => metadata.annotations?.['talos-workflows/cordon']
@@ -26,8 +26,8 @@ export class Witness {
   readonly #budgets: Informer
   /** nodes that are cordoned, and by whom */
   readonly #cordons = new Map<string, { run?: string }>()
-  /** nodes that the lab itself changed last */
-  #lastChangeBy = new Map<string, string>()
+  /** who changed a node last */
+  readonly #lastChangeBy = new Map<string, string>()
 
   constructor(options: { log: LabLog; pods: Informer; nodes: Informer; budgets: Informer }) {
     this.#log = options.log
@@ -86,9 +86,11 @@ export class Witness {
   /** What a drain would have moved and could have: those pods have somewhere to go. */
   #noteLoad(name: string): void {
     const others = this.#nodes.all().filter((node) => node.metadata.name !== name)
-    const evictable = this.#pods
-      .all()
-      .filter((pod) => pod.spec.nodeName === name && isEvictable(pod) && others.some((node) => couldRunOn(pod, node)))
+    const pods = this.#pods.all()
+    const evictable = pods
+      .filter(
+        (pod) => pod.spec.nodeName === name && isEvictable(pod) && others.some((node) => couldRunOn(pod, node, pods)),
+      )
       .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
     this.#log.append({ type: 'node.loaded', node: name, evictable })
   }
@@ -96,11 +98,7 @@ export class Witness {
   /** A budget over the pod that allows no disruption now. */
   #forbidding(pod: KubeObject | undefined): string | undefined {
     if (pod === undefined) return undefined
-    const labels = pod.metadata.labels ?? {}
-    return this.#budgets.all().find(({ metadata, spec, status }) => {
-      const wanted = Object.entries((spec.selector?.matchLabels ?? {}) as Record<string, string>)
-      const covers = metadata.namespace === pod.metadata.namespace && wanted.every(([k, v]) => labels[k] === v)
-      return covers && (status?.disruptionsAllowed ?? 0) === 0
-    })?.metadata.name
+    const forbidding = this.#budgets.all().filter(({ status }) => (status?.disruptionsAllowed ?? 0) === 0)
+    return budgetOver(pod, forbidding)?.metadata.name
   }
 }

@@ -129,7 +129,7 @@ for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of gi
       await lab.cure()
       await untilWell(lab)
       const last = await runUpgrade(lab, { operations: { upgrade, drain: { timeout: '60s', whenBlocked: 'try' } } })
-      assertEnding(last, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+      assert.equal([last.code, last.reasons], [0, []], last.stderr)
       await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
     }),
   )

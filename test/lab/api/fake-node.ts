@@ -109,6 +109,10 @@ export class FakeNode implements LabNode {
     yield { exitCode: 0 }
   }
 
+  apiReachability(): Reachability {
+    return this.reachability()
+  }
+
   async kubeconfig(): Promise<string> {
     return 'apiVersion: v1\nkind: Config\n'
   }
