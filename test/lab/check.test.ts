@@ -135,6 +135,34 @@ test('A gap that faults alone explain breaks nothing', () => {
   assert.equal(broken([up(3), struck('k8s-1'), gap('k8s-3', 20_000)]), ['etcd-writes'])
 })
 
+test('A reboot of a node with pods that could run elsewhere breaks drained', () => {
+  const loaded = (evictable: string[]): LabEvent => ({ type: 'node.loaded', node: 'worker-1', evictable })
+  assert.equal(broken([up(1, 2), asked('worker-1'), loaded([])]), [])
+  assert.equal(broken([up(1, 2), asked('worker-1'), loaded(['shop/web-1'])]), ['drained'])
+})
+
+test('A pod that is deleted past a budget which allows nothing breaks budgets-kept; others may be deleted', () => {
+  const deleted: LabEvent = { type: 'pod.deleted', node: 'worker-1', pod: 'shop/web-1', by: 'kubectl' }
+  assert.equal(broken([up(1, 2), deleted]), [])
+  assert.equal(broken([up(1, 2), { ...deleted, budget: 'web' }]), ['budgets-kept'])
+})
+
+test('A node that a run leaves cordoned breaks cordons-lifted; the cordon of somebody else may stay', () => {
+  const cordoned: LabEvent = { type: 'node.cordoned', node: 'worker-1' }
+  const lifted: LabEvent = { type: 'node.uncordoned', node: 'worker-1', by: 'kubectl', run: 'r' }
+  assert.equal(broken([up(1, 2), { ...cordoned, run: 'r' }, lifted]), [])
+  assert.equal(broken([up(1, 2), cordoned]), [])
+  assert.equal(broken([up(1, 2), { ...cordoned, run: 'r' }]), ['cordons-lifted'])
+  assert.equal(broken([up(1, 2), { ...cordoned, run: 'r' }, { type: 'lab.down' }]), ['cordons-lifted'])
+})
+
+test('A cordon of somebody else that is lifted breaks foreign-cordons-kept, but for a cure', () => {
+  const cordoned: LabEvent = { type: 'node.cordoned', node: 'worker-1' }
+  const lifted = (by: string): LabEvent => ({ type: 'node.uncordoned', node: 'worker-1', by })
+  assert.equal(broken([up(1, 2), cordoned, lifted('lab')]), [])
+  assert.equal(broken([up(1, 2), cordoned, lifted('kubectl')]), ['foreign-cordons-kept'])
+})
+
 test('What happens before the lab is up and after it goes down does not count', () => {
   const bad = [...goesDown('k8s-1'), ...goesDown('k8s-2')]
   assert.equal(broken([...bad, up(3), { type: 'lab.down' }, ...bad]), [])

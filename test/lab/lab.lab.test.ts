@@ -90,7 +90,7 @@ test('status shows every node, what waits in its other slot, and the faults', as
 })
 
 test('The fault verb lists, injects, cures, and refuses what makes no sense', () => {
-  assert.is(entry('fault', '--list').stdout.trim().split('\n').length, 16)
+  assert.is(entry('fault', '--list').stdout.trim().split('\n').length, 25)
   assert.is(entry('fault', 'slow-boot', '--node', 'k8s-1', '--seconds', '5', '--times', '1').code, 0)
   assert.match(entry('fault', '--cure', 'slow-boot').stdout, '1 cured')
   assert.match(entry('fault', '--cure-all').stdout, '0 cured')

@@ -1,0 +1,162 @@
+import fc from 'fast-check'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { objectsOf, readKubernetes, readNode, readPod } from '../../../../scripts/tools/kubectl/read-kubernetes.ts'
+
+const list = (...items: object[]) => JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+const read = (...items: object[]) => readKubernetes(objectsOf(list(...items)) ?? [])
+
+test('sorts a list of mixed kinds, and knows of which claim an attachment is', () => {
+  const seen = read(
+    { kind: 'Node', metadata: { name: 'a' } },
+    { kind: 'Pod', metadata: { namespace: 'shop', name: 'web-1' } },
+    {
+      kind: 'PodDisruptionBudget',
+      metadata: { namespace: 'shop', name: 'web' },
+      spec: { selector: { matchLabels: { app: 'web' } }, unhealthyPodEvictionPolicy: 'AlwaysAllow' },
+      status: { disruptionsAllowed: 1, currentHealthy: 2, desiredHealthy: 1, expectedPods: 2 },
+    },
+    { kind: 'PersistentVolume', metadata: { name: 'pvc-1' }, spec: { claimRef: { namespace: 'shop', name: 'data' } } },
+    {
+      kind: 'VolumeAttachment',
+      metadata: { name: 'csi-1' },
+      spec: { nodeName: 'a', source: { persistentVolumeName: 'pvc-1' } },
+      status: { attached: true },
+    },
+  )
+  assert.equal([seen.nodes.length, seen.pods.length], [1, 1])
+  assert.equal(seen.budgets, [
+    {
+      namespace: 'shop',
+      name: 'web',
+      selector: { matchLabels: { app: 'web' } },
+      disruptionsAllowed: 1,
+      currentHealthy: 2,
+      desiredHealthy: 1,
+      expectedPods: 2,
+      unhealthyPodEviction: 'AlwaysAllow',
+    },
+  ])
+  assert.equal(seen.attachments, [{ name: 'csi-1', node: 'a', volume: 'pvc-1', attached: true, claim: 'shop/data' }])
+})
+
+test('reads of a node whether it takes pods, and whose its cordon is', () => {
+  const node = (annotation?: string) =>
+    readNode({
+      kind: 'Node',
+      metadata: {
+        name: 'a',
+        resourceVersion: '7',
+        labels: { x: 'y' },
+        ...(annotation === undefined ? {} : { annotations: { 'talos-workflows/cordon': annotation } }),
+      },
+      spec: { unschedulable: true, taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] },
+      status: {
+        addresses: [
+          { type: 'Hostname', address: 'a' },
+          { type: 'InternalIP', address: '10.0.0.1' },
+        ],
+        conditions: [{ type: 'Ready', status: 'False', message: 'node is shutting down' }],
+        nodeInfo: { kubeletVersion: 'v1.36.1', bootID: 'b' },
+      },
+    })
+  const mark = { run: 'r', at: '2026-01-01T00:00:00.000Z' }
+  assert.equal(node(JSON.stringify(mark)), {
+    name: 'a',
+    addresses: ['10.0.0.1'],
+    ready: false,
+    detail: 'node is shutting down',
+    unschedulable: true,
+    mark,
+    kubeletVersion: 'v1.36.1',
+    bootId: 'b',
+    labels: { x: 'y' },
+    taints: [{ key: 'k', effect: 'NoSchedule', value: 'v' }],
+    resourceVersion: '7',
+  })
+  for (const damaged of ['', '{', 'null', '[]', '{"run":1,"at":"x"}'])
+    assert.is(node(damaged).mark, undefined, `${damaged} is nobody's mark`)
+})
+
+test('reads of a pod what a drain asks about', () => {
+  const pod = readPod({
+    metadata: {
+      namespace: 'shop',
+      name: 'db-0',
+      uid: 'u',
+      deletionTimestamp: '2026-01-01T00:00:00Z',
+      finalizers: ['x/y'],
+      annotations: { 'kubernetes.io/config.mirror': 'h' },
+      ownerReferences: [
+        { kind: 'Other', name: 'o' },
+        { kind: 'StatefulSet', name: 'db', controller: true },
+      ],
+    },
+    spec: {
+      nodeName: 'a',
+      nodeSelector: { disk: 'ssd' },
+      tolerations: [{ key: 'k', operator: 'Exists', tolerationSeconds: 300 }],
+      volumes: [
+        { name: 'cache', emptyDir: {} },
+        { name: 'data', persistentVolumeClaim: { claimName: 'data-db-0' } },
+      ],
+      affinity: {
+        nodeAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: {
+            nodeSelectorTerms: [{ matchExpressions: [{ key: 'zone', operator: 'In', values: ['a'] }] }],
+          },
+        },
+        podAntiAffinity: {
+          requiredDuringSchedulingIgnoredDuringExecution: [
+            { topologyKey: 'kubernetes.io/hostname', labelSelector: { matchLabels: { app: 'db' } } },
+          ],
+        },
+      },
+    },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+  })
+  assert.equal(pod, {
+    namespace: 'shop',
+    name: 'db-0',
+    uid: 'u',
+    node: 'a',
+    phase: 'Running',
+    ready: true,
+    terminating: true,
+    finalizers: ['x/y'],
+    labels: {},
+    controller: { kind: 'StatefulSet', name: 'db' },
+    mirror: true,
+    emptyDirs: ['cache'],
+    claims: ['data-db-0'],
+    placement: {
+      nodeSelector: { disk: 'ssd' },
+      affinity: [[{ key: 'zone', operator: 'In', values: ['a'] }]],
+      tolerations: [{ key: 'k', operator: 'Exists' }],
+      apart: [
+        {
+          topologyKey: 'kubernetes.io/hostname',
+          selector: { matchLabels: { app: 'db' } },
+          namespaces: ['shop'],
+        },
+      ],
+    },
+  })
+})
+
+test('reads whatever comes without a word of complaint', () => {
+  const kinds = ['Node', 'Pod', 'PodDisruptionBudget', 'VolumeAttachment', 'PersistentVolume', 'Secret']
+  const object = fc.record(
+    { kind: fc.constantFrom(...kinds), metadata: fc.jsonValue(), spec: fc.jsonValue(), status: fc.jsonValue() },
+    { requiredKeys: ['kind'] },
+  )
+  fc.assert(
+    fc.property(fc.array(object, { maxLength: 4 }), (items) => {
+      const seen = readKubernetes(objectsOf(list(...items)) ?? [])
+      assert.is(seen.nodes.length, items.filter(({ kind }) => kind === 'Node').length)
+    }),
+  )
+  for (const text of ['', 'error', '[]', '{}', '7']) assert.is(objectsOf(text), undefined)
+})
+
+test.run()

@@ -1,0 +1,172 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Cluster, Operations } from '../../../../workflows/model/cluster.ts'
+import { failure } from '../../../../workflows/model/failure.ts'
+import type { KubernetesFacts, KubernetesObservation } from '../../../../workflows/model/kubernetes.ts'
+import { planDrains } from '../../../../workflows/plan/drain/plan-drains.ts'
+import { defaultOperations } from '../../../support/default-operations.ts'
+import { budget, kubeNode, kubePod, kubernetesFacts } from '../../../support/kubernetes-facts.ts'
+
+const nodes = [kubeNode('a', '10.0.0.1'), kubeNode('b', '10.0.0.2')]
+
+function plan(
+  kubernetes: KubernetesObservation,
+  {
+    drain = {},
+    skip = false,
+    working = ['a'],
+  }: { drain?: Partial<Operations['drain']>; skip?: boolean; working?: string[] } = {},
+) {
+  const cluster: Cluster = {
+    id: '7',
+    name: 'cluster-7',
+    talosVersion: 'v1.13.9',
+    kubernetesVersion: 'v1.36.1',
+    endpointHost: '10.0.0.1',
+    nodes: ['a', 'b'].map((name, i) => ({ name, role: 'worker', address: `10.0.0.${i + 1}` })),
+    operations: { ...defaultOperations, drain: { ...defaultOperations.drain, ...drain } },
+  }
+  return planDrains(
+    cluster,
+    kubernetes,
+    cluster.nodes.filter(({ name }) => working.includes(name)),
+    { skip },
+  )
+}
+
+const seen = (facts: Partial<KubernetesFacts> = {}, of = nodes) => kubernetesFacts(of, facts)
+const pair = [kubePod('web-1', 'a'), kubePod('web-2', 'b')]
+const silent: KubernetesObservation = {
+  answers: false,
+  failure: failure('kubernetes-unreachable', { detail: 'connection refused' }),
+}
+const drained = ({ byNode, failures }: ReturnType<typeof plan>) => [
+  byNode.a?.drain ?? 'unknown',
+  byNode.a?.whyNot ?? '',
+  failures.map(({ reason }) => reason),
+]
+
+const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<typeof drained>][] = [
+  ['drains a node with somewhere to go', plan(seen({ pods: pair })), true, '', []],
+  ['drains an empty node, so that nothing comes to it', plan(seen()), true, '', []],
+  [
+    'does not drain the only node',
+    plan(seen({ pods: [kubePod('web-1', 'a')] }, [kubeNode('a', '10.0.0.1')])),
+    false,
+    'no other node takes pods, so there is nowhere to drain to',
+    [],
+  ],
+  [
+    'does not drain where every other node is cordoned by somebody else',
+    plan(seen({ pods: pair }, [kubeNode('a', '10.0.0.1'), kubeNode('b', '10.0.0.2', { unschedulable: true })])),
+    false,
+    'no other node takes pods, so there is nowhere to drain to',
+    [],
+  ],
+  [
+    'counts on a cordon that a run left, since it is lifted first',
+    plan(
+      seen({ pods: pair }, [
+        kubeNode('a', '10.0.0.1'),
+        kubeNode('b', '10.0.0.2', { unschedulable: true, mark: { run: 'r', at: 't' } }),
+      ]),
+    ),
+    true,
+    '',
+    [],
+  ],
+  [
+    'does not drain a node whose pods fit on no other one',
+    plan(
+      seen({
+        pods: [
+          kubePod('web-1', 'a', {
+            placement: { nodeSelector: { 'kubernetes.io/hostname': 'a' }, affinity: [], tolerations: [], apart: [] },
+          }),
+        ],
+      }),
+    ),
+    false,
+    'its pods fit on no other node',
+    [],
+  ],
+  [
+    'refuses what would block',
+    plan(seen({ pods: pair, budgets: [budget('web', 0)] })),
+    true,
+    '',
+    ['drain-would-block'],
+  ],
+  [
+    'tries what would block where the policy says so',
+    plan(seen({ pods: pair, budgets: [budget('web', 0)] }), { drain: { whenBlocked: 'try' } }),
+    true,
+    '',
+    [],
+  ],
+  [
+    'refuses nothing on nodes that stay as they are',
+    plan(seen({ pods: pair, budgets: [budget('web', 0)] }), { working: [] }),
+    'unknown',
+    '',
+    [],
+  ],
+  [
+    'does not drain where that is switched off, whatever blocks',
+    plan(seen({ pods: pair, budgets: [budget('web', 0)] }), { drain: { enabled: false } }),
+    false,
+    'drains are switched off',
+    [],
+  ],
+  ['needs Kubernetes to answer', plan(silent), 'unknown', '', ['kubernetes-unreachable']],
+  ['does without where the person says so', plan(silent, { skip: true }), 'unknown', '', []],
+  [
+    'needs a Node for each node',
+    plan(seen({}, [kubeNode('x', '10.0.0.8')])),
+    'unknown',
+    '',
+    ['kubernetes-node-unknown'],
+  ],
+  [
+    'finds a Node by its address, since its name may be another one',
+    plan(seen({}, [kubeNode('ip-10-0-0-1', '10.0.0.1'), kubeNode('b', '10.0.0.2')])),
+    true,
+    '',
+    [],
+  ],
+  [
+    'refuses where a gate does not hold before anything is changed, and where one makes no sense',
+    plan(
+      seen({
+        gates: [
+          { gate: 'storage', state: 'unmet', detail: 'condition not met' },
+          { gate: 'typo', state: 'wrong', detail: 'no resource type' },
+          { gate: 'fine', state: 'met', detail: '' },
+        ],
+      }),
+    ),
+    true,
+    '',
+    ['gate-unmet', 'gate-wrong'],
+  ],
+]
+
+for (const [behaviour, planned, ...expected] of rows)
+  test(`the plan ${behaviour}`, () => assert.equal(drained(planned), expected))
+
+test('a refusal names the budget, and the command that shows it', () => {
+  const [refused] = plan(seen({ pods: pair, budgets: [budget('web', 0)] })).failures
+  assert.is(refused?.node, 'a')
+  assert.match(refused?.detail ?? '', 'the PodDisruptionBudget shop/web allows no disruption of shop/web-1 now')
+  assert.is(refused?.hint, 'kubectl -n shop get pdb web')
+})
+
+test('cordons of runs that are over are lifted, also on nodes that nobody asked for', () => {
+  const marked = [
+    kubeNode('a', '10.0.0.1'),
+    kubeNode('z', '10.0.0.9', { unschedulable: true, mark: { run: 'r', at: 't' } }),
+  ]
+  assert.equal(plan(seen({}, marked), { working: [] }).staleCordons, [{ node: 'z', run: 'r' }])
+})
+
+test.run()
