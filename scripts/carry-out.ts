@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
-import type { Operations } from '../workflows/model/cluster.ts'
+import type { NodeName, Operations } from '../workflows/model/cluster.ts'
 import type { RunEvent } from '../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../workflows/model/failure.ts'
@@ -17,7 +17,7 @@ import { exitCodeOf } from '../workflows/plan/exit-code.ts'
 import { isEmpty } from '../workflows/plan/is-empty.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
-import type { UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
+import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
 import { type ClusterLease, joinClusterLease, thisHolder } from './engine/cluster-lease.ts'
@@ -36,6 +36,7 @@ import {
   runFolder,
   type UnfinishedRun,
 } from './engine/run-folder.ts'
+import type { RunState } from './engine/run-state.ts'
 import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
 import { knock } from './knock.ts'
 import { collectReport, writeReport } from './report.ts'
@@ -293,6 +294,8 @@ async function run(
   for (const { node, verdict, evidence, failure: why } of found) {
     front.emit({ type: 'verdict', node, verdict, evidence, ...(why ? { failure: why } : {}) })
   }
+  for (const node of driven.ended === 'done' ? [] : leftCordoned(driven.state))
+    front.emit({ type: 'notice', node, text: 'stays cordoned until a run goes on, which lifts its own cordons first' })
   const next =
     (driven.ended === 'done' ? nextCommand(found, failures) : undefined) ??
     (exitCode === EXIT_CODES.done ? undefined : call.again)
@@ -307,6 +310,13 @@ async function run(
   })
   return exitCode
 }
+
+/** Nodes that may carry our cordon while the run stands still. */
+const leftCordoned = ({ children }: RunState): NodeName[] =>
+  [...children.values()].flatMap(({ snapshot }) => {
+    const { cordoned, plan } = snapshot.context as { cordoned?: boolean; plan: NodePlan }
+    return cordoned ? [plan.node] : []
+  })
 
 /** Why the run has to end before it began; whatever else there is to say about the Lease is said. */
 function sayLease({ first }: ClusterLease, front: Front): Failure | undefined {

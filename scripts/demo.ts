@@ -64,10 +64,22 @@ async function groupEnded(group: number | undefined): Promise<void> {
   }
 }
 
+const needed = [
+  'talosctl',
+  'talhelper',
+  'sops',
+  'age-keygen',
+  'etcd',
+  'kubectl',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+] as const
+
 /** True when the tools of the lab are there. */
 async function tools(): Promise<boolean> {
   const progress = createToolProgress(process.stderr)
-  for (const name of ['talosctl', 'talhelper', 'sops', 'age-keygen', 'etcd'] as const) {
+  for (const name of needed) {
     const tool = await progress.follow(name, (report) => resolveTool(name, { signal: interrupted.signal, report }))
     if (!tool.found) return false
   }
@@ -86,9 +98,9 @@ const isRun = (name: string): boolean => /^\d{4}-\d{2}-\d{2}T/.test(name)
 type Scene = [script: string, argv: string[]]
 
 const scenes: Scene[] = [
-  ['status', []],
+  ['status', ['--drain']],
   ['upgrade', []],
-  ['status', []],
+  ['status', ['--drain']],
   ['lab', ['check']],
 ]
 

@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- gen-config | upgrade | start]`: how long an upgrade takes beside the least that it can take, how long
+ * `npm run bench [-- gen-config | drain | upgrade | start]`: how long an upgrade takes beside the least that it can take, how long
  * gen-config takes beside talhelper alone, and how long the command line takes beside bare node. Ratios within one run;
  * nothing here is asserted.
  */
@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import type { LoggedEvent } from '../lab/lab-event.ts'
 import { renderConfig } from '../scripts/config/render-config.ts'
 import { loadCluster } from '../scripts/declaration.ts'
@@ -16,6 +17,7 @@ import { toolTable } from '../scripts/toolchain/tool-table.ts'
 import { startLab, type TestLab } from './support/lab.ts'
 import { secretsWorld } from './support/secrets-world.ts'
 import { talenvOf } from './support/talenv-of.ts'
+import { budgetOver, database, deployment } from './support/workloads.ts'
 
 const root = join(import.meta.dirname, '..')
 const say = (line: string) => void process.stdout.write(`${line}\n`)
@@ -76,6 +78,53 @@ async function benchUpgrade(): Promise<void> {
       `from ready to our next change         median ${middle(change)} of ${change.length} (verify, gate and hand-over lie between)`,
     )
     say(`invariants broken                     ${lab.check().length}`)
+  } finally {
+    await lab.down()
+  }
+}
+
+const SOAK = 1
+/** a pod ends, its volume is detached */
+const DRAIN = 2 + 5
+const WORKERS = 12
+const AT_ONCE = 3
+
+/** A drained upgrade of workers and control planes side by side, a third of whose pods are under budgets. */
+async function benchDrain(): Promise<void> {
+  const lab = await startLab({
+    ...{ kubernetes: true, controlPlanes: 3, workers: WORKERS, speed: 1 },
+    timings: { pullSeconds: PULL, installSeconds: INSTALL, ...REBOOT },
+    workloads: [
+      deployment('web', 12),
+      budgetOver('web', { minAvailable: 9 }),
+      deployment('api', 12),
+      deployment('batch', 10),
+      database('db', 2),
+    ],
+  })
+  try {
+    const policy = { maxUnavailable: AT_ONCE, workersBesideControlPlanes: true, soak: `${SOAK}s`, pullParallelism: 15 }
+    writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ upgrade: policy }))
+    const tookMs = time(workflow('upgrade', lab, '--output', 'quiet'))
+    const reboot = REBOOT.stopSeconds + REBOOT.rebootSeconds + REBOOT.readySeconds
+    const node = DRAIN + reboot + SOAK
+    // control planes are empty, so that they are drained at once; the canary goes before everything
+    const bound =
+      PULL + INSTALL + node + INSTALL + Math.max(3 * (reboot + SOAK), Math.ceil((WORKERS - 1) / AT_ONCE) * node)
+    const lower = PULL + INSTALL + Math.max(3 * (reboot + SOAK), Math.ceil(WORKERS / AT_ONCE) * node)
+    const ratio = (least: number) => (tookMs / 1000 / least).toFixed(2)
+    say(
+      `drained upgrade of 3 + ${WORKERS}, ${AT_ONCE} at once   ${seconds(tookMs)}, bound ${bound} s with a canary, ratio ${ratio(bound)}; without ${lower} s, ratio ${ratio(lower)}`,
+    )
+    const log = lab.log()
+    const refused = log.filter((e) => e.type === 'pod.evicted' && e.code === 429 && !e.dryRun).length
+    const evicted = log.filter((e) => e.type === 'pod.evicted' && e.code === 201 && !e.dryRun).length
+    const { nodes = [] } = await lab.status()
+    say(`  evictions                           ${evicted}, and ${refused} that a budget put off`)
+    say(
+      `  upgraded                            ${nodes.filter(({ version }) => version === 'v1.13.9').length} of ${nodes.length}`,
+    )
+    say(`  invariants broken                   ${lab.check().length}`)
   } finally {
     await lab.down()
   }
@@ -185,6 +234,7 @@ if (wanted === undefined || wanted === 'gen-config') {
   await benchGenConfig(50)
   await benchRender(500)
 }
+if (wanted === undefined || wanted === 'drain') await benchDrain()
 if (wanted === undefined || wanted === 'upgrade') {
   await benchDryRun(3, 0)
   await benchDryRun(3, 47)

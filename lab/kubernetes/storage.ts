@@ -121,7 +121,7 @@ export class Storage {
 }
 
 /** Names of the claims that a pod mounts. */
-export const claimsOf = (pod: KubeObject): string[] =>
+const claimsOf = (pod: KubeObject): string[] =>
   ((pod.spec.volumes ?? []) as { persistentVolumeClaim?: { claimName: string } }[]).flatMap(
     ({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? [],
   )

@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, stringify } from 'yaml'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
+import { toolTable } from '../../scripts/toolchain/tool-table.ts'
 import { type SecretsWorld, secretsWorld } from '../support/secrets-world.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -17,9 +18,11 @@ const test = suite<{ world: SecretsWorld; subnet: string; say: string[] }>('gene
 
 test.before.each(async (context) => {
   context.world = await secretsWorld()
-  const etcd = await resolveTool('etcd')
-  if (!etcd.found) throw new Error(etcd.detail)
-  context.world.env.ETCD = etcd.path
+  for (const name of ['etcd', 'kubectl', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const) {
+    const tool = await resolveTool(name)
+    if (!tool.found) throw new Error(tool.detail)
+    context.world.env[toolTable[name].override] = tool.path
+  }
   context.subnet = `127.${10 + Math.floor(Math.random() * 200)}.${1 + Math.floor(Math.random() * 254)}`
   context.say = []
 })
@@ -94,7 +97,7 @@ test('a new extension in talenv.yaml is in the nodes after gen-config and upgrad
   )
   const key = parse(readFileSync(join(world.dir, 'clusters/cluster-7/talosconfig'), 'utf8')).contexts['cluster-7'].key
   leaves.push(key)
-  const own = /cluster-7-k8s-\d\.yaml$|talosconfig$|keys\.txt$/
+  const own = /cluster-7-k8s-\d\.yaml$|talosconfig$|\.run\/kubeconfig$|keys\.txt$/
   const files = world.files().filter(({ path }) => !own.test(path))
   assert.ok(
     files.some(({ path }) => path.endsWith('report.json')) && files.some(({ path }) => path.endsWith('journal.ndjson')),

@@ -43,7 +43,7 @@ const share = pipe(
 const upgrade = {
   maxUnavailable: optional(union([count(1), share], 'is neither a whole number above 0 nor a share such as 25%'), 1),
   workersBesideControlPlanes: optional(boolean(), false),
-  soak: optional(duration, '10s'),
+  soak: optional(duration, '5s'),
   pullParallelism: optional(count(1), 4),
   factory: optional(
     pipe(string(), regex(/^[a-z0-9.-]+(:\d+)?$/, 'is not a host name such as factory.talos.dev')),

@@ -32,7 +32,7 @@ test('takes what is said and leaves the rest at its default', () => {
   assert.equal(value?.upgrade, {
     maxUnavailable: 3,
     workersBesideControlPlanes: false,
-    soakMs: 10_000,
+    soakMs: 5_000,
     pullParallelism: 4,
     factory: 'factory.talos.dev',
   })
