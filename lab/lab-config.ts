@@ -23,6 +23,7 @@ export type LabConfig = {
   kubernetes?: {
     tools: KubernetesTools
     workloads: KubeObject[]
+    operators: readonly 'longhorn'[]
   }
   /** the cluster's OS certificate authority, PEM */
   authority: { crt: string; key: string }

@@ -67,6 +67,8 @@ const file = v.strictObject({
         ),
         [],
       ),
+      /** operators that the lab plays */
+      operators: v.optional(v.array(v.picklist(['longhorn'])), []),
     }),
     {},
   ),

@@ -11,6 +11,7 @@ import { Informer } from './informer.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { type Boot, Kubelet, type KubeletOptions, type KubeletWorld } from './kubelet.ts'
 import { KubernetesFaults } from './kubernetes-faults.ts'
+import { Longhorn } from './longhorn.ts'
 import { applyManifests } from './manifests.ts'
 import { notRunning } from './not-running.ts'
 import { type KubernetesTools, Servers } from './servers.ts'
@@ -32,6 +33,7 @@ export type KubernetesOptions = {
   tools: KubernetesTools
   /** what runs in it besides what Talos brings */
   workloads: readonly KubeObject[]
+  operators: readonly 'longhorn'[]
   /** names of the machines */
   nodes: readonly string[]
   dir: string
@@ -113,6 +115,7 @@ export class LabKubernetes {
       close: (node, closed) => this.#shut(node, closed),
     })
     await storage.start(names)
+    if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()
     const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
     await applyManifests(api, objects, signal)
     await this.#untilRunning(api, pods, objects)

@@ -70,6 +70,11 @@ export class Storage {
       .map(({ spec }) => spec.source.persistentVolumeName as string)
   }
 
+  /** Told whenever a volume was attached, detached, or began to be. */
+  onAttachments(listener: () => void): void {
+    this.#attachments.on(listener)
+  }
+
   async #provision(claim: KubeObject): Promise<void> {
     const { name, namespace, uid } = claim.metadata
     if (claim.spec.storageClassName !== 'lab') return

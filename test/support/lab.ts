@@ -43,6 +43,8 @@ export type LabWishes = {
   kubernetes?: boolean
   /** Kubernetes objects that are there from the start */
   workloads?: object[]
+  /** operators that the lab plays */
+  operators?: 'longhorn'[]
   /** merged into `machine:` of lab.yaml: platform, secureBoot, disks, … */
   machine?: object
 }
@@ -123,7 +125,11 @@ function declare(dir: string, wishes: LabWishes) {
     machine: { version, kubernetesVersion, schematic: labSchematic, ...wishes.machine },
     machines: Object.fromEntries(Object.entries(wishes.versions ?? {}).map(([name, own]) => [name, { version: own }])),
     faults: wishes.faults ?? [],
-    kubernetes: { enabled: wishes.kubernetes ?? false, workloads: wishes.workloads ?? [] },
+    kubernetes: {
+      enabled: wishes.kubernetes ?? false,
+      workloads: wishes.workloads ?? [],
+      operators: wishes.operators ?? [],
+    },
   }
   const cluster = {
     name: `cluster-${id}`,
