@@ -50,7 +50,8 @@ export function createKubeconfig({
     } finally {
       rmSync(unfinished, { force: true })
     }
-    return { ok: false, failure: { ...why, detail: `no kubeconfig could be had: ${why.detail ?? why.reason}` } }
+    const detail = `talosctl gets no kubeconfig: ${why.detail ?? why.reason}`
+    return { ok: false, failure: failure('kubeconfig-unusable', { detail }) }
   }
 
   return async ({ refused }) => {

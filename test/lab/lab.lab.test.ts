@@ -104,7 +104,7 @@ test('log prints the log, and check says of every invariant that it holds', () =
   assert.match(entry('log').stdout, '"type":"lab.up"')
   const { code, stdout } = entry('check')
   assert.is(code, 0)
-  assert.is(stdout.match(/^holds /gm)?.length, 7)
+  assert.is(stdout.match(/^holds /gm)?.length, 11)
 })
 
 test('A second up of a lab with a node that is not ready exits 1 and names it', async () => {

@@ -296,14 +296,15 @@ const cases: Case[] = [
 
 /** Calls that only read. */
 const reading =
-  /\/(Version|Read|Logs|Dmesg|Get|List|Watch|ServiceList|EtcdMemberList|EtcdStatus|EtcdAlarmList|ImageList)$/
+  /\/(Version|Read|Logs|Dmesg|Get|List|Watch|ServiceList|EtcdMemberList|EtcdStatus|EtcdAlarmList|ImageList|Kubeconfig)$/
 
 for (const { name, spoil, flags = [], cluster, env, code, says, lines = says.length } of cases) {
   test(`${name}: ${code}, said in a line, and nothing is changed`, async () => {
     const dir = mkdtempSync(join(scratch, 'case-'))
     const folder = join(dir, 'clusters', `cluster-${lab.cluster}`)
     mkdirSync(folder, { recursive: true })
-    for (const file of ['talenv.yaml', 'talosconfig']) cpSync(join(lab.clusterDir, file), join(folder, file))
+    for (const file of ['talenv.yaml', 'operations.yaml', 'talosconfig'])
+      cpSync(join(lab.clusterDir, file), join(folder, file))
     await spoil?.(folder)
     const from = lab.log().length
     const run = startEntry({ dir, cluster: cluster ?? lab.cluster }, { flags, env: { ...process.env, ...env?.() } })

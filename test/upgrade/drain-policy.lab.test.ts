@@ -1,8 +1,9 @@
 // limit: 400 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { FailureReason } from '../../workflows/model/failure.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
-import { assertUpgraded, changesOf } from '../support/lab-changes.ts'
+import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 import { budgetOver, database, deployment } from '../support/workloads.ts'
 
@@ -54,6 +55,57 @@ test('the instance managers of Longhorn hold a drain up until the volumes are de
         put.some((e) => e.type === 'pod.evicted' && e.code === 201),
       'it never waited for a budget',
     )
+  }))
+
+test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
+  withLab({ workloads: [deployment('web', 2)] }, async (lab) => {
+    const available = { name: 'web serves', resource: 'deployment/web', namespace: 'default', timeout: '30s' }
+    const gates: [gate: object, code: number, reason: FailureReason, says: RegExp][] = [
+      [
+        { name: 'typo', resource: 'cephcluster/rook', for: 'condition=Ready' },
+        65,
+        'gate-wrong',
+        /the gate "typo" can not be evaluated: .*resource type "cephcluster"/,
+      ],
+      [
+        { ...available, for: 'jsonpath={.status.readyReplicas}=7' },
+        77,
+        'gate-unmet',
+        /the gate "web serves" does not hold before anything is changed/,
+      ],
+    ]
+    for (const [gate, code, reason, says] of gates) {
+      const run = await runUpgrade(lab, { flags, operations: { upgrade, gates: [gate] } })
+      assert.equal([run.code, run.reasons], [code, [reason]])
+      assert.match(run.finished.failures[0]?.detail ?? '', says)
+    }
+    await lab.kubectl(['run', 'bare', '--image=bare:1', '--overrides={"spec":{"nodeName":"worker-2"}}'])
+    await lab.kubectl(['wait', '--for=condition=Ready', 'pod/bare', '--timeout=20s'])
+    const bare = await runUpgrade(lab, { flags, operations: { upgrade, gates: [] } })
+    assert.equal([bare.code, bare.reasons], [77, ['drain-would-block']])
+    assert.match(bare.finished.failures[0]?.detail ?? '', 'default/bare has no controller')
+    assert.equal(changesOf(lab.log()), [])
+
+    await lab.fault({ name: 'never-returns', node: 'worker-1' })
+    const policy = { upgrade, drain: { force: true }, gates: [{ ...available, for: 'condition=Available' }] }
+    const run = await runUpgrade(lab, {
+      flags: [...flags, '--keep-going'],
+      operations: policy,
+      deadlines: { reboot: '8s' },
+    })
+    assertEnding(run, names, {
+      code: 1,
+      verdicts: ['upgraded', 'unreachable', 'upgraded'],
+      reasons: ['never-returned'],
+    })
+    const passed = run.events.filter((e) => e.type === 'step.finished' && e.step === 'pass-gates')
+    assert.equal(passed.map((e) => ('node' in e ? e.node : '')).sort(), ['k8s-1', 'worker-2'])
+    assert.match((await lab.kubectl(['get', 'pod', 'bare'])).stderr, 'not found')
+    await lab.cure()
+    await untilWell(lab)
+    const last = await runUpgrade(lab, { flags, operations: policy })
+    assert.equal([last.code, last.reasons], [0, []], last.stderr)
+    await assertUpgraded(lab, 'v1.13.9', all)
   }))
 
 test.run()
