@@ -9,6 +9,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { acquireLock } from '../../scripts/engine/lock.ts'
+import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import { builtToolPath } from '../../scripts/toolchain/tool-cache.ts'
 import { toolTable } from '../../scripts/toolchain/tool-table.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
@@ -156,9 +157,13 @@ test('a reader of its output that leaves does not end the upgrade', async () => 
 
 test("from cron's environment it never asks, finds its tools in the cache and upgrades everything", async () => {
   const home = join(scratch, 'home')
-  const cached = await builtToolPath(toolTable.talosctl, { HOME: home })
-  mkdirSync(dirname(cached), { recursive: true })
-  symlinkSync(lab.tools.talosctl, cached)
+  for (const name of ['talosctl', 'kubectl'] as const) {
+    const tool = await resolveTool(name)
+    if (!tool.found) throw new Error(tool.detail)
+    const cached = await builtToolPath(toolTable[name], { HOME: home })
+    mkdirSync(dirname(cached), { recursive: true })
+    symlinkSync(tool.path, cached)
+  }
   const argv = ['--import', 'tsx', 'workflows/upgrade.ts', '--cluster', lab.cluster, '--dir', lab.dir]
   const run = watchProcess(process.execPath, argv, { HOME: home, PATH: '/usr/bin:/bin' })
   const { code, stdout, stderr } = await run.closed
