@@ -10,7 +10,7 @@ import type {
   KubernetesRead,
 } from '../workflows/model/kubernetes.ts'
 import type { Command, CommandResult, Run, RunOptions } from './run.ts'
-import { failureOfKubectl, neverReached, refusalOf } from './tools/kubectl/failure-of-kubectl.ts'
+import { failureOfKubectl, refusalOf } from './tools/kubectl/failure-of-kubectl.ts'
 import { objectsOf, readKubernetes, readNode, readPod } from './tools/kubectl/read-kubernetes.ts'
 import { type KubeTarget, kubectlCommands } from './tools/kubectl.ts'
 
@@ -85,7 +85,10 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     return avoided === undefined ? ordered : [...ordered, avoided]
   }
 
-  /** Sends the command to one server after another, as long as it certainly reached none of them. */
+  /**
+   * Sends the command to one server after another until one answers. That a silent one may have carried it out does no
+   * harm: every change is guarded by a version, or does nothing the second time.
+   */
   const send = async (
     build: (at: KubeTarget) => Command,
     { timeoutMs, avoid, ...options }: CallOptions,
@@ -107,7 +110,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       })
       answer = await run(command, { ...options, ...more })
       if (answer.aborted) break
-      if (neverReached(answer)) continue
+      if (isUnreachable(answer)) continue
       last = { url: server }
       break
     }
@@ -226,6 +229,9 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     deleteLease: (guard, options) => guarded((at) => kubectlCommands.deleteLease(at, guard), options),
   }
 }
+
+const isUnreachable = (answer: CommandResult): boolean =>
+  answer.exitCode !== 0 && failureOfKubectl(answer).reason === 'kubernetes-unreachable'
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000

@@ -108,6 +108,11 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       const read = await kubernetes.readLease(options)
       if (!read.ok) return read
       const there = read.value
+      // ours already: an answer was lost, not the change
+      if (there?.spec.holderIdentity === name) {
+        take(there)
+        return { ok: true, value: {} }
+      }
       if (there && !isFree(there)) return { ok: false, failure: lockedBy(there) }
       const since = microTime(now())
       const taken = there

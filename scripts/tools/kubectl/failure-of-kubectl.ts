@@ -2,9 +2,11 @@ import { type Failure, type FailureReason, failure } from '../../../workflows/mo
 import type { CommandResult } from '../../run.ts'
 
 /** What kubectl says, what it means. The first match counts. */
-const MEANINGS: readonly { says: RegExp; reason: FailureReason; hint?: string }[] = [
+const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
+  // an API server that does not know itself by that address: another way leads to it, or the kubeconfig's own
+  { says: /x509: certificate is valid for/, reason: 'kubernetes-unreachable' },
   {
-    says: /certificate signed by unknown authority|x509: certificate (has expired|is valid for)|tls: failed to verify/,
+    says: /certificate signed by unknown authority|x509: certificate has expired|client certificate/,
     reason: 'kubeconfig-unusable',
   },
   {
@@ -17,7 +19,7 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason; hint?: string }[
   },
   { says: /\(Forbidden\)/, reason: 'permission-denied' },
   {
-    says: /was refused - did you specify|connection refused|no route to host|i\/o timeout|TLS handshake timeout|no such host|connection reset|unexpected EOF|: EOF|Client\.Timeout exceeded|context deadline exceeded|\(Timeout\)|\(ServiceUnavailable\)|\(InternalError\).*etcd|http2: client connection lost|network is unreachable|etcdserver:|the server is currently unable|apiserver not ready|server has asked for the client to provide credentials/,
+    says: /was refused - did you specify|connection refused|no route to host|i\/o timeout|TLS handshake timeout|no such host|connection reset|unexpected EOF|: EOF|Client\.Timeout exceeded|request canceled|context deadline exceeded|\(Timeout\)|\(ServiceUnavailable\)|\(InternalError\).*etcd|http2: client connection lost|network is unreachable|etcdserver:|the server is currently unable|apiserver not ready|server has asked for the client to provide credentials/,
     reason: 'kubernetes-unreachable',
   },
 ]
@@ -36,14 +38,6 @@ export function failureOfKubectl(result: CommandResult, otherwise: FailureReason
 /** What the API server answered, where its answer has a name: `Conflict`, `NotFound`, `AlreadyExists`, `TooManyRequests`. */
 export const refusalOf = ({ stderr }: CommandResult): string | undefined =>
   /^Error from server \((\w+)\):/m.exec(stderr)?.[1]
-
-/** The command did not reach the API server, so it changed nothing and another one may be asked. */
-export const neverReached = (result: CommandResult): boolean =>
-  result.exitCode !== 0 &&
-  (result.timedOut ||
-    /was refused - did you specify|connection refused|no route to host|dial tcp .*i\/o timeout|TLS handshake timeout|no such host|network is unreachable|x509: certificate is valid for/.test(
-      result.stderr,
-    ))
 
 /** The one sentence in what kubectl printed, without the lines of its client library. */
 function gist(stderr: string): string {

@@ -143,6 +143,18 @@ test('is taken late where the API server was away at first, and refused late whe
   }
 })
 
+test('is known for our own where the answer to taking it was lost', async () => {
+  const api = fresh()
+  const { createLease } = api.kubernetes
+  api.kubernetes.createLease = async (next) => {
+    await createLease(next)
+    api.kubernetes.createLease = createLease
+    return { ok: true, value: 'conflict' }
+  }
+  assert.equal((await join(api, here)).first, ok({}))
+  assert.is(api.state.changes, 1)
+})
+
 test('survives an edit by hand that leaves its holder', async () => {
   const api = fresh()
   const held = await join(api, here)
