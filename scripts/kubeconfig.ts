@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { NodeDeclaration } from '../workflows/model/cluster.ts'
 import { failure, type Result } from '../workflows/model/failure.ts'
+import { onDisk } from './engine/on-disk.ts'
 import type { Talos } from './talos.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -47,9 +48,8 @@ export function createKubeconfig({
       }
     } catch (error) {
       why = failure('kubeconfig-unusable', { detail: (error as Error).message })
-    } finally {
-      rmSync(unfinished, { force: true })
     }
+    onDisk(() => rmSync(unfinished, { force: true }))
     const detail = `talosctl gets no kubeconfig: ${why.detail ?? why.reason}`
     return { ok: false, failure: failure('kubeconfig-unusable', { detail }) }
   }

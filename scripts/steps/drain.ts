@@ -6,7 +6,7 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { KubePod, KubernetesRead } from '../../workflows/model/kubernetes.ts'
 import { skipSelector } from '../../workflows/model/skip-selector.ts'
-import { forecastDrain, leavingPods, podName } from '../../workflows/plan/drain/forecast.ts'
+import { fitNowhere, forecastDrain, leavingPods, podName } from '../../workflows/plan/drain/forecast.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -22,8 +22,7 @@ export const drain =
     const { met, seen } = await watch({
       what: `${plan.node} to be drained`,
       look: () => attempt(world, plan, Math.max(1_000, deadline - Date.now()), context),
-      until: ({ cordoned, read }) =>
-        !cordoned.ok || (read?.ok === true && podsLeft(world, read.value, name).length === 0),
+      until: ({ cordoned, read }) => !cordoned.ok || (read?.ok === true && isEmptied(world, read.value, name)),
       deadlineMs: timeoutMs,
       everyMs: 1_000,
       signal: context.signal,
@@ -40,6 +39,8 @@ async function attempt(world: World, plan: NodePlan, timeoutMs: number, context:
   // since an earlier process was stopped, somebody may have lifted the cordon
   const cordoned = await ensureCordoned(world, plan, context)
   if (!cordoned.ok) return { cordoned }
+  const before = await world.kubernetes.read(asking(world, plan, context))
+  if (before.ok && isEmptied(world, before.value, plan.kubernetes?.name ?? plan.node)) return { cordoned, read: before }
   const { signal, processFile } = context
   const policy = world.cluster.operations.drain
   const podSelector = policy.skip === undefined ? undefined : skipSelector(policy.skip)?.evicts
@@ -61,9 +62,11 @@ async function attempt(world: World, plan: NodePlan, timeoutMs: number, context:
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const GRACE_MS = 10_000
 
-/** Pods that a drain would have moved, or that are still ending. */
-const podsLeft = (world: World, read: KubernetesRead, name: string): string[] =>
-  forecastDrain({ ...read, trials: {}, gates: [] }, name, world.cluster.operations.drain).evicts
+/** Nothing is left on the node that could run elsewhere; what fits on no other node stays, and goes down with this one. */
+function isEmptied(world: World, read: KubernetesRead, name: string): boolean {
+  const forecast = forecastDrain({ ...read, trials: {}, gates: [] }, name, world.cluster.operations.drain)
+  return forecast.evicts.length === 0 || fitNowhere(forecast)
+}
 
 function blocked(world: World, name: string, { read, drained }: Attempt): Failure {
   const said = drained?.ok === false ? drained.failure.detail : undefined

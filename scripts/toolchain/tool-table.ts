@@ -155,10 +155,11 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
   },
   kubectl: kubernetesTool('kubectl', {
     purpose: 'drains nodes, and locks the cluster',
-    // as the server, one minor release up or down; the nodes of a supported Talos run 1.30 and later
-    range: '>=1.30 <2',
+    // one that is newer than its server does no harm in what is asked here; older ones have not been tried
+    range: '>=1.34 <2',
     versionArgv: ['version', '--client'],
-    versionPattern: /^Client Version: v(\S+)$/m,
+    // some distributors put a name of their own behind it
+    versionPattern: /^Client Version: v(\d+\.\d+\.\d+)/m,
     override: 'KUBECTL',
     mise: 'mise use --global kubectl@1.36.3',
   }),

@@ -20,7 +20,7 @@ export function drainLines(nodes: readonly { node: string; drain: PlannedDrain }
 }
 
 function linesOf({ evicts, obstacles, whyNot }: PlannedDrain, paint: ChalkInstance): string[] {
-  if (whyNot !== undefined) return [`is not drained: ${whyNot}`]
+  if (whyNot !== undefined) return [`nothing is evicted: ${whyNot}`]
   const names = [...evicts.slice(0, NAMED), ...(evicts.length > NAMED ? [`${evicts.length - NAMED} more`] : [])]
   const what = evicts.length === 0 ? 'nothing to evict' : `evicts ${evicts.length}: ${names.join(', ')}`
   const blocks = obstacles.filter((o) => o.blocks)

@@ -81,7 +81,7 @@ export async function fakeMachine(options: Partial<MachineOptions> = {}): Promis
   const log: LoggedEvent[] = []
   labLog.on((event) => log.push(event))
   const role = options.role ?? 'controlplane'
-  const faults = new FaultBoard({ log: labLog, nodes: new Map([['k8s-1', role]]) })
+  const faults = new FaultBoard({ log: labLog, nodes: new Map([['k8s-1', role]]), kubernetes: true })
   const etcd = new FakeEtcd()
   const machine = new Machine({
     name: 'k8s-1',

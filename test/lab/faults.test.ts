@@ -1,7 +1,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { FaultBoard } from '../../lab/fault-board.ts'
 import { faultCatalogue } from '../../lab/fault-catalogue.ts'
 import { ApiError } from '../../lab/lab-node.ts'
+import { LabLog } from '../../lab/log.ts'
 import { defaultTimings } from '../../lab/timings.ts'
 import { fakeMachine, image, installTo, pull, rebootOnce } from './fake-machine.ts'
 
@@ -276,6 +278,12 @@ test('Every fault of the catalogue can be injected and cured', async () => {
     assert.is(await faults.cure({ name, node }), 1, name)
     assert.equal(faults.list().inForce, [], name)
   }
+})
+
+test('A fault of Kubernetes is refused in a lab without one', async () => {
+  const board = new FaultBoard({ log: new LabLog(), nodes: new Map([[node, 'worker']]) })
+  const refused = await board.inject({ name: 'foreign-cordon', node }).catch((error: Error) => error.message)
+  assert.is(refused, 'this lab runs no Kubernetes: foreign-cordon needs one')
 })
 
 test.run()

@@ -142,7 +142,7 @@ test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready an
       await lab.fault({ name: 'kubelet-slow-ready', node, seconds: 120 })
       await lab.fault({ name: 'apiserver-down-for', node, seconds: 160, when: 'any machine.down' })
     }
-    for (const node of ['k8s-2', 'k8s-3']) await lab.fault({ name: 'pdb-blocks-for', node, seconds: 300 })
+    for (const node of ['k8s-2', 'k8s-3']) await lab.fault({ name: 'pdb-blocks-for', node, seconds: 1600 })
     await lab.fault({ name: 'apiserver-flaps', node: 'k8s-3' })
     const run = await runUpgrade(lab, { operations: { upgrade, drain: { whenBlocked: 'try' } } })
     assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })

@@ -117,7 +117,8 @@ function declaredAgain(): { dir: string; run: string } {
   const dir = mkdtempSync(join(scratch, 'again-'))
   const folder = join(dir, 'clusters', `cluster-${lab.cluster}`)
   mkdirSync(folder, { recursive: true })
-  for (const file of ['talenv.yaml', 'talosconfig']) cpSync(join(lab.clusterDir, file), join(folder, file))
+  for (const file of ['talenv.yaml', 'operations.yaml', 'talosconfig'])
+    cpSync(join(lab.clusterDir, file), join(folder, file))
   return { dir, run: join(folder, '.run') }
 }
 

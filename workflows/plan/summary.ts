@@ -27,9 +27,9 @@ export function summarize(plan: UpgradePlan): PlanSummary {
 const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
   kubernetes === undefined || work === 'none' ? undefined : plannedDrain(kubernetes)
 
-/** What a drain means, as people are told: of a node that is not drained only why. */
-export const plannedDrain = ({ drain, whyNot = '', evicts, obstacles }: KubernetesPlan): PlannedDrain =>
-  drain ? { evicts, obstacles } : { whyNot, evicts: [], obstacles: [] }
+/** What a drain means, as people are told: where nothing is evicted only why. */
+export const plannedDrain = ({ whyNot, evicts, obstacles }: KubernetesPlan): PlannedDrain =>
+  whyNot === undefined ? { evicts, obstacles } : { whyNot, evicts: [], obstacles: [] }
 
 function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
   if (node.work === 'none') return []

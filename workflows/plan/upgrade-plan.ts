@@ -35,8 +35,9 @@ export type KubernetesPlan = {
   name: string
   /** version that its kubelet has to run when it is back: no upgrade of Talos changes it */
   kubeletVersion: string
+  /** it is cordoned, and what can move elsewhere is evicted when its turn comes */
   drain: boolean
-  /** why there is no drain, in a few words */
+  /** why nothing is evicted, as it looks now, in a few words */
   whyNot?: string
   /** names of the gates that have to hold when it is back */
   gates: string[]

@@ -29,6 +29,12 @@ export function forecastDrain(facts: KubernetesFacts, node: string, policy: Drai
   }
 }
 
+/** Whether an eviction would move nothing: every pod that would leave fits on no other node, and none is protected. */
+export const fitNowhere = ({ evicts, obstacles }: DrainForecast): boolean =>
+  evicts.length > 0 &&
+  evicts.every((pod) => obstacles.some((o) => o.kind === 'nowhere' && o.pod === pod)) &&
+  !obstacles.some((o) => o.blocks)
+
 /** Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. */
 export const evictionSuspects = (facts: KubernetesFacts, nodes: readonly string[], policy: DrainPolicy): KubePod[] =>
   nodes

@@ -4,7 +4,7 @@ import { type Failure, failure } from '../../model/failure.ts'
 import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../model/kubernetes.ts'
 import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
 import { takesPods } from './fits-elsewhere.ts'
-import { forecastDrain } from './forecast.ts'
+import { fitNowhere, forecastDrain } from './forecast.ts'
 
 export type PlannedDrains = {
   /** the part in Kubernetes of each node that it knows */
@@ -79,10 +79,12 @@ export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Clust
   if (isOff) return without('drains are switched off')
   if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))
     return without('no other node takes pods, so there is nowhere to drain to')
-  const stuck = obstacles.filter((o) => o.kind === 'nowhere').length
-  const isProtected = obstacles.some((o) => o.blocks)
-  if (evicts.length > 0 && stuck === evicts.length && !isProtected) return without('its pods fit on no other node')
-  return { ...base, drain: true }
+  // what else comes to it until its turn is moved again, so that it is cordoned all the same
+  return {
+    ...base,
+    drain: true,
+    ...(fitNowhere({ evicts, obstacles }) ? { whyNot: 'its pods fit on no other node' } : {}),
+  }
 }
 
 /** Every mark is that of a run which no longer exists: plans are made under the cluster's lock. */

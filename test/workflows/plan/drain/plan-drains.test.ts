@@ -76,7 +76,7 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
     [],
   ],
   [
-    'does not drain a node whose pods fit on no other one',
+    'cordons a node whose pods fit on no other one, and says that nothing is evicted',
     plan(
       seen({
         pods: [
@@ -86,7 +86,7 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
         ],
       }),
     ),
-    false,
+    true,
     'its pods fit on no other node',
     [],
   ],
