@@ -19,10 +19,17 @@ export async function dieAfterRecord(lab: TestLab, records: number): Promise<boo
   return false
 }
 
-/** Runs the upgrade and kills it as soon as the lab has logged a fitting event. */
-export async function dieWhenLogged(lab: TestLab, fits: (event: LoggedEvent) => boolean): Promise<void> {
+/**
+ * Runs the upgrade and kills it as soon as the lab has logged a fitting event; the outcome of `step` never gets into its
+ * journal before.
+ */
+export async function dieWhenLogged(
+  lab: TestLab,
+  { step, fits }: { step: string; fits: (event: LoggedEvent) => boolean },
+): Promise<void> {
   const from = lab.log().length
-  const upgrade = startEntry(lab, { flags })
+  const env = { ...process.env, HOLD_OUTCOME_OF: step }
+  const upgrade = startEntry(lab, { flags, env, preload: join(import.meta.dirname, 'hold-outcome.ts') })
   await Promise.race([
     lab.logged(fits, { from, deadlineMs: 120_000 }),
     upgrade.exited.then(({ code, stderr }) => assert.unreachable(`it ended (${code}) before the event:\n${stderr}`)),
