@@ -21,7 +21,11 @@ export type NodeReport = Pick<
   role: 'controlplane' | 'worker'
   reachability: Reachability
   etcd?: { pid: number | undefined; healthy: boolean }
+  /** its Node as the API server has it; absent without Kubernetes, or before it has registered */
+  kubernetes?: KubeNodeReport
 }
+
+export type KubeNodeReport = { ready: boolean; cordoned: boolean; pods: number }
 
 export type ControlReply = {
   error?: string

@@ -93,10 +93,12 @@ export async function startLab(
     nodes: machines.map((machine) => {
       const { stage, ready, version, bootId, slots, runningSlot, defaultSlot } = machine.state()
       const { name, address, role, etcd } = machine
+      const kubeNode = kubernetes?.report(name)
       return {
         ...{ name, address, role, stage, ready, version, bootId, slots, runningSlot, defaultSlot },
         reachability: machine.reachability(),
         ...(etcd === undefined ? {} : { etcd: { pid: etcd.pid, healthy: etcd.healthy } }),
+        ...(kubeNode === undefined ? {} : { kubernetes: kubeNode }),
       }
     }),
   })

@@ -1,4 +1,4 @@
-import type { ControlReply } from './control.ts'
+import type { ControlReply, KubeNodeReport } from './control.ts'
 
 /** The lab's state as lines for a terminal: a row for each node, then the faults. */
 export function describeLab(reply: ControlReply): string[] {
@@ -17,9 +17,10 @@ export function describeLab(reply: ControlReply): string[] {
       node.reachability === 'silent' ? `${stage}, unreachable` : stage,
       `${node.version} in ${node.runningSlot}${waiting}`,
       etcd,
+      describeKubernetes(node.kubernetes),
     ]
   })
-  const table = [['NODE', 'ADDRESS', 'ROLE', 'STAGE', 'VERSION', 'ETCD'], ...rows]
+  const table = [['NODE', 'ADDRESS', 'ROLE', 'STAGE', 'VERSION', 'ETCD', 'KUBERNETES'], ...rows]
   const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? []
   const { inForce = [], waiting = [] } = reply.faults ?? {}
   return [
@@ -32,4 +33,10 @@ export function describeLab(reply: ControlReply): string[] {
     ...inForce.map((fault) => `fault in force: ${fault.name} on ${fault.node}`),
     ...waiting.map((fault) => `fault waiting for "${fault.when}": ${fault.name} on ${fault.node}`),
   ]
+}
+
+function describeKubernetes(node: KubeNodeReport | undefined): string {
+  if (node === undefined) return '-'
+  const state = `${node.ready ? 'ready' : 'not ready'}${node.cordoned ? ', cordoned' : ''}`
+  return `${state}, ${node.pods} ${node.pods === 1 ? 'pod' : 'pods'} ready`
 }

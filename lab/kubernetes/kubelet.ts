@@ -4,6 +4,7 @@ import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
 import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
 import type { Informer } from './informer.ts'
+import { isReady } from './is-ready.ts'
 
 /** machine seconds: a container starts, and ends when it is asked to and nothing slows it */
 const startSeconds = 2
@@ -354,11 +355,7 @@ const isMirror = (pod: KubeObject): boolean => pod.metadata.annotations?.['kuber
 
 const isOver = (pod: KubeObject): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 
-const runs = (pod: KubeObject): boolean =>
-  pod.status?.phase === 'Running' &&
-  (pod.status.conditions as { type: string; status: string }[] | undefined)?.some(
-    ({ type, status }) => type === 'Ready' && status === 'True',
-  ) === true
+const runs = (pod: KubeObject): boolean => pod.status?.phase === 'Running' && isReady(pod)
 
 const timestamp = (clock: Clock): string =>
   clock

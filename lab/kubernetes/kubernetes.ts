@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { virtualIp } from '../addresses.ts'
 import type { Clock } from '../clock.ts'
+import type { KubeNodeReport } from '../control.ts'
 import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
 import type { ApiClient, KubeObject } from './api-client.ts'
@@ -8,6 +9,7 @@ import { bootstrapManifests } from './bootstrap-manifests.ts'
 import type { ClusterIdentity } from './cluster-identity.ts'
 import { type ApiHost, Entrances } from './entrances.ts'
 import { Informer } from './informer.ts'
+import { isReady } from './is-ready.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { type Boot, Kubelet, type KubeletOptions, type KubeletWorld } from './kubelet.ts'
 import { KubernetesFaults } from './kubernetes-faults.ts'
@@ -62,6 +64,7 @@ export class LabKubernetes {
   #api: ApiClient | undefined
   #entrances: Entrances | undefined
   #witness: Witness | undefined
+  #seen: { nodes: Informer; pods: Informer } | undefined
 
   constructor(options: KubernetesOptions) {
     this.#options = options
@@ -106,6 +109,7 @@ export class LabKubernetes {
     const budgets = new Informer(api, '/apis/policy/v1/poddisruptionbudgets')
     this.#witness = new Witness({ log, pods, nodes, budgets })
     await Promise.all([pods, nodes, budgets].map((informer) => informer.start(signal)))
+    this.#seen = { nodes, pods }
     const storage = new Storage({ api, clock, faults, log, signal })
     this.#begin({ api, pods, volumesReady: storage.isReady, clock, faults, log, speed })
     new KubernetesFaults({
@@ -119,6 +123,14 @@ export class LabKubernetes {
     const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
     await applyManifests(api, objects, signal)
     await this.#untilRunning(api, pods, objects)
+  }
+
+  /** The node as the API server has it; undefined until it has registered. */
+  report(name: string): KubeNodeReport | undefined {
+    const node = this.#seen?.nodes.find(name)
+    if (node === undefined) return undefined
+    const pods = this.#seen?.pods.all().filter((pod) => pod.spec?.nodeName === name && isReady(pod)) ?? []
+    return { ready: isReady(node), cordoned: node.spec?.unschedulable === true, pods: pods.length }
   }
 
   kubeconfig(): Promise<string> {

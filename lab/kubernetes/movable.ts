@@ -1,4 +1,5 @@
 import type { KubeObject } from './api-client.ts'
+import { isReady } from './is-ready.ts'
 
 /** A pod that a drain moves: neither static, nor of a DaemonSet, nor finished. */
 export function isEvictable({ metadata, status }: KubeObject): boolean {
@@ -16,8 +17,6 @@ type Toleration = { key?: string; operator?: string; value?: string; effect?: st
  */
 export function couldRunOn(pod: KubeObject, node: KubeObject, pods: readonly KubeObject[]): boolean {
   const { spec } = pod
-  const conditions = (node.status?.conditions ?? []) as { type: string; status: string }[]
-  const isReady = conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
   const labels = node.metadata.labels ?? {}
   const selector = Object.entries((spec.nodeSelector ?? {}) as Record<string, string>)
   const taints = ((node.spec?.taints ?? []) as Taint[]).filter(({ effect }) => effect !== 'PreferNoSchedule')
@@ -30,7 +29,7 @@ export function couldRunOn(pod: KubeObject, node: KubeObject, pods: readonly Kub
         (operator === 'Exists' || value === (taint.value ?? '')),
     )
   return (
-    isReady &&
+    isReady(node) &&
     node.spec?.unschedulable !== true &&
     selector.every(([key, value]) => labels[key] === value) &&
     taints.every(tolerated) &&

@@ -1,5 +1,6 @@
 import type { ApiClient, KubeObject } from './api-client.ts'
 import type { Informer } from './informer.ts'
+import { isReady } from './is-ready.ts'
 
 /** Controllers whose pods are waited for, by kind. */
 const paths: Readonly<Record<string, string>> = {
@@ -26,8 +27,3 @@ export async function notRunning(api: ApiClient, pods: Informer, objects: readon
     return wanted !== undefined && (ready ?? 0) >= wanted ? [] : [says]
   })
 }
-
-const isReady = (pod: KubeObject | undefined): boolean =>
-  ((pod?.status?.conditions ?? []) as { type: string; status: string }[]).some(
-    ({ type, status }) => type === 'Ready' && status === 'True',
-  )

@@ -4,6 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Invariant } from '../../lab/check.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
+import { describeLab } from '../../lab/status.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
 import { untilWell } from '../support/lab-changes.ts'
 import { budgetOver, daemon, database, deployment } from '../support/workloads.ts'
@@ -133,6 +134,7 @@ test('tells a node that a run left cordoned', async () => {
   await kubectl('patch', 'node', 'k8s-2', '--type=merge', `--patch=${JSON.stringify(patch)}`)
   await logged((e) => e.type === 'node.cordoned' && e.run === 'r', from)
   breaks('cordons-lifted')
+  assert.match(describeLab(await lab.status()).join('\n'), /\nk8s-2 .* ready, cordoned, \d+ pods ready\n/)
   await kubectl('uncordon', 'k8s-2')
   await logged((e) => e.type === 'node.uncordoned', from)
   assert.not.ok(broken().has('cordons-lifted'))

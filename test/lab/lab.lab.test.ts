@@ -83,7 +83,7 @@ test('status shows every node, what waits in its other slot, and the faults', as
   await lab.fault({ name: 'wrong-ca', node: 'k8s-2', when: 'k8s-3 ready' })
   const { code, stdout } = entry('status')
   assert.is(code, 0)
-  assert.match(stdout, /k8s-3 +127\.[\d.]+ +controlplane +running, ready +v1\.13\.5 in A +healthy/)
+  assert.match(stdout, /k8s-3 +127\.[\d.]+ +controlplane +running, ready +v1\.13\.5 in A +healthy +-/)
   assert.match(stdout, 'fault in force: slow-boot on k8s-1')
   assert.match(stdout, 'fault waiting for "k8s-3 ready": wrong-ca on k8s-2')
   await lab.cure()
