@@ -223,7 +223,7 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
       front.emit({ type: 'waiting', step: 'abandon', for: what, ...(last === undefined ? {} : { last }) })
     const open = [...unfinishedIntents(journal.records).values()].flat()
     for (const { processFile, step } of open) {
-      await waitForOrphan(processFile, { step, signal: stop.requested, waiting }).catch((error: unknown) => {
+      await waitForOrphan(processFile, step, { signal: stop.requested, waiting }).catch((error: unknown) => {
         if (!stop.requested.aborted) throw error
       })
     }

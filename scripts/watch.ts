@@ -11,13 +11,15 @@ export type Watch<Seen> = {
   deadlineMs: number
   /** pause between two looks */
   everyMs: number
-  signal: AbortSignal
-  waiting: (what: string, last?: string) => void
 }
 
+/** Who waits: how it is told to stop, and who hears what it waits for. */
+export type Waiter = { signal: AbortSignal; waiting: (what: string, last?: string) => void }
+
 /** `met: false` means that the deadline passed; rejects with the signal's reason when aborted. */
-export async function watch<Seen>(options: Watch<Seen>): Promise<{ met: boolean; seen: Seen }> {
-  const { what, look, until, say, deadlineMs, everyMs, signal, waiting } = options
+export async function watch<Seen>(waiter: Waiter, options: Watch<Seen>): Promise<{ met: boolean; seen: Seen }> {
+  const { signal } = waiter
+  const { what, look, until, say, deadlineMs, everyMs } = options
   const deadline = Date.now() + deadlineMs
   let said: string | undefined
   for (;;) {
@@ -25,7 +27,7 @@ export async function watch<Seen>(options: Watch<Seen>): Promise<{ met: boolean;
     const seen = await look()
     if (until(seen)) return { met: true, seen }
     const last = say?.(seen)
-    if (said === undefined || last !== said) waiting(what, last)
+    if (said === undefined || last !== said) waiter.waiting(what, last)
     said = last ?? ''
     const leftMs = deadline - Date.now()
     if (leftMs <= 0) return { met: false, seen }

@@ -160,7 +160,7 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: read
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
     // each process that died in this step may have left its command behind
-    for (const { processFile } of before) await waitForOrphan(processFile, { step, signal, waiting })
+    for (const { processFile } of before) await waitForOrphan(processFile, step, { signal, waiting })
     const lost = changes ? await run.confirm(signal) : undefined
     if (lost) return { effect, startedAt, outcome: undefined, lost }
     const work = body(effect.input as never, {

@@ -1,14 +1,7 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
 import { readFileSync, statSync } from 'node:fs'
-import { watch } from '../watch.ts'
+import { type Waiter, watch } from '../watch.ts'
 import { processStartedAt } from './process-identity.ts'
-
-export type OrphanPolicy = {
-  /** what the command was started for */
-  step: string
-  signal: AbortSignal
-  waiting(what: string, last?: string): void
-}
 
 /** These write a slot of the node, now or after they have looked at the image: never cut off by us. */
 const LEFT_ALONE: readonly string[] = ['install', 'upgrade']
@@ -16,19 +9,20 @@ const LEFT_ALONE: readonly string[] = ['install', 'upgrade']
 /** longest time for which a command of a dead run is waited for; it had a deadline of its own, which died with its run */
 const DEADLINE_MS = 30 * 60_000
 
-/** Returns when the process that the file names has ended. Ends its group where that is allowed. */
-export async function waitForOrphan(processFile: string, { step, signal, waiting }: OrphanPolicy): Promise<void> {
+/**
+ * Returns when the process that the file names has ended, which was started for `step`. Ends its group where that is
+ * allowed.
+ */
+export async function waitForOrphan(processFile: string, step: string, waiter: Waiter): Promise<void> {
   const pid = orphanPid(processFile)
   if (pid === undefined) return
   if (!LEFT_ALONE.includes(step)) endGroup(pid)
-  await watch({
+  await watch(waiter, {
     what: `the command of an earlier run (pid ${pid}) to end`,
     look: async () => orphanPid(processFile),
     until: (seen) => seen === undefined,
     deadlineMs: DEADLINE_MS,
     everyMs: 100,
-    signal,
-    waiting,
   })
 }
 

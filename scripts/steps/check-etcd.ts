@@ -14,15 +14,13 @@ const PATIENCE_MS = 20_000
 export const checkEtcd =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<GateOutput>> => {
-    const { met, seen } = await watch({
+    const { met, seen } = await watch(context, {
       what: `etcd to bear the loss of ${plan.node}`,
       look: () => look(world, plan.node, context),
       until: ({ failures }) => failures.length === 0 || !failures.every(mayPass),
       say: ({ failures }) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
       deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
       everyMs: 500,
-      signal: context.signal,
-      waiting: (what, last) => context.waiting(what, last),
     })
     const [first, ...others] = seen.failures
     if (met && !first) return { ok: true, value: { leads: seen.leads } }

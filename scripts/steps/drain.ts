@@ -19,14 +19,12 @@ export const drain =
     const name = plan.kubernetes?.name ?? plan.node
     const { timeoutMs } = world.cluster.operations.drain
     const deadline = Date.now() + timeoutMs
-    const { met, seen } = await watch({
+    const { met, seen } = await watch(context, {
       what: `${plan.node} to be drained`,
       look: () => attempt(world, plan, Math.max(1_000, deadline - Date.now()), context),
       until: ({ cordoned, read }) => !cordoned.ok || (read?.ok === true && isEmptied(world, read.value, name)),
       deadlineMs: timeoutMs,
       everyMs: 1_000,
-      signal: context.signal,
-      waiting: (what, last) => context.waiting(what, last),
     })
     if (!seen.cordoned.ok) return seen.cordoned
     return met ? untilDetached(world, plan, context) : { ok: false, failure: blocked(world, name, seen) }
@@ -99,15 +97,13 @@ const stillThere = (pod: KubePod): string =>
 /** A node that goes down with volumes attached keeps them from the pods that moved. */
 async function untilDetached(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
   const name = plan.kubernetes?.name ?? plan.node
-  const { met, seen } = await watch({
+  const { met, seen } = await watch(context, {
     what: `the volumes of ${plan.node} to be detached`,
     look: () => world.kubernetes.read(asking(world, plan, context)),
     until: (read) => read.ok && attachedTo(read.value, name).length === 0,
     say: (read) => (read.ok ? attachedTo(read.value, name).join(', ') : (read.failure.detail ?? '')),
     deadlineMs: world.cluster.operations.drain.detachMs,
     everyMs: 500,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   if (met) return { ok: true, value: undefined }
   const detail = seen.ok ? `still attached: ${attachedTo(seen.value, name).join(', ')}` : (seen.failure.detail ?? '')

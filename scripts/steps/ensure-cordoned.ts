@@ -10,7 +10,7 @@ import { asking, type World } from './world.ts'
  */
 export async function ensureCordoned(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
   const name = plan.kubernetes?.name ?? plan.node
-  const { met, seen } = await watch({
+  const { met, seen } = await watch(context, {
     what: `${plan.node} to be cordoned`,
     look: async (): Promise<Result<boolean>> => {
       const options = asking(world, plan, context)
@@ -32,8 +32,6 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
     say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
     deadlineMs: world.cluster.operations.deadlines.observeMs,
     everyMs: 300,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   if (met && seen.ok) return { ok: true, value: undefined }
   const detail = seen.ok ? 'somebody else changes the node all the time' : seen.failure.detail

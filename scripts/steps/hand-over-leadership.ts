@@ -20,14 +20,12 @@ export const handOverLeadership =
       processFile,
       timeoutMs: world.cluster.operations.deadlines.observeMs,
     })
-    const { met } = await watch({
+    const { met } = await watch(context, {
       what: `${plan.node} to lead etcd no more`,
       look: leads,
       until: (still) => !still,
       deadlineMs: call.ok ? world.cluster.operations.deadlines.observeMs : 0,
       everyMs: 200,
-      signal,
-      waiting: (what, last) => context.waiting(what, last),
     })
     if (met) return { ok: true, value: undefined }
     return {

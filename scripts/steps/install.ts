@@ -44,14 +44,12 @@ export const install =
 
 /** The node's facts once no installation runs on it. */
 async function settled(world: World, plan: NodePlan, context: StepContext): Promise<Result<Inspection>> {
-  const { met, seen } = await watch({
+  const { met, seen } = await watch(context, {
     what: `the installation that runs on ${plan.node} to end`,
     look: () => world.talos.inspect(declaredNode(world, plan.node), reading(world, context)),
     until: (facts) => !facts.ok || facts.value.otherSlot.state !== 'installing',
     deadlineMs: world.cluster.operations.deadlines.installMs,
     everyMs: 500,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   return met
     ? seen

@@ -17,7 +17,7 @@ export async function liftCordon(
     const patched = await world.kubernetes.uncordon(node.value, options)
     return patched.ok ? { ok: true, value: false } : patched
   }
-  const { met, seen } = await watch({
+  const { met, seen } = await watch(context, {
     what: `${name} to be uncordoned`,
     // a patch that went through is seen to have done so, right away
     look: async () => {
@@ -28,8 +28,6 @@ export async function liftCordon(
     say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
     deadlineMs: world.cluster.operations.deadlines.readyMs,
     everyMs: 300,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   if (met) return { ok: true, value: undefined }
   const why = seen.ok ? 'somebody else changes the node all the time' : (seen.failure.detail ?? seen.failure.reason)

@@ -10,7 +10,7 @@ export const passGates =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     for (const gate of world.cluster.operations.gates) {
       const deadline = Date.now() + gate.timeoutMs
-      const { met, seen } = await watch({
+      const { met, seen } = await watch(context, {
         what: `the gate "${gate.name}"`,
         look: () => {
           const { signal } = context
@@ -21,8 +21,6 @@ export const passGates =
         until: (passed) => passed.ok || passed.failure.reason !== 'kubernetes-unreachable',
         deadlineMs: gate.timeoutMs,
         everyMs: 500,
-        signal: context.signal,
-        waiting: (what, last) => context.waiting(what, last),
       })
       if (met && seen.ok) continue
       const why = seen.ok ? '' : `: ${seen.failure.detail ?? seen.failure.reason}`

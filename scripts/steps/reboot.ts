@@ -79,14 +79,12 @@ async function request(
   const timeoutMs = world.cluster.operations.deadlines.observeMs
   const call = await world.talos.reboot(node, { signal, processFile, timeoutMs })
   if (!call.ok && call.failure.reason === 'permission-denied') return call.failure
-  await watch({
+  await watch(context, {
     what: `${plan.node} to act on the request to reboot`,
     look: () => world.talos.glance(node, reading(world, context)),
     until: (glance) => !glance.ok || glance.value.bootId !== bootId || !isUp(glance.value),
     deadlineMs: call.ok ? ACTS_WITHIN_MS.accepted : ACTS_WITHIN_MS.failed,
     everyMs: 200,
-    signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   return call.ok ? undefined : call.failure
 }

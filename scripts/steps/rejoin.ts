@@ -38,15 +38,13 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
     )
     return isReady
   }
-  const { met } = await watch({
+  const { met } = await watch(context, {
     what: `${node.name} to be running and ready`,
     look,
     until: Boolean,
     say: () => last,
     deadlineMs: readyMs,
     everyMs: 200,
-    signal: context.signal,
-    waiting: (what, seen) => context.waiting(what, seen),
   })
   if (met) return { ok: true, value: undefined }
   return { ok: false, failure: failure('never-ready', { detail: last, hint: `talosctl -n ${node.name} services` }) }
@@ -55,7 +53,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
 async function untilVoting(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
   const controlPlanes = controlPlanesOf(world.cluster)
   const { lagBound } = world.cluster.operations.etcd
-  const { met, seen } = await watch({
+  const { met, seen } = await watch(context, {
     what: `etcd member of ${node.name} to vote and catch up`,
     look: () => world.talos.observeEtcd(controlPlanes, reading(world, context)),
     until: (etcd) => etcd.members.some((m) => m.node === node.name && isHealthyVoter(m, etcd, lagBound)),
@@ -67,8 +65,6 @@ async function untilVoting(world: World, node: NodeDeclaration, context: StepCon
     },
     deadlineMs: world.cluster.operations.deadlines.etcdMs,
     everyMs: 200,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   if (met) return { ok: true, value: undefined }
   const member = seen.members.find((m) => m.node === node.name)

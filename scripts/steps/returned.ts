@@ -23,7 +23,7 @@ export async function watchReturn(
 ): Promise<{ met: boolean; glance?: Glance }> {
   const declared = declaredNode(world, node)
   let askedAt = 0
-  const { met, seen } = await watch<Sight>({
+  const { met, seen } = await watch<Sight>(context, {
     what: options.what,
     look: async () => {
       const answers = await world.knocks(declared, context.signal)
@@ -36,8 +36,6 @@ export async function watchReturn(
       glance?.ok ? `${glance.value.stage}, ${glance.value.version}` : answers ? 'answers no question yet' : 'down',
     deadlineMs: options.deadlineMs,
     everyMs: 100,
-    signal: context.signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   return { met, ...(seen.glance?.ok ? { glance: seen.glance.value } : {}) }
 }

@@ -17,7 +17,7 @@ export const settle =
     const { name, kubeletVersion } = kubernetes
     const { soakMs } = world.cluster.operations.upgrade
     let since: number | undefined
-    const { met, seen } = await watch({
+    const { met, seen } = await watch(context, {
       what: `${plan.node} to be ready in Kubernetes${soakMs > 0 ? `, for ${soakMs / 1000} s` : ''}`,
       look: async (): Promise<{ missing: string }> => {
         const options = asking(world, plan, context)
@@ -48,8 +48,6 @@ export const settle =
       say: ({ missing }) => (missing === '' ? 'ready' : `not ready: ${missing}`),
       deadlineMs: world.cluster.operations.deadlines.readyMs + soakMs,
       everyMs: 500,
-      signal: context.signal,
-      waiting: (what, last) => context.waiting(what, last),
     })
     if (met) return { ok: true, value: undefined }
     return {

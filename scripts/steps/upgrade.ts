@@ -100,14 +100,12 @@ async function request(
   const { signal, processFile } = context
   const timeoutMs = world.cluster.operations.deadlines.installMs
   const call = await world.talos.upgradeLegacy(node, plan.image, { signal, processFile, force, timeoutMs })
-  await watch({
+  await watch(context, {
     what: `${plan.node} to begin the upgrade`,
     look: () => world.talos.glance(node, reading(world, context)),
     until: (glance) => !glance.ok || note(went, glance.value, bootId) || went.underWay,
     deadlineMs: call.ok ? ACTS_WITHIN_MS.accepted : ACTS_WITHIN_MS.failed,
     everyMs: 200,
-    signal,
-    waiting: (what, last) => context.waiting(what, last),
   })
   return call.ok ? undefined : call.failure
 }
