@@ -78,81 +78,62 @@ function obstaclesOf(
   policy: DrainPolicy,
 ): Obstacle[] {
   const name = podName(pod)
-  const isBare = pod.controller === undefined
+  const { terminating, controller, emptyDirs, finalizers } = pod
   const goesElsewhere = fitsElsewhere(pod, facts.nodes, facts.pods)
-  const obstacles: Obstacle[] = []
-  const budgets = policy.disableEviction || pod.terminating ? [] : budgetsOf(pod, facts)
-  const [budget] = budgets
-  const trial = facts.trials[name]
-  if (budgets.length > 1 && trial?.allowed !== true) {
-    obstacles.push({
-      kind: 'two-budgets',
-      pod: name,
-      blocks: true,
-      budget: podName(budget ?? pod),
-      detail: `${name} is under ${budgets.length} PodDisruptionBudgets (${budgets.map((b) => b.name).join(', ')}), and the API server evicts no such pod`,
-    })
-  } else if (budget !== undefined && forbids(budget, pod) && trial?.allowed !== true) {
-    obstacles.push({
-      kind: 'budget',
-      pod: name,
-      blocks: true,
-      budget: podName(budget),
-      disruptionsAllowed: budget.disruptionsAllowed,
-      detail: `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${budget.currentHealthy} of ${budget.expectedPods} healthy, ${budget.desiredHealthy} needed)`,
-    })
-  } else if (budget !== undefined && !goesElsewhere && isBeyond(pod, leaving, budget, facts)) {
-    obstacles.push({
-      kind: 'budget',
-      pod: name,
-      blocks: true,
-      budget: podName(budget),
-      disruptionsAllowed: budget.disruptionsAllowed,
-      detail: `the PodDisruptionBudget ${podName(budget)} allows ${budget.disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one`,
-    })
+  const holdsUp = (kind: Obstacle['kind'], detail: string): Obstacle => ({ kind, pod: name, blocks: false, detail })
+  const moves = (): Obstacle[] => {
+    if (terminating) return []
+    if (controller === undefined) return [barePod(name, policy)]
+    if (!goesElsewhere) return [holdsUp('nowhere', `${name} fits on no other node, and waits until this one is back`)]
+    const alone = `${name} is the only one of its ${controller.kind} ${controller.name}: nobody serves while it moves`
+    return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }
-  if (isBare && !pod.terminating) {
-    obstacles.push({
-      kind: 'bare',
-      pod: name,
-      blocks: !policy.force,
-      detail: policy.force
-        ? `${name} has no controller: once evicted it is gone`
-        : `${name} has no controller, so nothing would bring it back: kubectl does not drain it without drain.force`,
-    })
+  return [
+    ...(policy.disableEviction ? [] : budgetObstacles(pod, { leaving, facts, goesElsewhere })),
+    ...moves(),
+    ...(emptyDirs.length > 0 ? [holdsUp('local-data', `${name} loses its emptyDir ${emptyDirs.join(', ')}`)] : []),
+    ...(finalizers.length > 0
+      ? [holdsUp('finalizer', `${name} goes only when somebody has taken away ${finalizers.join(', ')}`)]
+      : []),
+  ]
+}
+
+const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
+  kind: 'bare',
+  pod: name,
+  blocks: !force,
+  detail: force
+    ? `${name} has no controller: once evicted it is gone`
+    : `${name} has no controller, so nothing would bring it back: kubectl does not drain it without drain.force`,
+})
+
+/** What the budgets of a pod forbid, unless the API server said that it would let the pod go. */
+function budgetObstacles(
+  pod: KubePod,
+  around: { leaving: readonly KubePod[]; facts: KubernetesFacts; goesElsewhere: boolean },
+): Obstacle[] {
+  const { leaving, facts, goesElsewhere } = around
+  const [budget, ...others] = pod.terminating ? [] : budgetsOf(pod, facts)
+  if (budget === undefined) return []
+  const name = podName(pod)
+  const isAllowed = facts.trials[name]?.allowed === true
+  const blocks = { pod: name, blocks: true, budget: podName(budget) }
+  const { disruptionsAllowed, currentHealthy, expectedPods, desiredHealthy } = budget
+  if (others.length > 0 && !isAllowed) {
+    const names = [budget, ...others].map((b) => b.name)
+    const detail = `${name} is under ${names.length} PodDisruptionBudgets (${names.join(', ')}), and the API server evicts no such pod`
+    return [{ ...blocks, kind: 'two-budgets', detail }]
   }
-  if (!goesElsewhere && !isBare && !pod.terminating) {
-    obstacles.push({
-      kind: 'nowhere',
-      pod: name,
-      blocks: false,
-      detail: `${name} fits on no other node, and waits until this one is back`,
-    })
-  } else if (!isBare && !pod.terminating && isAlone(pod, facts)) {
-    obstacles.push({
-      kind: 'single-replica',
-      pod: name,
-      blocks: false,
-      detail: `${name} is the only one of its ${pod.controller?.kind} ${pod.controller?.name}: nobody serves while it moves`,
-    })
+  if (forbids(budget, pod) && !isAllowed) {
+    const numbers = `${currentHealthy} of ${expectedPods} healthy, ${desiredHealthy} needed`
+    const detail = `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${numbers})`
+    return [{ ...blocks, kind: 'budget', disruptionsAllowed, detail }]
   }
-  if (pod.emptyDirs.length > 0) {
-    obstacles.push({
-      kind: 'local-data',
-      pod: name,
-      blocks: false,
-      detail: `${name} loses its emptyDir ${pod.emptyDirs.join(', ')}`,
-    })
+  if (!goesElsewhere && isBeyond(pod, leaving, budget, facts)) {
+    const detail = `the PodDisruptionBudget ${podName(budget)} allows ${disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one`
+    return [{ ...blocks, kind: 'budget', disruptionsAllowed, detail }]
   }
-  if (pod.finalizers.length > 0) {
-    obstacles.push({
-      kind: 'finalizer',
-      pod: name,
-      blocks: false,
-      detail: `${name} goes only when somebody has taken away ${pod.finalizers.join(', ')}`,
-    })
-  }
-  return obstacles
+  return []
 }
 
 /** The budget lets some pods of the node go, and this one comes after those. */
