@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FaultRequest } from './fault-board.ts'
 import type { KubeObject } from './kubernetes/api-client.ts'
+import type { Operator } from './kubernetes/kubernetes.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
 import type { MachineSpec } from './lab-file.ts'
 import type { Timings } from './timings.ts'
@@ -23,7 +24,7 @@ export type LabConfig = {
   kubernetes?: {
     tools: KubernetesTools
     workloads: KubeObject[]
-    operators: readonly 'longhorn'[]
+    operators: readonly Operator[]
   }
   /** the cluster's OS certificate authority, PEM */
   authority: { crt: string; key: string }

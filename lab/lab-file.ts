@@ -68,7 +68,7 @@ const file = v.strictObject({
         [],
       ),
       /** operators that the lab plays */
-      operators: v.optional(v.array(v.picklist(['longhorn'])), []),
+      operators: v.optional(v.array(v.picklist(['cloudnative-pg', 'longhorn'])), []),
     }),
     {},
   ),

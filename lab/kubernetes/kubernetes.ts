@@ -6,6 +6,7 @@ import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
 import type { ApiClient, KubeObject } from './api-client.ts'
 import { bootstrapManifests } from './bootstrap-manifests.ts'
+import { CloudNativePg } from './cloudnative-pg.ts'
 import type { ClusterIdentity } from './cluster-identity.ts'
 import { type ApiHost, Entrances } from './entrances.ts'
 import { Informer } from './informer.ts'
@@ -30,12 +31,15 @@ export type MachineKubelet = {
   stop(): void
 }
 
+/** Operators whose part in a drain the lab plays. */
+export type Operator = 'cloudnative-pg' | 'longhorn'
+
 export type KubernetesOptions = {
   identity: ClusterIdentity
   tools: KubernetesTools
   /** what runs in it besides what Talos brings */
   workloads: readonly KubeObject[]
-  operators: readonly 'longhorn'[]
+  operators: readonly Operator[]
   /** names of the machines */
   nodes: readonly string[]
   dir: string
@@ -120,6 +124,8 @@ export class LabKubernetes {
     })
     await storage.start(names)
     if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()
+    if (this.#options.operators.includes('cloudnative-pg'))
+      new CloudNativePg({ api, pods, nodes, clock, signal }).start()
     const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
     await applyManifests(api, objects, signal)
     await this.#untilRunning(api, pods, objects)

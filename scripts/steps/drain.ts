@@ -70,7 +70,8 @@ function blocked(world: World, name: string, { read, drained }: Attempt): Failur
   const said = drained?.ok === false ? drained.failure.detail : undefined
   if (!read?.ok) return failure('drain-blocked', { detail: said ?? read?.failure.detail ?? 'Kubernetes is silent' })
   const facts = { ...read.value, trials: {}, gates: [] }
-  const policy = world.cluster.operations.drain
+  // what was to be lifted was not
+  const policy = { ...world.cluster.operations.drain, liftedBudgets: [] }
   const { obstacles } = forecastDrain(facts, name, policy)
   const blocking = obstacles.filter((o) => o.blocks)
   const whoBlocks =

@@ -134,7 +134,7 @@ test('tells who blocks a drain while it goes on', async () => {
   )
   const policy = {
     ...{ enabled: true, timeoutMs: 9_000, detachMs: 1, force: false, disableEviction: false },
-    ...({ whenBlocked: 'refuse', whenGivenUp: 'stop' } as const),
+    ...({ liftedBudgets: [], whenBlocked: 'refuse', whenGivenUp: 'stop' } as const),
   }
   const drained = await kubernetes.drain(
     'a',

@@ -8,6 +8,7 @@ import { type Breach, checkLog } from '../../lab/check.ts'
 import { askLab, type ControlReply, type ControlRequest } from '../../lab/control.ts'
 import { labDown } from '../../lab/down.ts'
 import type { FaultRequest } from '../../lab/fault-board.ts'
+import type { Operator } from '../../lab/kubernetes/kubernetes.ts'
 import type { KubernetesTools } from '../../lab/kubernetes/servers.ts'
 import { labPaths, socketPathFor } from '../../lab/lab-config.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
@@ -44,7 +45,7 @@ export type LabWishes = {
   /** Kubernetes objects that are there from the start */
   workloads?: object[]
   /** operators that the lab plays */
-  operators?: 'longhorn'[]
+  operators?: Operator[]
   /** merged into `machine:` of lab.yaml: platform, secureBoot, disks, … */
   machine?: object
 }

@@ -26,11 +26,16 @@ export const deployment = (name: string, replicas: number, spec: object = spread
   spec: { replicas, selector: labels(name), template: template(name, spec) },
 })
 
-export const budgetOver = (app: string, spec: { minAvailable: number | string } | { maxUnavailable: number }) => ({
+/** Over the pods of the app that it is called after, unless others are named. */
+export const budgetOver = (
+  name: string,
+  spec: { minAvailable: number | string } | { maxUnavailable: number },
+  matchLabels: object = { app: name },
+) => ({
   apiVersion: 'policy/v1',
   kind: 'PodDisruptionBudget',
-  metadata: { name: app, namespace: 'default' },
-  spec: { ...spec, selector: labels(app) },
+  metadata: { name, namespace: 'default' },
+  spec: { ...spec, selector: { matchLabels } },
 })
 
 /** Each replica on a node of its own, with a volume. */
@@ -60,6 +65,13 @@ export const database = (name: string, replicas: number) => ({
     ],
   },
 })
+
+/** The same, with more labels on its pods. */
+export function labelled(workload: ReturnType<typeof database>, more: Record<string, string>): typeof workload {
+  const { metadata, ...rest } = workload.spec.template
+  const template = { ...rest, metadata: { labels: { ...metadata.labels, ...more } } }
+  return { ...workload, spec: { ...workload.spec, template } }
+}
 
 /** On every node, tied to it. */
 export const daemon = (name: string) => ({

@@ -1,11 +1,11 @@
-// limit: 400 s
+// limit: 900 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
-import { budgetOver, database, deployment } from '../support/workloads.ts'
+import { budgetOver, database, deployment, labelled } from '../support/workloads.ts'
 
 const names = ['k8s-1', 'worker-1', 'worker-2'] as const
 const flags = ['--accept-etcd-outage']
@@ -46,16 +46,42 @@ test('the instance managers of Longhorn hold a drain up until the volumes are de
   withLab({ operators: ['longhorn'], workloads: [deployment('web', 2), database('db', 2)] }, async (lab) => {
     const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
     assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
-    const run = await runUpgrade(lab, { flags, operations: { upgrade, drain: { whenBlocked: 'try' } } })
+    const run = await runUpgrade(lab, {
+      flags,
+      operations: { upgrade, drain: { liftedBudgets: ['longhorn-system/*'] } },
+    })
     assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
     await assertUpgraded(lab, 'v1.13.9', all)
-    const put = lab.log().filter((e) => e.type === 'pod.evicted' && !e.dryRun && e.pod.includes('instance-manager'))
-    assert.ok(
-      put.some((e) => e.type === 'pod.evicted' && e.code === 429) &&
-        put.some((e) => e.type === 'pod.evicted' && e.code === 201),
-      'it never waited for a budget',
-    )
+    const answers = lab
+      .log()
+      .flatMap((e) => (e.type === 'pod.evicted' && !e.dryRun && e.pod.includes('instance-manager') ? [e.code] : []))
+    assert.ok(answers.includes(429) && answers.includes(201), `it never waited for a budget: ${answers}`)
   }))
+
+test('the primary of CloudNativePG is waited for until it has handed over, where the policy names its budget', () => {
+  const instances = labelled(database('pg', 2), { 'cnpg.io/cluster': 'pg' })
+  const role = (name: string) => ({ 'cnpg.io/cluster': 'pg', 'cnpg.io/instanceRole': name })
+  const budgets = [
+    budgetOver('pg-primary', { minAvailable: 1 }, role('primary')),
+    budgetOver('pg', { minAvailable: 0 }, role('replica')),
+  ]
+  return withLab({ operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
+    await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=20s'])
+    const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
+    assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
+    assert.match(refused.finished.failures[0]?.detail ?? '', 'PodDisruptionBudget default/pg-primary allows no')
+    const run = await runUpgrade(lab, { flags, operations: { upgrade, drain: { liftedBudgets: ['*/*-primary'] } } })
+    assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+    await assertUpgraded(lab, 'v1.13.9', all)
+    // a budget over primaries lets nobody go, so each of them had handed over before
+    const evicted = lab
+      .log()
+      .flatMap((e) =>
+        e.type === 'pod.evicted' && e.code === 201 && !e.dryRun && e.pod.includes('/pg-') ? [e.pod] : [],
+      )
+    assert.equal(evicted.sort(), ['default/pg-0', 'default/pg-1'])
+  })
+})
 
 test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
   withLab({ workloads: [deployment('web', 2)] }, async (lab) => {

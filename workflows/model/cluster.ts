@@ -87,6 +87,11 @@ export type DrainPolicy = {
   disableEviction: boolean
   /** pods that stay on the node, as one requirement of a label selector: `app=x`, `app`, `app in (x, y)` */
   skip?: string
+  /**
+   * budgets that an operator lifts or moves away once the node is cordoned, as `namespace/name` with `*` for anything:
+   * the plan counts on that, and the drain waits for it
+   */
+  liftedBudgets: readonly string[]
   /** what becomes of a run whose forecast says that a drain would block */
   whenBlocked: 'refuse' | 'try'
   /** what becomes of the other nodes when a drain was given up */

@@ -71,6 +71,10 @@ const drain = {
       ),
     ),
   ),
+  liftedBudgets: optional(
+    array(pipe(string(), regex(/^[a-z0-9.*-]+\/[a-z0-9.*-]+$/, 'is not namespace/name, with * for anything'))),
+    [],
+  ),
   whenBlocked: optional(picklist(['refuse', 'try']), 'refuse'),
   whenGivenUp: optional(picklist(['stop', 'continue']), 'stop'),
 }

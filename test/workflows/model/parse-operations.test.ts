@@ -81,6 +81,11 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
     ],
   ],
   [
+    'a budget without its namespace',
+    'drain: {liftedBudgets: [pg-primary]}\n',
+    ['operations.yaml:1:25: drain.liftedBudgets[0] "pg-primary" is not namespace/name, with * for anything'],
+  ],
+  [
     'a policy that does not exist',
     'drain: {whenBlocked: hope}\n',
     ['operations.yaml:1:22: drain.whenBlocked should be ("refuse" | "try"), not "hope"'],

@@ -33,7 +33,7 @@ export function forecastDrain(facts: KubernetesFacts, node: string, policy: Drai
 export const fitNowhere = ({ evicts, obstacles }: DrainForecast): boolean =>
   evicts.length > 0 &&
   evicts.every((pod) => obstacles.some((o) => o.kind === 'nowhere' && o.pod === pod)) &&
-  !obstacles.some((o) => o.blocks)
+  !obstacles.some((o) => o.blocks || o.budget !== undefined)
 
 /** Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. */
 export const evictionSuspects = (facts: KubernetesFacts, nodes: readonly string[], policy: DrainPolicy): KubePod[] =>
@@ -89,7 +89,7 @@ function obstaclesOf(
     return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }
   return [
-    ...(policy.disableEviction ? [] : budgetObstacles(pod, { leaving, facts, goesElsewhere })),
+    ...(policy.disableEviction ? [] : budgetObstacles(pod, { leaving, facts, goesElsewhere, policy })),
     ...moves(),
     ...(emptyDirs.length > 0 ? [holdsUp('local-data', `${name} loses its emptyDir ${emptyDirs.join(', ')}`)] : []),
     ...(finalizers.length > 0
@@ -110,31 +110,37 @@ const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
 /** What the budgets of a pod forbid, unless the API server said that it would let the pod go. */
 function budgetObstacles(
   pod: KubePod,
-  around: { leaving: readonly KubePod[]; facts: KubernetesFacts; goesElsewhere: boolean },
+  around: { leaving: readonly KubePod[]; facts: KubernetesFacts; goesElsewhere: boolean; policy: DrainPolicy },
 ): Obstacle[] {
-  const { leaving, facts, goesElsewhere } = around
+  const { leaving, facts, goesElsewhere, policy } = around
   const [budget, ...others] = pod.terminating ? [] : budgetsOf(pod, facts)
   if (budget === undefined) return []
   const name = podName(pod)
   const isAllowed = facts.trials[name]?.allowed === true
-  const blocks = { pod: name, blocks: true, budget: podName(budget) }
+  const isLifted = policy.liftedBudgets.some((pattern) => matchesName(pattern, podName(budget)))
+  const of = { pod: name, blocks: !isLifted, budget: podName(budget) }
+  const then = isLifted ? '; its operator is expected to lift it once the node is cordoned' : ''
   const { disruptionsAllowed, currentHealthy, expectedPods, desiredHealthy } = budget
   if (others.length > 0 && !isAllowed) {
     const names = [budget, ...others].map((b) => b.name)
     const detail = `${name} is under ${names.length} PodDisruptionBudgets (${names.join(', ')}), and the API server evicts no such pod`
-    return [{ ...blocks, kind: 'two-budgets', detail }]
+    return [{ ...of, blocks: true, kind: 'two-budgets', detail }]
   }
   if (forbids(budget, pod) && !isAllowed) {
     const numbers = `${currentHealthy} of ${expectedPods} healthy, ${desiredHealthy} needed`
-    const detail = `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${numbers})`
-    return [{ ...blocks, kind: 'budget', disruptionsAllowed, detail }]
+    const detail = `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${numbers})${then}`
+    return [{ ...of, kind: 'budget', disruptionsAllowed, detail }]
   }
   if (!goesElsewhere && isBeyond(pod, leaving, budget, facts)) {
-    const detail = `the PodDisruptionBudget ${podName(budget)} allows ${disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one`
-    return [{ ...blocks, kind: 'budget', disruptionsAllowed, detail }]
+    const detail = `the PodDisruptionBudget ${podName(budget)} allows ${disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one${then}`
+    return [{ ...of, kind: 'budget', disruptionsAllowed, detail }]
   }
   return []
 }
+
+/** `pattern` is a `namespace/name` in which `*` stands for anything. */
+const matchesName = (pattern: string, name: string): boolean =>
+  new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(name)
 
 /** The budget lets some pods of the node go, and this one comes after those. */
 function isBeyond(

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { DrainPolicy } from '../../../../workflows/model/cluster.ts'
 import type { KubernetesFacts } from '../../../../workflows/model/kubernetes.ts'
-import { evictionSuspects, forecastDrain } from '../../../../workflows/plan/drain/forecast.ts'
+import { evictionSuspects, fitNowhere, forecastDrain } from '../../../../workflows/plan/drain/forecast.ts'
 import { defaultOperations } from '../../../support/default-operations.ts'
 import { budget, kubeNode, kubePod, kubernetesFacts } from '../../../support/kubernetes-facts.ts'
 
@@ -58,6 +58,27 @@ const rows: Row[] = [
     forecast({ pods: pair, budgets: [budget('web', 0)] }),
     ['shop/web-1'],
     ['BLOCKS budget shop/web-1'],
+  ],
+  [
+    'counts on a budget that its operator lifts',
+    forecast({ pods: pair, budgets: [budget('web', 0)] }, { liftedBudgets: ['db/*', 'shop/w*'] }),
+    ['shop/web-1'],
+    ['budget shop/web-1'],
+  ],
+  [
+    'takes no part of a name for the name of a budget that is lifted',
+    forecast({ pods: pair, budgets: [budget('web', 0)] }, { liftedBudgets: ['shop/we', 'sho./web', 'hop/web'] }),
+    ['shop/web-1'],
+    ['BLOCKS budget shop/web-1'],
+  ],
+  [
+    'is blocked by two budgets over one pod even if one is lifted',
+    forecast(
+      { pods: pair, budgets: [budget('web', 0), budget('all', 1, { selector: {} })] },
+      { liftedBudgets: ['shop/web'] },
+    ),
+    ['shop/web-1'],
+    ['BLOCKS two-budgets shop/web-1'],
   ],
   [
     'believes the API server more than the numbers of a budget',
@@ -207,6 +228,18 @@ test('asks the API server about the pods that a budget forbids, and about no oth
     evictionSuspects(facts, ['a', 'b', 'c'], policy).map(({ name }) => name),
     ['web-1', 'web-2'],
   )
+})
+
+test('what fits nowhere goes down with its node, unless a budget protects it, be it one that is lifted', () => {
+  const staying = (budgets: ReturnType<typeof budget>[]) =>
+    fitNowhere(
+      forecastDrain(kubernetesFacts(nodes, { pods: [kubePod('im-1', 'a', onlyOn('a'))], budgets }), 'a', {
+        ...policy,
+        liftedBudgets: ['shop/*'],
+      }),
+    )
+  assert.ok(staying([]))
+  assert.not.ok(staying([budget('im', 0)]))
 })
 
 const somePod = fc.record({

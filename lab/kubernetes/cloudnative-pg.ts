@@ -1,0 +1,93 @@
+import type { Clock } from '../clock.ts'
+import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import type { Informer } from './informer.ts'
+import { isReady } from './is-ready.ts'
+
+const clusterLabel = 'cnpg.io/cluster'
+const roleLabel = 'cnpg.io/instanceRole'
+const switchoverSeconds = 4
+
+/**
+ * What a drain meets where databases run as CloudNativePG runs them: one pod of each `cnpg.io/cluster` is its primary, by a
+ * label. The primary of a node that is cordoned hands over to a ready replica elsewhere, and only then does a budget over
+ * primaries let the pod go. A database of one instance has nobody to hand over to.
+ */
+export class CloudNativePg {
+  readonly #api: ApiClient
+  readonly #pods: Informer
+  readonly #nodes: Informer
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  #isAwake = false
+  #turn: Promise<void> = Promise.resolve()
+
+  constructor(options: { api: ApiClient; pods: Informer; nodes: Informer; clock: Clock; signal: AbortSignal }) {
+    this.#api = options.api
+    this.#pods = options.pods
+    this.#nodes = options.nodes
+    this.#clock = options.clock
+    this.#signal = options.signal
+  }
+
+  start(): void {
+    this.#pods.on((_, pod) => (clusterOf(pod) === undefined ? undefined : this.#wake()))
+    this.#nodes.on(() => this.#wake())
+    this.#wake()
+  }
+
+  #wake(): void {
+    if (this.#isAwake) return
+    this.#isAwake = true
+    this.#turn = this.#turn
+      .then(() => {
+        this.#isAwake = false
+        return this.#settle()
+      })
+      .catch((error: unknown) => {
+        if (!this.#signal.aborted) process.stderr.write(`cloudnative-pg: ${String(error)}\n`)
+      })
+  }
+
+  async #settle(): Promise<void> {
+    const all = this.#pods.all().filter(isInstance)
+    const isCordoned = ({ spec }: KubeObject) => this.#nodes.find(spec.nodeName)?.spec?.unschedulable === true
+    for (const cluster of new Set(all.map(clusterOf))) {
+      const instances = all.filter((pod) => clusterOf(pod) === cluster)
+      const primary = primaryOf(instances, isCordoned)
+      if (primary === undefined) continue
+      const before = instances.filter((pod) => roleOf(pod) === 'primary' && pod !== primary)
+      if (before.length > 0) await this.#clock.sleep(switchoverSeconds, this.#signal)
+      await this.#label(primary, 'primary')
+      for (const pod of instances) if (pod !== primary) await this.#label(pod, 'replica')
+    }
+  }
+
+  async #label(pod: KubeObject, role: 'primary' | 'replica'): Promise<void> {
+    if (roleOf(pod) === role) return
+    const { namespace, name } = pod.metadata
+    await this.#api
+      .patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { labels: { [roleLabel]: role } } })
+      .catch((error: unknown) => {
+        if (!(error instanceof KubeError && error.code === 404)) throw error
+      })
+  }
+}
+
+function clusterOf({ metadata: { namespace, labels } }: KubeObject): string | undefined {
+  const name = labels?.[clusterLabel]
+  return name === undefined ? undefined : `${namespace}/${name}`
+}
+
+const roleOf = ({ metadata }: KubeObject): string | undefined => metadata.labels?.[roleLabel]
+
+const isInstance = (pod: KubeObject): boolean =>
+  clusterOf(pod) !== undefined && pod.metadata.deletionTimestamp === undefined && isReady(pod)
+
+/** Today's primary as long as its node takes pods, else the first instance on one that does; nobody to go to, it stays. */
+function primaryOf(instances: readonly KubeObject[], isCordoned: (pod: KubeObject) => boolean): KubeObject | undefined {
+  const primaries = instances.filter((pod) => roleOf(pod) === 'primary')
+  const byName = [...instances].sort((a, b) => a.metadata.name.localeCompare(b.metadata.name))
+  return (
+    primaries.find((pod) => !isCordoned(pod)) ?? byName.find((pod) => !isCordoned(pod)) ?? primaries[0] ?? byName[0]
+  )
+}
