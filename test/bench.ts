@@ -131,7 +131,7 @@ async function benchDrain(): Promise<void> {
 }
 
 async function benchDryRun(controlPlanes: number, workers: number): Promise<void> {
-  const lab = await startLab({ controlPlanes, workers, speed: 40 })
+  const lab = await startLab({ kubernetes: true, controlPlanes, workers, speed: 40 })
   try {
     const { a, ratio } = compare(workflow('upgrade', lab, '--dry-run'), ['-e', '0'], 5)
     say(
