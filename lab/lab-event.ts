@@ -64,6 +64,8 @@ export type LabEvent =
   /** the Lease that locks the cluster changed hands; without a holder it was given back */
   | { type: 'lease.changed'; holder?: string }
   | { type: 'volume.detached'; node: string; volume: string }
+  /** the primary of a database handed over to an instance on the node `to` */
+  | { type: 'primary.moved'; node: string; cluster: string; to: string }
   | { type: 'fault.injected' | 'fault.fired'; node: string; fault: string; when?: string }
   | { type: 'fault.cured'; node: string; fault: string; by: 'hand' | 'itself' | 'reboot' }
   | { type: 'unreachable.from' | 'unreachable.to'; node: string }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { LabLog } from '../log.ts'
 import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
 import type { Informer } from './informer.ts'
 import { isReady } from './is-ready.ts'
@@ -17,15 +18,24 @@ export class CloudNativePg {
   readonly #pods: Informer
   readonly #nodes: Informer
   readonly #clock: Clock
+  readonly #log: LabLog
   readonly #signal: AbortSignal
   #isAwake = false
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(options: { api: ApiClient; pods: Informer; nodes: Informer; clock: Clock; signal: AbortSignal }) {
+  constructor(options: {
+    api: ApiClient
+    pods: Informer
+    nodes: Informer
+    clock: Clock
+    log: LabLog
+    signal: AbortSignal
+  }) {
     this.#api = options.api
     this.#pods = options.pods
     this.#nodes = options.nodes
     this.#clock = options.clock
+    this.#log = options.log
     this.#signal = options.signal
   }
 
@@ -55,8 +65,12 @@ export class CloudNativePg {
       const instances = all.filter((pod) => clusterOf(pod) === cluster)
       const primary = primaryOf(instances, isCordoned)
       if (primary === undefined) continue
-      const before = instances.filter((pod) => roleOf(pod) === 'primary' && pod !== primary)
-      if (before.length > 0) await this.#clock.sleep(switchoverSeconds, this.#signal)
+      const [before] = instances.filter((pod) => roleOf(pod) === 'primary' && pod !== primary)
+      if (before !== undefined && roleOf(primary) !== 'primary') {
+        await this.#clock.sleep(switchoverSeconds, this.#signal)
+        const where = { node: before.spec.nodeName as string, to: primary.spec.nodeName as string }
+        this.#log.append({ type: 'primary.moved', cluster: cluster ?? '', ...where })
+      }
       await this.#label(primary, 'primary')
       for (const pod of instances) if (pod !== primary) await this.#label(pod, 'replica')
     }

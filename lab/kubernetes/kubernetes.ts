@@ -125,7 +125,7 @@ export class LabKubernetes {
     await storage.start(names)
     if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()
     if (this.#options.operators.includes('cloudnative-pg'))
-      new CloudNativePg({ api, pods, nodes, clock, signal }).start()
+      new CloudNativePg({ api, pods, nodes, clock, log, signal }).start()
     const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
     await applyManifests(api, objects, signal)
     await this.#untilRunning(api, pods, objects)
