@@ -83,6 +83,19 @@ test('the primary of CloudNativePG is waited for until it has handed over, where
   })
 })
 
+test('two nodes at once wait for each other where a budget is over pods that fit nowhere else', () =>
+  withLab({ workers: 3, workloads: [database('db', 3), budgetOver('db', { minAvailable: 2 })] }, async (lab) => {
+    const run = await runUpgrade(lab, { flags, operations: { upgrade: { ...upgrade, maxUnavailable: 2 } } })
+    assert.equal([run.code, run.reasons], [0, []], run.stderr)
+    await assertUpgraded(lab, 'v1.13.9', { ...all, 'worker-3': once })
+    const down = new Set<string>()
+    for (const event of lab.log()) {
+      if (event.type === 'machine.down') down.add(event.node)
+      if (event.type === 'machine.ready') down.delete(event.node)
+      assert.ok(down.size <= 1, `${[...down].join(' and ')} were down together`)
+    }
+  }))
+
 test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
   withLab({ workloads: [deployment('web', 2)] }, async (lab) => {
     const available = { name: 'web serves', resource: 'deployment/web', namespace: 'default', timeout: '30s' }

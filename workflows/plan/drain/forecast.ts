@@ -29,7 +29,10 @@ export function forecastDrain(facts: KubernetesFacts, node: string, policy: Drai
   }
 }
 
-/** Whether an eviction would move nothing: every pod that would leave fits on no other node, and none is protected. */
+/**
+ * Whether an eviction would move nothing: every pod that would leave fits on no other node, and none is under a budget,
+ * which has to be asked before a pod of several goes down.
+ */
 export const fitNowhere = ({ evicts, obstacles }: DrainForecast): boolean =>
   evicts.length > 0 &&
   evicts.every((pod) => obstacles.some((o) => o.kind === 'nowhere' && o.pod === pod)) &&
@@ -84,7 +87,11 @@ function obstaclesOf(
   const moves = (): Obstacle[] => {
     if (terminating) return []
     if (controller === undefined) return [barePod(name, policy)]
-    if (!goesElsewhere) return [holdsUp('nowhere', `${name} fits on no other node, and waits until this one is back`)]
+    if (!goesElsewhere) {
+      const nowhere = holdsUp('nowhere', `${name} fits on no other node, and waits until this one is back`)
+      const [budget] = policy.disableEviction ? [] : budgetsOf(pod, facts)
+      return [budget === undefined ? nowhere : { ...nowhere, budget: podName(budget) }]
+    }
     const alone = `${name} is the only one of its ${controller.kind} ${controller.name}: nobody serves while it moves`
     return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }

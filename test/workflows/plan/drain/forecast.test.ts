@@ -230,7 +230,7 @@ test('asks the API server about the pods that a budget forbids, and about no oth
   )
 })
 
-test('what fits nowhere goes down with its node, unless a budget protects it, be it one that is lifted', () => {
+test('what fits nowhere goes down with its node, unless a budget has to be asked first', () => {
   const staying = (budgets: ReturnType<typeof budget>[]) =>
     fitNowhere(
       forecastDrain(kubernetesFacts(nodes, { pods: [kubePod('im-1', 'a', onlyOn('a'))], budgets }), 'a', {
@@ -240,6 +240,7 @@ test('what fits nowhere goes down with its node, unless a budget protects it, be
     )
   assert.ok(staying([]))
   assert.not.ok(staying([budget('im', 0)]))
+  assert.not.ok(staying([budget('im', 1)]))
 })
 
 const somePod = fc.record({
