@@ -31,7 +31,7 @@ export type UpOptions = {
   say: (line: string) => void
 }
 
-const upDeadlineMs = 60_000
+const upDeadlineMs = 120_000
 
 /**
  * Brings the cluster's lab up in the background and returns the exit code: 0 when all nodes are ready and etcd has

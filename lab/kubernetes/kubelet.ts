@@ -11,6 +11,8 @@ const startSeconds = 2
 const stopSeconds = 2
 const heartbeatSeconds = 10
 const retryMs = 200
+/** a pod that waits for its volumes says so this often */
+const waitingMs = 1_000
 
 /** annotation of a pod: how many machine seconds it takes to end; its grace period is the limit */
 const slowTermination = 'lab/termination-seconds'
@@ -228,14 +230,28 @@ export class Kubelet {
 
   async #run(pod: KubeObject, signal: AbortSignal): Promise<void> {
     const { clock, volumesReady } = this.#world
-    for (;;) {
+    for (let saidAt = 0; ; ) {
       await clock.sleep(startSeconds, signal)
       const now = this.#world.pods.find(pod.metadata.name, pod.metadata.namespace)
       if (now === undefined || now.metadata.uid !== pod.metadata.uid) return
       if (now.metadata.deletionTimestamp !== undefined) return
       if (volumesReady(now)) break
+      if (Date.now() - saidAt < waitingMs) continue
+      saidAt = Date.now()
+      await this.#insist(() => this.#sayWaiting(pod), signal)
     }
     await this.#insist(() => this.#status(pod, true), signal)
+  }
+
+  /**
+   * The attach-detach controller looks at a pod when it changes, and else every three minutes. It may not have known the
+   * pod's volume when the pod was bound, so that the pod has to change again, as a kubelet's first report has it do.
+   */
+  #sayWaiting({ metadata: { namespace, name, uid } }: KubeObject): Promise<KubeObject> {
+    const now = timestamp(this.#world.clock)
+    const waiting = { type: 'PodReadyToStartContainers', status: 'False', lastProbeTime: now, lastTransitionTime: now }
+    const status = { metadata: { uid }, status: { phase: 'Pending', conditions: [waiting] } }
+    return this.#world.api.patch(`/api/v1/namespaces/${namespace}/pods/${name}/status`, status, 'strategic')
   }
 
   async #end(pod: KubeObject, signal: AbortSignal): Promise<void> {

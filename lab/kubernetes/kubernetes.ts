@@ -51,7 +51,7 @@ export type KubernetesOptions = {
   log: LabLog
 }
 
-const runningWithinMs = 40_000
+const runningWithinMs = 90_000
 const lookAgainMs = 200
 
 /** The Kubernetes of a lab: real servers, simulated kubelets, and what runs in it from the start. */
@@ -94,7 +94,7 @@ export class LabKubernetes {
 
   /**
    * Starts the servers as soon as etcd answers; resolves when everything that was declared runs. Rejects with what does
-   * not, after a minute.
+   * not, after a minute and a half.
    */
   async start(controlPlanes: readonly ApiHost[]): Promise<void> {
     const { identity, tools, etcdUrls, speed, clock, faults, log, nodes: names, workloads } = this.#options
