@@ -1,8 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { LabLog } from '../log.ts'
-import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import type { ApiClient, KubeObject } from './api-client.ts'
+import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import { isReady } from './is-ready.ts'
+import { reconciler } from './reconciler.ts'
 
 const clusterLabel = 'cnpg.io/cluster'
 const roleLabel = 'cnpg.io/instanceRole'
@@ -20,8 +22,6 @@ export class CloudNativePg {
   readonly #clock: Clock
   readonly #log: LabLog
   readonly #signal: AbortSignal
-  #isAwake = false
-  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: {
     api: ApiClient
@@ -40,22 +40,10 @@ export class CloudNativePg {
   }
 
   start(): void {
-    this.#pods.on((_, pod) => (clusterOf(pod) === undefined ? undefined : this.#wake()))
-    this.#nodes.on(() => this.#wake())
-    this.#wake()
-  }
-
-  #wake(): void {
-    if (this.#isAwake) return
-    this.#isAwake = true
-    this.#turn = this.#turn
-      .then(() => {
-        this.#isAwake = false
-        return this.#settle()
-      })
-      .catch((error: unknown) => {
-        if (!this.#signal.aborted) process.stderr.write(`cloudnative-pg: ${String(error)}\n`)
-      })
+    const wake = reconciler('cloudnative-pg', this.#signal, () => this.#settle())
+    this.#pods.on((_, pod) => (clusterOf(pod) === undefined ? undefined : wake()))
+    this.#nodes.on(wake)
+    wake()
   }
 
   async #settle(): Promise<void> {
@@ -81,9 +69,7 @@ export class CloudNativePg {
     const { namespace, name } = pod.metadata
     await this.#api
       .patch(`/api/v1/namespaces/${namespace}/pods/${name}`, { metadata: { labels: { [roleLabel]: role } } })
-      .catch((error: unknown) => {
-        if (!(error instanceof KubeError && error.code === 404)) throw error
-      })
+      .catch(ignoreMissing)
   }
 }
 

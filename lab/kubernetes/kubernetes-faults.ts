@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Fault, FaultBoard } from '../fault-board.ts'
-import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import type { ApiClient, KubeObject } from './api-client.ts'
+import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import type { Kubelet } from './kubelet.ts'
 import { budgetOver, isEvictable } from './movable.ts'
@@ -130,8 +131,6 @@ export class KubernetesFaults {
     const budget = items.find(({ metadata }) => metadata.name === `lab-blocks-${node}`)
     if (budget === undefined) return
     const path = `/apis/policy/v1/namespaces/${budget.metadata.namespace}/poddisruptionbudgets/${budget.metadata.name}`
-    await this.#api.delete(path).catch((error: unknown) => {
-      if (!(error instanceof KubeError) || error.code !== 404) throw error
-    })
+    await this.#api.delete(path).catch(ignoreMissing)
   }
 }

@@ -1,5 +1,7 @@
-import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import type { ApiClient, KubeObject } from './api-client.ts'
+import { ignoreMissing } from './ignore-missing.ts'
 import { applyManifests } from './manifests.ts'
+import { reconciler } from './reconciler.ts'
 import type { Storage } from './storage.ts'
 
 const namespace = 'longhorn-system'
@@ -14,7 +16,6 @@ export class Longhorn {
   readonly #storage: Storage
   readonly #signal: AbortSignal
   readonly #nodes: readonly string[]
-  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: { api: ApiClient; storage: Storage; nodes: readonly string[]; signal: AbortSignal }) {
     this.#api = options.api
@@ -27,9 +28,7 @@ export class Longhorn {
     const pods = this.#nodes.map(instanceManager)
     const space = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
     await applyManifests(this.#api, [space, ...pods], this.#signal)
-    this.#storage.onAttachments(() => {
-      this.#turn = this.#turn.then(() => this.#settle()).catch((error: unknown) => this.#complain(error))
-    })
+    this.#storage.onAttachments(reconciler('longhorn', this.#signal, () => this.#settle()))
     await this.#settle()
   }
 
@@ -40,10 +39,6 @@ export class Longhorn {
       if (this.#storage.attachedTo(node).length > 0) await this.#api.apply(`${path}/${nameOn(node)}`, budget(node))
       else await this.#api.delete(`${path}/${nameOn(node)}`).catch(ignoreMissing)
     }
-  }
-
-  #complain(error: unknown): void {
-    if (!this.#signal.aborted) process.stderr.write(`longhorn: ${String(error)}\n`)
   }
 }
 
@@ -75,8 +70,3 @@ const budget = (node: string): KubeObject => ({
   metadata: { name: nameOn(node), namespace },
   spec: { minAvailable: 1, selector: { matchLabels: labels(node) } },
 })
-
-function ignoreMissing(error: unknown): undefined {
-  if (error instanceof KubeError && error.code === 404) return undefined
-  throw error
-}

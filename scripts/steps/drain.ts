@@ -11,12 +11,12 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { ensureCordoned } from './ensure-cordoned.ts'
-import { asking, type World } from './world.ts'
+import { asking, kubernetesName, type World } from './world.ts'
 
 export const drain =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
-    const name = plan.kubernetes?.name ?? plan.node
+    const name = kubernetesName(plan)
     const { timeoutMs } = world.cluster.operations.drain
     const deadline = Date.now() + timeoutMs
     const { met, seen } = await watch(context, {
@@ -38,12 +38,12 @@ async function attempt(world: World, plan: NodePlan, timeoutMs: number, context:
   const cordoned = await ensureCordoned(world, plan, context)
   if (!cordoned.ok) return { cordoned }
   const before = await world.kubernetes.read(asking(world, plan, context))
-  if (before.ok && isEmptied(world, before.value, plan.kubernetes?.name ?? plan.node)) return { cordoned, read: before }
+  if (before.ok && isEmptied(world, before.value, kubernetesName(plan))) return { cordoned, read: before }
   const { signal, processFile } = context
   const policy = world.cluster.operations.drain
   const podSelector = policy.skip === undefined ? undefined : skipSelector(policy.skip)?.evicts
   const drained = await world.kubernetes.drain(
-    plan.kubernetes?.name ?? plan.node,
+    kubernetesName(plan),
     {
       policy,
       ...(podSelector === undefined ? {} : { podSelector }),
@@ -97,7 +97,7 @@ const stillThere = (pod: KubePod): string =>
 
 /** A node that goes down with volumes attached keeps them from the pods that moved. */
 async function untilDetached(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
-  const name = plan.kubernetes?.name ?? plan.node
+  const name = kubernetesName(plan)
   const { met, seen } = await watch(context, {
     what: `the volumes of ${plan.node} to be detached`,
     look: () => world.kubernetes.read(asking(world, plan, context)),

@@ -2,14 +2,14 @@ import { failure, type Result } from '../../workflows/model/failure.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { asking, type World } from './world.ts'
+import { asking, kubernetesName, type World } from './world.ts'
 
 /**
  * Sees to it that the node takes no new pods. A node that is cordoned already is left as it is: without our mark the
  * cordon is somebody else's, and stays.
  */
 export async function ensureCordoned(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
-  const name = plan.kubernetes?.name ?? plan.node
+  const name = kubernetesName(plan)
   const { met, seen } = await watch(context, {
     what: `${plan.node} to be cordoned`,
     look: async (): Promise<Result<boolean>> => {

@@ -3,13 +3,9 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { liftCordon } from './lift-cordon.ts'
-import { asking, type World } from './world.ts'
+import { asking, kubernetesName, type World } from './world.ts'
 
 export const uncordon =
   (world: World) =>
   ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> =>
-    liftCordon(
-      world,
-      { name: plan.kubernetes?.name ?? plan.node, run: world.run, ...asking(world, plan, context) },
-      context,
-    )
+    liftCordon(world, { name: kubernetesName(plan), run: world.run, ...asking(world, plan, context) }, context)

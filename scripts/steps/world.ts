@@ -24,6 +24,9 @@ export function declaredNode(world: World, name: NodeName): NodeDeclaration {
   return node
 }
 
+/** What Kubernetes calls the node. */
+export const kubernetesName = ({ kubernetes, node }: NodePlan): string => kubernetes?.name ?? node
+
 /** Options of a read during a step. */
 export const reading = (world: World, context: StepContext) => ({
   signal: context.signal,

@@ -83,20 +83,21 @@ function obstaclesOf(
   const name = podName(pod)
   const { terminating, controller, emptyDirs, finalizers } = pod
   const goesElsewhere = fitsElsewhere(pod, facts.nodes, facts.pods)
+  const budgets = policy.disableEviction || terminating ? [] : budgetsOf(pod, facts)
   const holdsUp = (kind: Obstacle['kind'], detail: string): Obstacle => ({ kind, pod: name, blocks: false, detail })
   const moves = (): Obstacle[] => {
     if (terminating) return []
     if (controller === undefined) return [barePod(name, policy)]
     if (!goesElsewhere) {
       const nowhere = holdsUp('nowhere', `${name} fits on no other node, and waits until this one is back`)
-      const [budget] = policy.disableEviction ? [] : budgetsOf(pod, facts)
+      const [budget] = budgets
       return [budget === undefined ? nowhere : { ...nowhere, budget: podName(budget) }]
     }
     const alone = `${name} is the only one of its ${controller.kind} ${controller.name}: nobody serves while it moves`
     return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }
   return [
-    ...(policy.disableEviction ? [] : budgetObstacles(pod, { leaving, facts, goesElsewhere, policy })),
+    ...budgetObstacles(pod, budgets, { leaving, facts, goesElsewhere, policy }),
     ...moves(),
     ...(emptyDirs.length > 0 ? [holdsUp('local-data', `${name} loses its emptyDir ${emptyDirs.join(', ')}`)] : []),
     ...(finalizers.length > 0
@@ -114,13 +115,13 @@ const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
     : `${name} has no controller, so nothing would bring it back: kubectl does not drain it without drain.force`,
 })
 
-/** What the budgets of a pod forbid, unless the API server said that it would let the pod go. */
+/** What its budgets forbid of a pod, unless the API server said that it would let the pod go. */
 function budgetObstacles(
   pod: KubePod,
+  [budget, ...others]: readonly DisruptionBudget[],
   around: { leaving: readonly KubePod[]; facts: KubernetesFacts; goesElsewhere: boolean; policy: DrainPolicy },
 ): Obstacle[] {
   const { leaving, facts, goesElsewhere, policy } = around
-  const [budget, ...others] = pod.terminating ? [] : budgetsOf(pod, facts)
   if (budget === undefined) return []
   const name = podName(pod)
   const isAllowed = facts.trials[name]?.allowed === true
