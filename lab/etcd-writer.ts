@@ -13,7 +13,7 @@ const noticedMs = 1500
  */
 export function writeThroughAll(members: readonly EtcdMember[], log: LabLog): { stop(): Promise<void> } {
   const end = new AbortController()
-  const writers = members.map((member) => writeThrough(member, log, end.signal))
+  const writers = members.map((member) => writeThrough(member, members, log, end.signal))
   return {
     async stop() {
       end.abort()
@@ -22,30 +22,31 @@ export function writeThroughAll(members: readonly EtcdMember[], log: LabLog): { 
   }
 }
 
-async function writeThrough(member: EtcdMember, log: LabLog, signal: AbortSignal): Promise<void> {
+async function writeThrough(
+  member: EtcdMember,
+  members: readonly EtcdMember[],
+  log: LabLog,
+  signal: AbortSignal,
+): Promise<void> {
   const key = Buffer.from(`lab/${member.name}`).toString('base64')
-  let lastMs = performance.now()
-  let nextMs = noticedMs
-  let reason = ''
+  const none = () => ({ sinceMs: performance.now(), nextMs: noticedMs, running: members.length, reason: '' })
+  let gap = none()
   while (!signal.aborted) {
     if (!member.healthy) {
-      lastMs = performance.now()
-      nextMs = noticedMs
+      gap = none()
     } else {
       const failure = await put(member, key)
-      const ms = Math.round(performance.now() - lastMs)
-      reason = failure ?? reason
+      const ms = Math.round(performance.now() - gap.sinceMs)
+      gap.reason = failure ?? gap.reason
+      gap.running = Math.min(gap.running, members.filter(({ pid }) => pid !== undefined).length)
       if (!member.healthy) continue
-      if (failure !== undefined && ms > nextMs) {
-        nextMs = ms * 2
-        log.append({ type: 'etcd.gap', node: member.name, ms, ended: false, reason })
+      const { running, reason } = gap
+      const ended = failure === undefined
+      if (ms > (ended ? noticedMs : gap.nextMs)) {
+        gap.nextMs = ms * 2
+        log.append({ type: 'etcd.gap', node: member.name, ms, running, ended, reason })
       }
-      if (failure === undefined) {
-        if (ms > noticedMs) log.append({ type: 'etcd.gap', node: member.name, ms, ended: true, reason })
-        nextMs = noticedMs
-        reason = ''
-        lastMs = performance.now()
-      }
+      if (ended) gap = none()
     }
     await setTimeout(periodMs)
   }

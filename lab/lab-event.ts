@@ -47,8 +47,11 @@ export type LabEvent =
   /** `by`: the machine going down, a fault, the lab's end, or the process itself */
   | { type: 'etcd.stopped'; node: string; by: 'machine' | 'fault' | 'lab' | 'itself' }
   | { type: 'etcd.lagging' | 'etcd.caught-up'; node: string }
-  /** no write went through this healthy member for so long: told while it lasts, and with its length when it ended */
-  | { type: 'etcd.gap'; node: string; ms: number; ended: boolean; reason: string }
+  /**
+   * no write went through this healthy member for so long: told while it lasts, and with its length when it ended;
+   * `running` is how many members' processes there were when they were fewest
+   */
+  | { type: 'etcd.gap'; node: string; ms: number; running: number; ended: boolean; reason: string }
   /** the kubelet ended the pod for good */
   | { type: 'pod.ended'; node: string; pod: string }
   /** an eviction was asked for, and how the API server answered: 201, or 429 for a budget */

@@ -27,7 +27,7 @@ export type UpgradeRun = {
 type Options = {
   /** flags besides `--cluster`, `--dir` and `--output` */
   flags?: readonly string[]
-  /** of operations.yaml, like `{ reboot: '8s' }`: what the test wants to see pass; the rest are those of real machines */
+  /** of operations.yaml, like `{ reboot: '8s' }`: what the test wants to see pass; others are as long as on real machines */
   deadlines?: Readonly<Record<string, string>>
   /** other parts of operations.yaml */
   operations?: Readonly<Record<string, unknown>>
@@ -40,7 +40,8 @@ export async function runUpgrade(
 ): Promise<UpgradeRun> {
   const file = join(lab.clusterDir, 'operations.yaml')
   const before = existsSync(file) ? parse(readFileSync(file, 'utf8')) : {}
-  writeFileSync(file, stringify({ ...before, ...operations, deadlines }))
+  // a machine that runs several labs may be slow to answer
+  writeFileSync(file, stringify({ ...before, ...operations, deadlines: { observe: '60s', ...deadlines } }))
   const env = { ...process.env, TALOSCTL: lab.tools.talosctl }
   const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env })
   const { code, stderr } = await upgrade.closed
