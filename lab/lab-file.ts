@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { parseDocument } from 'yaml'
+import { operators } from './kubernetes/operator.ts'
 import { defaultTimings } from './timings.ts'
 
 const vanillaSchematic = '376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba'
@@ -68,7 +69,7 @@ const file = v.strictObject({
         [],
       ),
       /** operators that the lab plays */
-      operators: v.optional(v.array(v.picklist(['cloudnative-pg', 'longhorn'])), []),
+      operators: v.optional(v.array(v.picklist(operators)), []),
     }),
     {},
   ),

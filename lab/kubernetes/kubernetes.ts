@@ -17,6 +17,7 @@ import { KubernetesFaults } from './kubernetes-faults.ts'
 import { Longhorn } from './longhorn.ts'
 import { applyManifests } from './manifests.ts'
 import { notRunning } from './not-running.ts'
+import type { Operator } from './operator.ts'
 import { type KubernetesTools, Servers } from './servers.ts'
 import { Storage } from './storage.ts'
 import { Witness } from './witness.ts'
@@ -30,9 +31,6 @@ export type MachineKubelet = {
   shutDown(): Promise<void>
   stop(): void
 }
-
-/** Operators whose part in a drain the lab plays. */
-export type Operator = 'cloudnative-pg' | 'longhorn'
 
 export type KubernetesOptions = {
   identity: ClusterIdentity

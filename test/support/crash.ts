@@ -39,12 +39,17 @@ export async function dieWhenLogged(
 }
 
 /** The journal of the newest run. */
-export function journalOf(lab: TestLab): readonly JournalRecord[] {
+export const journalOf = (lab: TestLab): readonly JournalRecord[] =>
+  readJournal(join(newestRun(lab), 'journal.ndjson')).records
+
+/** What the newest report says of the run as a whole. */
+export const reportOf = (lab: TestLab): { resumed: boolean; exitCode: number } =>
+  JSON.parse(readFileSync(join(newestRun(lab), 'report.json'), 'utf8'))
+
+function newestRun(lab: TestLab): string {
   const folder = join(lab.clusterDir, '.run')
-  const runs = readdirSync(folder)
-    .filter((name) => /^\d{4}-/.test(name))
-    .sort()
-  return readJournal(join(folder, runs.at(-1) ?? '', 'journal.ndjson')).records
+  const runs = readdirSync(folder).filter((name) => /^\d{4}-/.test(name))
+  return join(folder, runs.sort().at(-1) ?? '')
 }
 
 /** Types the command again: it must end well, and both runs together must have done everything once. */
@@ -72,13 +77,4 @@ export async function finishAndJudge(lab: TestLab, when: string): Promise<void> 
     `${when}: evicted twice`,
   )
   assert.equal(lab.check(), [], when)
-}
-
-/** What the newest report says of the run as a whole. */
-export function reportOf(lab: TestLab): { resumed: boolean; exitCode: number } {
-  const folder = join(lab.clusterDir, '.run')
-  const runs = readdirSync(folder)
-    .filter((name) => /^\d{4}-/.test(name))
-    .sort()
-  return JSON.parse(readFileSync(join(folder, runs.at(-1) ?? '', 'report.json'), 'utf8'))
 }
