@@ -124,9 +124,12 @@ export class LabKubernetes {
     if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()
     if (this.#options.operators.includes('cloudnative-pg'))
       new CloudNativePg({ api, pods, nodes, clock, log, signal }).start()
-    const objects = [...bootstrapManifests(this.#options.kubernetesVersion), ...workloads]
-    await applyManifests(api, objects, signal)
-    await this.#untilRunning(api, pods, objects)
+    const bootstrap = bootstrapManifests(this.#options.kubernetesVersion)
+    await applyManifests(api, bootstrap, signal)
+    // the scheduler spreads the workloads over all nodes only when it has all of them
+    await this.#untilNone(() => names.filter((name) => !isReady(nodes.find(name))))
+    await applyManifests(api, workloads, signal)
+    await this.#untilNone(() => notRunning(api, pods, [...bootstrap, ...workloads]))
   }
 
   /** The node as the API server has it; undefined until it has registered. */
@@ -148,10 +151,10 @@ export class LabKubernetes {
     this.#api?.close()
   }
 
-  async #untilRunning(api: ApiClient, pods: Informer, objects: readonly KubeObject[]): Promise<void> {
+  async #untilNone(look: () => string[] | Promise<string[]>): Promise<void> {
     const deadline = Date.now() + runningWithinMs
     for (;;) {
-      const left = await notRunning(api, pods, objects)
+      const left = await look()
       if (left.length === 0) return
       if (Date.now() > deadline) throw new Error(`these do not run: ${left.join(', ')}`)
       await setTimeout(lookAgainMs)
