@@ -9,9 +9,12 @@ export type Watch<Seen> = {
   /** what was seen, in a few words */
   say?: (seen: Seen) => string
   deadlineMs: number
-  /** pause between two looks */
+  /** least pause between two looks; after one that took longer it is as long as that, up to a second */
   everyMs: number
 }
+
+/** A machine that is slow to look has other things to do, the looked-at cluster's among them in a lab. */
+const longestPauseMs = 1_000
 
 /** Who waits: how it is told to stop, and who hears what it waits for. */
 export type Waiter = { signal: AbortSignal; waiting: (what: string, last?: string) => void }
@@ -24,13 +27,16 @@ export async function watch<Seen>(waiter: Waiter, options: Watch<Seen>): Promise
   let said: string | undefined
   for (;;) {
     signal.throwIfAborted()
+    const lookedAt = Date.now()
     const seen = await look()
+    const tookMs = Date.now() - lookedAt
     if (until(seen)) return { met: true, seen }
     const last = say?.(seen)
     if (said === undefined || last !== said) waiter.waiting(what, last)
     said = last ?? ''
     const leftMs = deadline - Date.now()
     if (leftMs <= 0) return { met: false, seen }
-    await pause(Math.min(everyMs, leftMs), undefined, { signal })
+    const pauseMs = Math.max(everyMs, Math.min(tookMs, longestPauseMs))
+    await pause(Math.min(pauseMs, leftMs), undefined, { signal })
   }
 }
