@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -176,9 +176,17 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
     tools,
     log,
     async logged(fits, { from = 0, deadlineMs = 30_000 } = {}) {
+      let size = 0
+      let next = from
       for (const end = performance.now() + deadlineMs; ; await setTimeout(15)) {
-        const found = log().slice(from).find(fits)
-        if (found !== undefined) return found
+        const grown = statSync(paths.log).size
+        if (grown !== size) {
+          size = grown
+          const events = log()
+          const found = events.slice(next).find(fits)
+          if (found !== undefined) return found
+          next = Math.max(from, events.length)
+        }
         if (performance.now() > end) throw new Error('the lab did not log that in time')
       }
     },

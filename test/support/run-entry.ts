@@ -7,6 +7,9 @@ import type { TestLab } from './lab.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
+// a test that is told to end, as after its limit, ends what it started
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 export type Exit = { code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }
 
 export type Running = {
