@@ -23,9 +23,14 @@ const windows: Window[] = [
   { change: 'a node was uncordoned', step: 'uncordon', fits: type('node.uncordoned') },
 ]
 
+/** One node runs the new version already: two are enough for one that dies and one that comes after it. */
+const done = { 'k8s-1': 'v1.13.9' }
+const pending = ['k8s-2', 'k8s-3']
+
 for (const { change, step, fits } of windows) {
   test(`leaves nobody cordoned and evicts nobody twice when killed just after ${change}`, async () => {
     const lab = await startLab({
+      versions: done,
       kubernetes: true,
       workloads: [deployment('web', 3), budgetOver('web', { minAvailable: 2 }), database('db', 3)],
       speed: 40,
@@ -37,7 +42,7 @@ for (const { change, step, fits } of windows) {
       const records = journalOf(lab)
       const ended = records.some((r) => r.type === 'outcome' && r.path.endsWith(`/${step}`))
       assert.not.ok(ended, `${step} was recorded as ended`)
-      await finishAndJudge(lab, change)
+      await finishAndJudge(lab, change, pending)
       assert.ok(reportOf(lab).resumed)
     } finally {
       await lab.down()
