@@ -227,16 +227,26 @@ function benchStart(): void {
   say(`  of which the start of tsx           ${seconds(bare.a)}, ${bare.ratio.toFixed(1)} times bare node`)
 }
 
-const wanted = process.argv[2]
-if (wanted === undefined || wanted === 'start') benchStart()
-if (wanted === undefined || wanted === 'gen-config') {
-  await benchGenConfig(3)
-  await benchGenConfig(50)
-  await benchRender(500)
+const parts: Record<string, () => void | Promise<void>> = {
+  start: benchStart,
+  async 'gen-config'() {
+    await benchGenConfig(3)
+    await benchGenConfig(50)
+    await benchRender(500)
+  },
+  drain: benchDrain,
+  async upgrade() {
+    await benchDryRun(3, 0)
+    await benchDryRun(3, 47)
+    await benchUpgrade()
+  },
 }
-if (wanted === undefined || wanted === 'drain') await benchDrain()
-if (wanted === undefined || wanted === 'upgrade') {
-  await benchDryRun(3, 0)
-  await benchDryRun(3, 47)
-  await benchUpgrade()
+
+const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)
+const unknown = wanted.filter((name) => !Object.hasOwn(parts, name))
+if (unknown.length > 0) {
+  say(`There is no bench ${unknown.join(', ')}: take ${Object.keys(parts).join(', ')}`)
+  process.exitCode = 64
+} else {
+  for (const name of wanted) await parts[name]?.()
 }
