@@ -126,10 +126,11 @@ export class LabKubernetes {
       new CloudNativePg({ api, pods, nodes, clock, log, signal }).start()
     const bootstrap = bootstrapManifests(this.#options.kubernetesVersion)
     await applyManifests(api, bootstrap, signal)
-    // the scheduler spreads the workloads over all nodes only when it has all of them
-    await this.#untilNone(() => names.filter((name) => !isReady(nodes.find(name))))
+    // the scheduler spreads the workloads over all nodes only when it may use all of them
+    const deadline = Date.now() + runningWithinMs
+    await this.#untilNone(() => names.filter((name) => !isOpen(nodes.find(name))), deadline)
     await applyManifests(api, workloads, signal)
-    await this.#untilNone(() => notRunning(api, pods, [...bootstrap, ...workloads]))
+    await this.#untilNone(() => notRunning(api, pods, [...bootstrap, ...workloads]), deadline)
   }
 
   /** The node as the API server has it; undefined until it has registered. */
@@ -151,8 +152,7 @@ export class LabKubernetes {
     this.#api?.close()
   }
 
-  async #untilNone(look: () => string[] | Promise<string[]>): Promise<void> {
-    const deadline = Date.now() + runningWithinMs
+  async #untilNone(look: () => string[] | Promise<string[]>, deadline: number): Promise<void> {
     for (;;) {
       const left = await look()
       if (left.length === 0) return
@@ -184,4 +184,10 @@ export class LabKubernetes {
     else this.#closed.delete(node)
     for (const changed of [...this.#closedChanged]) changed()
   }
+}
+
+/** Ready, and without the taint that a new node has for some moments longer. */
+function isOpen(node: KubeObject | undefined): boolean {
+  const taints = (node?.spec?.taints ?? []) as { key: string }[]
+  return isReady(node) && !taints.some(({ key }) => key === 'node.kubernetes.io/not-ready')
 }
