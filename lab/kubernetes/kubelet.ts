@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { FaultBoard } from '../fault-board.ts'
 import type { LabLog } from '../log.ts'
 import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
+import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import { isReady } from './is-ready.ts'
 
@@ -336,10 +337,7 @@ export class Kubelet {
         containers: [{ name: component, image: `registry.k8s.io/${component}:${kubernetesVersion}` }],
       },
     }
-    const old = await api.get(`${path}/${name}`).catch((error: unknown) => {
-      if (isMissing(error)) return undefined
-      throw error
-    })
+    const old = await api.get(`${path}/${name}`).catch(ignoreMissing)
     if (old !== undefined && old.metadata.ownerReferences?.[0]?.uid !== node.metadata.uid)
       await api.delete(`${path}/${name}`, { gracePeriodSeconds: 0 })
     const made = await api.create(path, pod).catch((error: unknown) => {

@@ -55,15 +55,11 @@ function newestRun(lab: TestLab): string {
   return join(folder, runs.sort().at(-1) ?? '')
 }
 
-/**
- * Types the command again: it must end well, and both runs together must have done everything to the pending nodes once,
- * and nothing to the others.
- */
-export async function finishAndJudge(
-  lab: TestLab,
-  when: string,
-  pending: readonly string[] = Object.keys(lab.addresses),
-): Promise<void> {
+/** A node that runs the new version from the start: two more are enough for one that dies and one that comes after it. */
+export const oneDone = { 'k8s-1': 'v1.13.9' }
+
+/** Types the command again: it must end well, and both runs together must have done everything once, but to `done` nothing. */
+export async function finishAndJudge(lab: TestLab, when: string, done: object = {}): Promise<void> {
   const { code, stdout, stderr } = await startEntry(lab, { flags }).closed
   const output = `${stderr}\n${stdout}`
   assert.is(code, 0, `${when}\n${output}`)
@@ -76,7 +72,7 @@ export async function finishAndJudge(
       finished: count('install.finished', node),
       reboots: count('reboot.requested', node),
     }
-    const times = pending.includes(node) ? 1 : 0
+    const times = node in done ? 0 : 1
     assert.equal(seen, { started: times, finished: times, reboots: times }, `${when}: ${node}\n${output}`)
   }
   const evicted = log.flatMap((e) =>
