@@ -6,6 +6,7 @@ import { type ApiClient, KubeError, type KubeObject } from './api-client.ts'
 import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import { isReady } from './is-ready.ts'
+import { reconciler } from './reconciler.ts'
 
 /** machine seconds: a container starts, and ends when it is asked to and nothing slows it */
 const startSeconds = 2
@@ -18,6 +19,8 @@ const waitingMs = 1_000
 /** annotation of a pod: how many machine seconds it takes to end; its grace period is the limit */
 const slowTermination = 'lab/termination-seconds'
 
+const staticPods = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
+
 /** A boot of the machine, as far as its kubelet tells of it. */
 export type Boot = { version: string; bootId: string }
 
@@ -25,6 +28,7 @@ export type Boot = { version: string; bootId: string }
 export type KubeletWorld = {
   api: ApiClient
   pods: Informer
+  nodes: Informer
   /** whether what the pod mounts is there; a pod waits for it */
   volumesReady: (pod: KubeObject) => boolean
   clock: Clock
@@ -55,12 +59,18 @@ export class Kubelet {
   #ready = false
   /** pods that are being started or ended, by uid */
   readonly #busy = new Set<string>()
+  #sayAgain: () => void = () => undefined
 
   constructor(options: KubeletOptions, world: KubeletWorld) {
     this.#options = options
     this.#world = world
     world.pods.on((change, pod) => {
-      if (change === 'there' && pod.spec.nodeName === this.#options.name) this.#look(pod)
+      if (pod.spec.nodeName !== this.name) return
+      if (isMirror(pod)) this.#sayAgain()
+      else if (change === 'there') this.#look(pod)
+    })
+    world.nodes.on((_, node) => {
+      if (node.metadata.name === this.name) this.#sayAgain()
     })
   }
 
@@ -75,6 +85,7 @@ export class Kubelet {
     this.#ready = false
     this.#busy.clear()
     const { signal } = this.#life
+    this.#sayAgain = reconciler(`the kubelet of ${this.name}`, signal, () => this.#uphold(signal))
     void this.#insist(() => this.#register(), signal).then(() => this.#heartbeat(signal))
   }
 
@@ -83,13 +94,10 @@ export class Kubelet {
     const signal = this.#life?.signal
     if (signal === undefined) throw new Error(`${this.name} is down`)
     await this.#insist(() => this.#register(), signal)
-    await this.#insist(() => this.#say('True', 'KubeletReady', 'kubelet is posting ready status'), signal)
+    await this.#insist(() => this.#sayReady(), signal)
     signal.throwIfAborted()
     this.#ready = true
-    if (this.#options.role === 'controlplane') {
-      for (const component of ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'])
-        await this.#insist(() => this.#mirror(component), signal)
-    }
+    for (const component of this.#staticPods()) await this.#insist(() => this.#mirror(component), signal, never)
     for (const pod of this.#own()) this.#look(pod, { restarted: true })
   }
 
@@ -109,11 +117,12 @@ export class Kubelet {
   async register(): Promise<void> {
     if (this.#life === undefined || this.#life.signal.aborted) return
     await this.#register()
-    if (this.#ready) await this.#say('True', 'KubeletReady', 'kubelet is posting ready status')
+    if (this.#ready) await this.#sayReady()
   }
 
+  /** The pods that the scheduler gave it. */
   #own(): KubeObject[] {
-    return this.#world.pods.all().filter((pod) => pod.spec.nodeName === this.name)
+    return this.#world.pods.all().filter((pod) => pod.spec.nodeName === this.name && !isMirror(pod))
   }
 
   // --- the Node
@@ -170,6 +179,25 @@ export class Kubelet {
     )
   }
 
+  /**
+   * Says again what somebody else has changed. The controllers doubt a node that they have not heard of for long, and with
+   * it each of its pods, and do not take that back by themselves; the static pods of a Node that was deleted go with it.
+   */
+  async #uphold(signal: AbortSignal): Promise<void> {
+    const { nodes, pods } = this.#world
+    const node = nodes.find(this.name)
+    if (!this.#ready || node === undefined) return
+    if (!isReady(node)) await this.#insist(() => this.#sayReady(), signal)
+    for (const component of this.#staticPods()) {
+      const mirror = pods.find(`${component}-${this.name}`, 'kube-system')
+      if (isEnding(mirror) || !isReady(mirror)) await this.#insist(() => this.#mirror(component), signal, never)
+    }
+  }
+
+  #sayReady(): Promise<KubeObject> {
+    return this.#say('True', 'KubeletReady', 'kubelet is posting ready status')
+  }
+
   #say(status: 'True' | 'False', reason: string, message: string): Promise<KubeObject> {
     const now = timestamp(this.#world.clock)
     const condition = (type: string, is: string, why: string, text: string) => ({
@@ -212,11 +240,11 @@ export class Kubelet {
   #look(pod: KubeObject, { restarted = false } = {}): void {
     const uid = pod.metadata.uid ?? ''
     const signal = this.#life?.signal
-    if (signal === undefined || signal.aborted || this.#busy.has(uid) || isMirror(pod)) return
-    const isEnding = pod.metadata.deletionTimestamp !== undefined
-    if (!isEnding && (!this.#ready || isOver(pod) || (runs(pod) && !restarted))) return
+    if (signal === undefined || signal.aborted || this.#busy.has(uid)) return
+    const ends = isEnding(pod)
+    if (!ends && (!this.#ready || isOver(pod) || (runs(pod) && !restarted))) return
     this.#busy.add(uid)
-    const work = isEnding ? this.#end(pod, signal) : this.#run(pod, signal)
+    const work = ends ? this.#end(pod, signal) : this.#run(pod, signal)
     void work
       .catch((error: unknown) => {
         if (!signal.aborted && !isMissing(error)) process.stderr.write(`${this.name}: ${String(error)}\n`)
@@ -225,7 +253,7 @@ export class Kubelet {
         this.#busy.delete(uid)
         const now = this.#world.pods.find(pod.metadata.name, pod.metadata.namespace)
         if (now?.metadata.uid !== uid || signal.aborted) return
-        if (now.metadata.deletionTimestamp !== undefined && !isEnding) this.#look(now)
+        if (isEnding(now) && !ends) this.#look(now)
       })
   }
 
@@ -235,7 +263,7 @@ export class Kubelet {
       await clock.sleep(startSeconds, signal)
       const now = this.#world.pods.find(pod.metadata.name, pod.metadata.namespace)
       if (now === undefined || now.metadata.uid !== pod.metadata.uid) return
-      if (now.metadata.deletionTimestamp !== undefined) return
+      if (isEnding(now)) return
       if (volumesReady(now)) break
       if (Date.now() - saidAt < waitingMs) continue
       saidAt = Date.now()
@@ -303,7 +331,11 @@ export class Kubelet {
     })
   }
 
-  /** The mirror pod of a static pod; the real kubelet makes it anew after a boot, too. */
+  #staticPods(): readonly string[] {
+    return this.#options.role === 'controlplane' ? staticPods : []
+  }
+
+  /** The mirror pod of a static pod; it is made anew when it ends, or was that of a Node which is gone. */
   async #mirror(component: string): Promise<void> {
     const { api } = this.#world
     const { kubernetesVersion } = this.#options
@@ -337,24 +369,22 @@ export class Kubelet {
         containers: [{ name: component, image: `registry.k8s.io/${component}:${kubernetesVersion}` }],
       },
     }
-    const old = await api.get(`${path}/${name}`).catch(ignoreMissing)
-    if (old !== undefined && old.metadata.ownerReferences?.[0]?.uid !== node.metadata.uid)
-      await api.delete(`${path}/${name}`, { gracePeriodSeconds: 0 })
-    const made = await api.create(path, pod).catch((error: unknown) => {
-      if (error instanceof KubeError && error.code === 409) return api.get(`${path}/${name}`)
-      throw error
-    })
-    await this.#status(made, true)
+    let mirror = await api.get(`${path}/${name}`).catch(ignoreMissing)
+    if (isEnding(mirror) || mirror?.metadata.ownerReferences?.[0]?.uid !== node.metadata.uid) {
+      if (mirror !== undefined) await api.delete(`${path}/${name}`, { gracePeriodSeconds: 0 }).catch(ignoreMissing)
+      mirror = undefined
+    }
+    await this.#status(mirror ?? (await api.create(path, pod)), true)
   }
 
-  /** Tries until it works: an API server that is away is no reason for a kubelet to give up. */
-  async #insist(work: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  /** Tries until it works or fails for good: an API server that is away is no reason for a kubelet to give up. */
+  async #insist(work: () => Promise<unknown>, signal: AbortSignal, isFinal = isMissing): Promise<void> {
     while (!signal.aborted) {
       try {
         await work()
         return
       } catch (error) {
-        if (isMissing(error)) throw error
+        if (isFinal(error)) throw error
         await this.#world.clock.sleep((retryMs / 1000) * this.#world.speed, signal).catch(() => undefined)
       }
     }
@@ -365,7 +395,11 @@ export class Kubelet {
 const isMissing = (error: unknown): boolean =>
   error instanceof KubeError && (error.code === 404 || (error.code === 409 && error.message.includes('UID')))
 
+const never = (): boolean => false
+
 const isMirror = (pod: KubeObject): boolean => pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined
+
+const isEnding = (pod: KubeObject | undefined): boolean => pod?.metadata.deletionTimestamp !== undefined
 
 const isOver = (pod: KubeObject): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 

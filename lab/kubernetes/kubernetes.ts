@@ -113,7 +113,7 @@ export class LabKubernetes {
     await Promise.all([pods, nodes, budgets].map((informer) => informer.start(signal)))
     this.#seen = { nodes, pods }
     const storage = new Storage({ api, clock, faults, log, signal })
-    this.#begin({ api, pods, volumesReady: storage.isReady, clock, faults, log, speed })
+    this.#begin({ api, pods, nodes, volumesReady: storage.isReady, clock, faults, log, speed })
     new KubernetesFaults({
       ...{ api, pods, clock, signal },
       kubelets: this.#kubelets,

@@ -113,6 +113,23 @@ test('hears from a machine that it shuts down, and that it is ready again', asyn
   await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=30s')
 })
 
+test('says again that a node and its pods are ready when the controllers have come to doubt it', async () => {
+  const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }]
+  const doubted = ['--subresource=status', `--patch=${JSON.stringify({ status: { conditions } })}`]
+  await kubectl('patch', 'node', 'k8s-3', ...doubted)
+  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=30s')
+  const standing = ['kube-apiserver-k8s-3', ...(await podsOf('agent'))]
+  for (const pod of standing) {
+    const namespace = pod.startsWith('kube-') ? 'kube-system' : 'default'
+    await kubectl('patch', 'pod', pod, `--namespace=${namespace}`, ...doubted)
+    await kubectl('wait', '--for=condition=Ready', `pod/${pod}`, `--namespace=${namespace}`, '--timeout=30s')
+  }
+  const mirror = ['pod/kube-apiserver-k8s-3', '--namespace=kube-system']
+  await kubectl('delete', ...mirror, '--timeout=30s')
+  await kubectl('wait', ...mirror, '--for=create', '--timeout=30s')
+  await kubectl('wait', ...mirror, '--for=condition=Ready', '--timeout=30s')
+})
+
 // What the rules are for: each is broken with the real tools, on purpose.
 const broken = (): Set<Invariant> => new Set(lab.check().map(({ invariant }) => invariant))
 const breaks = (invariant: Invariant) => assert.ok(broken().has(invariant), [...broken()].join())
