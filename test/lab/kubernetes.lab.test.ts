@@ -139,8 +139,10 @@ test('tells a cordon of somebody else that a client lifts', async () => {
   assert.not.ok(broken().has('foreign-cordons-kept'))
   const from = lab.log().length
   const cordoned = await kubectl('get', 'nodes', '--output=jsonpath={.items[?(@.spec.unschedulable)].metadata.name}')
-  for (const node of cordoned.split(' ')) await kubectl('uncordon', node)
-  await logged((e) => e.type === 'node.uncordoned', from)
+  for (const node of cordoned.split(' ')) {
+    await kubectl('uncordon', node)
+    await logged((e) => e.type === 'node.uncordoned' && e.node === node, from)
+  }
   breaks('foreign-cordons-kept')
 })
 
@@ -153,7 +155,7 @@ test('tells a node that a run left cordoned', async () => {
   breaks('cordons-lifted')
   assert.match(describeLab(await lab.status()).join('\n'), /\nk8s-2 .* ready, cordoned, \d+ pods ready\n/)
   await kubectl('uncordon', 'k8s-2')
-  await logged((e) => e.type === 'node.uncordoned', from)
+  await logged((e) => e.type === 'node.uncordoned' && e.node === 'k8s-2', from)
   assert.not.ok(broken().has('cordons-lifted'))
 })
 
