@@ -1,9 +1,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { askLab } from './control.ts'
 import { labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
-import { killLabProcesses, labProcesses } from './lab-processes.ts'
+import { endLabProcesses, labProcesses } from './lab-processes.ts'
+
+const stopsWithinMs = 5_000
 
 /**
  * Ends the lab of a cluster and removes what it made: processes, socket, data, secrets, the talosconfig. The log stays.
@@ -13,13 +14,9 @@ export async function labDown(clusterDir: string): Promise<boolean> {
   const paths = labPaths(clusterDir)
   if (!existsSync(paths.stateDir)) return false
   const config = readLabConfig(paths)
-  if (config !== undefined) {
-    await askLab(config.socketPath, { verb: 'stop' })
-    const end = performance.now() + 5000
-    while (labProcesses(paths.stateDir).length > 0 && performance.now() < end) await setTimeout(20)
-  }
   const wasThere = config !== undefined || labProcesses(paths.stateDir).length > 0
-  await killLabProcesses(paths.stateDir)
+  if (config !== undefined) await askLab(config.socketPath, { verb: 'stop' })
+  await endLabProcesses(paths.stateDir, config === undefined ? 0 : stopsWithinMs)
   rmSync(config?.socketPath ?? socketPathFor(paths.stateDir), { force: true })
   const talosconfig = join(clusterDir, 'talosconfig')
   if (isLabsOwn(talosconfig, paths.talosconfig)) rmSync(talosconfig)

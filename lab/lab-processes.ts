@@ -3,11 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
+const killedWithinMs = 10_000
+
 type Found = { pid: number; argv: string[] }
 
 /**
- * The processes of the lab in `stateDir`, known by their arguments and nothing else: etcd by its data folder, the servers of Kubernetes by their files, the daemon
- * by its configuration file. A pid that was written down could be someone else's by now.
+ * The processes of the lab in `stateDir`, known by their arguments and nothing else: etcd by its data folder, the servers
+ * of Kubernetes by their files, the daemon by its configuration file. A pid that was written down could be someone else's
+ * by now.
  */
 export function labProcesses(stateDir: string): number[] {
   return running()
@@ -21,12 +24,12 @@ export function labProcesses(stateDir: string): number[] {
     .map(({ pid }) => pid)
 }
 
-/** Kills the lab's processes and resolves when they are gone; rejects after `deadlineMs`. */
-export async function killLabProcesses(stateDir: string, deadlineMs = 10_000): Promise<void> {
-  const end = performance.now() + deadlineMs
+/** Kills what is left of the lab's processes after `graceMs`, and resolves when they are gone; rejects 10 s later. */
+export async function endLabProcesses(stateDir: string, graceMs: number): Promise<void> {
+  const killAt = performance.now() + graceMs
   for (let left = labProcesses(stateDir); left.length > 0; left = labProcesses(stateDir)) {
-    if (performance.now() > end) throw new Error(`processes ${left.join(', ')} do not end`)
-    for (const pid of left) kill(pid)
+    if (performance.now() > killAt + killedWithinMs) throw new Error(`processes ${left.join(', ')} do not end`)
+    if (performance.now() >= killAt) for (const pid of left) kill(pid)
     await setTimeout(20)
   }
 }
