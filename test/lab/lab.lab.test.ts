@@ -2,11 +2,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { labPaths, socketPathFor } from '../../lab/lab-config.ts'
 import { labProcesses } from '../../lab/lab-processes.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Ended, startLab } from '../support/lab.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -35,11 +35,9 @@ function commandLine(pid: number): string {
   return spawnSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' }).stdout
 }
 
-async function allGone(): Promise<boolean> {
-  for (const end = performance.now() + 10_000; performance.now() < end; await setTimeout(20)) {
-    if (labProcesses(paths.stateDir).length === 0) return true
-  }
-  return false
+function allGone(): Promise<true> {
+  const look = () => (labProcesses(paths.stateDir).length === 0 ? true : undefined)
+  return eventually(look, () => `these do not end: ${labProcesses(paths.stateDir).join()}`)
 }
 
 function assertNothingLeft(): void {

@@ -32,7 +32,7 @@ export async function dieWhenLogged(
   const upgrade = startEntry(lab, { flags, env, preload: join(import.meta.dirname, 'hold-outcome.ts') })
   try {
     await Promise.race([
-      lab.logged(fits, { from, deadlineMs: 120_000 }),
+      lab.logged(fits, { from }),
       upgrade.exited.then(({ code, stderr }) => assert.unreachable(`it ended (${code}) before the event:\n${stderr}`)),
     ])
   } finally {

@@ -1,19 +1,20 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import type { NodeReport } from '../../lab/control.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
+import { eventually } from './eventually.ts'
 import type { TestLab } from './lab.ts'
 
 const isWell = ({ reachability, stage, ready, etcd }: NodeReport): boolean =>
   reachability === 'answers' && stage === 'running' && ready && etcd?.healthy !== false
 
-/** Resolves when every node is up and ready again, as after a cure; rejects with how they stand when that takes long. */
-export async function untilWell(lab: TestLab, deadlineMs = 30_000): Promise<void> {
-  for (const end = performance.now() + deadlineMs; ; await pause(50)) {
-    const { nodes = [] } = await lab.status()
-    if (nodes.every(isWell)) return
-    if (performance.now() > end) throw new Error(`not all nodes got well: ${JSON.stringify(nodes)}`)
+/** Resolves when every node is up and ready again, as after a cure; rejects with how they stand when they do not get so. */
+export async function untilWell(lab: TestLab): Promise<void> {
+  let nodes: NodeReport[] = []
+  const look = async () => {
+    nodes = (await lab.status()).nodes ?? []
+    return nodes.every(isWell) ? nodes : undefined
   }
+  await eventually(look, () => `not all nodes got well: ${JSON.stringify(nodes)}`)
 }
 
 /** What was done to the nodes since the lab is up, in its order: `install k8s-1`, `reboot k8s-1`. */

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { type Breach, checkLog } from '../../lab/check.ts'
 import { askLab, type ControlReply, type ControlRequest } from '../../lab/control.ts'
@@ -16,6 +15,7 @@ import type { Timings } from '../../lab/timings.ts'
 import { labUp } from '../../lab/up.ts'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import type { ToolName } from '../../scripts/toolchain/tool-table.ts'
+import { eventually } from './eventually.ts'
 
 /** A schematic that the machines of a test lab run, with two extensions in it. */
 export const labSchematic = '6ee38dd99d1f1b0d9a7c1e2e6a1d4c63d1f8e3b7a0f5c2948d7b6a5e4f3c2b1a'
@@ -66,8 +66,8 @@ export type TestLab = {
   tools: LabTools
   /** the lab's log so far */
   log(): LoggedEvent[]
-  /** resolves to the first event that fits, now or later, from line `from` of the log on; rejects after the deadline */
-  logged(fits: (event: LoggedEvent) => boolean, options?: { from?: number; deadlineMs?: number }): Promise<LoggedEvent>
+  /** resolves to the first event that fits, now or later, from line `from` of the log on */
+  logged(fits: (event: LoggedEvent) => boolean, options?: { from?: number }): Promise<LoggedEvent>
   fault(request: FaultRequest): Promise<void>
   cure(match?: { name?: string; node?: string }): Promise<void>
   status(): Promise<ControlReply>
@@ -175,17 +175,14 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
     addresses: Object.fromEntries(declared.nodes.map(({ name, address }) => [name, address])),
     tools,
     log,
-    async logged(fits, { from = 0, deadlineMs = 30_000 } = {}) {
+    logged(fits, { from = 0 } = {}) {
       let size = 0
-      for (const end = performance.now() + deadlineMs; ; await setTimeout(15)) {
-        const grown = statSync(paths.log).size
-        if (grown !== size) {
-          size = grown
-          const found = log().slice(from).find(fits)
-          if (found !== undefined) return found
-        }
-        if (performance.now() > end) throw new Error('the lab did not log that in time')
+      const look = () => {
+        const before = size
+        size = statSync(paths.log).size
+        return size === before ? undefined : log().slice(from).find(fits)
       }
+      return eventually(look, () => 'the lab never logged that')
     },
     fault: async (fault) => void (await ask({ verb: 'inject', fault })),
     cure: async (match = {}) => void (await ask({ verb: 'cure', ...match })),

@@ -1,8 +1,8 @@
 /** An entry of workflows/ as a process of its own that a test can watch, signal and wait for while it runs. */
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import type { RunEvent } from '../../workflows/model/event.ts'
+import { eventually } from './eventually.ts'
 import type { TestLab } from './lab.ts'
 
 const root = join(import.meta.dirname, '..', '..')
@@ -21,7 +21,7 @@ export type Running = {
   /** what it has printed with `--output json` so far */
   events(): RunEvent[]
   /** resolves to the first event that fits, printed before or later; rejects when its output ends without one */
-  said(fits: (event: RunEvent) => boolean, deadlineMs?: number): Promise<RunEvent>
+  said(fits: (event: RunEvent) => boolean): Promise<RunEvent>
   kill(signal: NodeJS.Signals, whom?: 'process' | 'group'): void
 }
 
@@ -84,12 +84,14 @@ export function watchProcess(program: string, argv: readonly string[], env: Node
     exited,
     closed,
     events,
-    async said(fits, deadlineMs = 60_000) {
-      for (const end = performance.now() + deadlineMs; ; await pause(15)) {
+    said(fits) {
+      const trouble = () => `it never said that:\n${stdout}\n${stderr}`
+      const look = () => {
         const found = events().find(fits)
-        if (found !== undefined) return found
-        if (over || performance.now() > end) throw new Error(`it never said that:\n${stdout}\n${stderr}`)
+        if (found === undefined && over) throw new Error(trouble())
+        return found
       }
+      return eventually(look, trouble)
     },
     kill,
   }

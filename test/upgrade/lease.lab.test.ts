@@ -40,7 +40,7 @@ test('of fifty from two checkouts one runs, and the others exit 75 and name it',
   const all = Array.from({ length: 50 }, (_, index) => upgrade(index % 2 === 0 ? lab.dir : elsewhere))
   const ended = new Set<Running>()
   for (const run of all) void run.closed.then(() => ended.add(run))
-  await lab.logged((event) => event.type === 'machine.down', { from, deadlineMs: 240_000 })
+  await lab.logged((event) => event.type === 'machine.down', { from })
   const [winner, ...others] = [...all].sort((a, b) => Number(ended.has(a)) - Number(ended.has(b)))
   assert.ok(winner && !ended.has(winner))
   for (const run of others) {
@@ -84,7 +84,7 @@ test('a killed run of this machine is followed at once, from another checkout to
   const second = 'worker-2'
   const flags = ['--output', 'json', '--nodes', second]
   const killed = startEntry(lab, { flags })
-  await lab.logged((event) => event.type === 'node.cordoned', { from, deadlineMs: 60_000 })
+  await lab.logged((event) => event.type === 'node.cordoned', { from })
   killed.kill('SIGKILL')
   await killed.exited
   // another wish, on another node, from another folder: all that they share is Kubernetes

@@ -60,7 +60,7 @@ test('a killed run is taken up with its plan while the node that it rebooted is 
   const from = lab.log().length
   for (const node of ['k8s-1', 'k8s-2']) await lab.fault({ name: 'never-returns', node })
   const killed = upgrade(...flags)
-  const down = await lab.logged(({ type }) => type === 'machine.down', { from, deadlineMs: 120_000 })
+  const down = await lab.logged(({ type }) => type === 'machine.down', { from })
   const node = 'node' in down ? down.node : ''
   killed.kill('SIGKILL')
   await killed.exited

@@ -22,8 +22,7 @@ async function byHand(node: string, ...argv: string[]): Promise<void> {
 }
 
 /** Resolves when `node` was asked to reboot, by the run or by hand. */
-const hasItsTurn = (node: string) =>
-  lab.logged((event) => event.type === 'reboot.requested' && event.node === node, { deadlineMs: 120_000 })
+const hasItsTurn = (node: string) => lab.logged((event) => event.type === 'reboot.requested' && event.node === node)
 
 test.after(() => lab.down())
 

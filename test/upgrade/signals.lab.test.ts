@@ -30,7 +30,7 @@ const ofType = (from: number, type: LoggedEvent['type']): string[] =>
 /** Waits for the lab to log that after line `from`, and tells the node. */
 async function logged(from: number, type: LoggedEvent['type'], but: readonly string[] = []): Promise<string> {
   const fits = (event: LoggedEvent) => event.type === type && 'node' in event && !but.includes(event.node)
-  const event = await lab.logged(fits, { from, deadlineMs: 120_000 })
+  const event = await lab.logged(fits, { from })
   return 'node' in event ? event.node : ''
 }
 

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
@@ -12,6 +11,7 @@ import { acquireLock } from '../../scripts/engine/lock.ts'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import { builtToolPath } from '../../scripts/toolchain/tool-cache.ts'
 import { toolTable } from '../../scripts/toolchain/tool-table.ts'
+import { eventually } from '../support/eventually.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
 import { startEntry, watchProcess } from '../support/run-entry.ts'
 
@@ -66,9 +66,12 @@ async function atTerminal(keys: string, flags: readonly string[] = []): Promise<
   const ended = once(terminal, 'close').then(([status]) => {
     code = status as number | null
   })
-  for (const end = performance.now() + 60_000; !shown.includes('Go ahead?'); await pause(20)) {
-    if (code !== undefined || performance.now() > end) throw new Error(`it never asked:\n${shown}`)
+  const trouble = () => `it never asked:\n${shown}`
+  const look = () => {
+    if (code !== undefined) throw new Error(trouble())
+    return shown.includes('Go ahead?') || undefined
   }
+  await eventually(look, trouble)
   terminal.stdin?.write(keys)
   await ended
   return { code: code ?? null, shown, log: readFileSync(log, 'utf8') }
