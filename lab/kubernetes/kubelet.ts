@@ -7,6 +7,7 @@ import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import { isReady } from './is-ready.ts'
 import { reconciler } from './reconciler.ts'
+import { ServerDrain } from './server-drain.ts'
 
 /** machine seconds: a container starts, and ends when it is asked to and nothing slows it */
 const startSeconds = 2
@@ -59,11 +60,13 @@ export class Kubelet {
   #ready = false
   /** pods that are being started or ended, by uid */
   readonly #busy = new Set<string>()
+  readonly #serverDrain: ServerDrain
   #sayAgain: () => void = () => undefined
 
   constructor(options: KubeletOptions, world: KubeletWorld) {
     this.#options = options
     this.#world = world
+    this.#serverDrain = new ServerDrain(options.name, world)
     world.pods.on((change, pod) => {
       if (pod.spec.nodeName !== this.name) return
       if (isMirror(pod)) this.#sayAgain()
@@ -86,7 +89,16 @@ export class Kubelet {
     this.#busy.clear()
     const { signal } = this.#life
     this.#sayAgain = reconciler(`the kubelet of ${this.name}`, signal, () => this.#uphold(signal))
-    void this.#insist(() => this.#register(), signal).then(() => this.#heartbeat(signal))
+    void this.#insist(() => this.#register(), signal)
+      .then(() => Promise.all([this.#heartbeat(signal), this.#insist(() => this.#serverDrain.undo(), signal)]))
+      .catch((error: unknown) => {
+        if (!signal.aborted) process.stderr.write(`the kubelet of ${this.name}: ${String(error)}\n`)
+      })
+  }
+
+  /** The drain that an upgrade of Talos below 1.13 begins with; resolves whatever comes of it. */
+  drain(signal: AbortSignal): Promise<void> {
+    return this.#serverDrain.run(signal)
   }
 
   /** Resolves when the API server has taken note that the node is ready; rejects when the machine goes down first. */

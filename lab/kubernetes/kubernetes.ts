@@ -28,6 +28,8 @@ export type MachineKubelet = {
   start(boot: Boot): void
   /** resolves when the API server has it that the node is ready */
   becomeReady(): Promise<void>
+  /** the drain that an upgrade of Talos below 1.13 begins with */
+  drain(signal: AbortSignal): Promise<void>
   shutDown(): Promise<void>
   stop(): void
 }
@@ -85,6 +87,7 @@ export class LabKubernetes {
     return {
       start: (boot) => void made.then((kubelet) => kubelet.start(boot)),
       becomeReady: () => made.then((kubelet) => kubelet.becomeReady()),
+      drain: (signal) => made.then((kubelet) => kubelet.drain(signal)),
       shutDown: () => made.then((kubelet) => kubelet.shutDown()),
       stop: () => void made.then((kubelet) => kubelet.stop()),
     }

@@ -1,6 +1,7 @@
 /**
- * Waits until Kubernetes finds the node ready at the version that its kubelet had, with everything ready that runs on it
- * whatever happens: static pods and the pods of DaemonSets. All of that has to hold for the soak without a break.
+ * Waits until Kubernetes finds the node ready at the version that its kubelet had, without a cordon of Talos' own, and
+ * with everything ready that runs on it whatever happens: static pods and the pods of DaemonSets. All of that has to hold
+ * for the soak without a break.
  */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
@@ -30,6 +31,7 @@ export const settle =
           if (!pods.ok) return pods.failure.detail ?? pods.failure.reason
           if (!node.value) return 'there is no Node'
           if (!node.value.ready) return node.value.detail ?? 'its Node is not ready'
+          if (node.value.cordonedByTalos) return 'Talos has not lifted the cordon that it set for the upgrade'
           if (node.value.kubeletVersion !== kubeletVersion)
             return `its kubelet runs ${node.value.kubeletVersion}, not ${kubeletVersion}`
           const standing = pods.value.filter(staysWithNode)

@@ -29,6 +29,8 @@ export type KubeNode = {
   unschedulable: boolean
   /** our annotation, where the cordon is ours */
   mark?: CordonMark
+  /** cordoned by Talos itself, which takes that back after its next boot */
+  cordonedByTalos?: true
   kubeletVersion: string
   /** of the boot in which its kubelet last registered; the same id that Talos reads from its kernel */
   bootId?: string

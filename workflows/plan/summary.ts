@@ -19,9 +19,19 @@ export function summarize(plan: UpgradePlan): PlanSummary {
     }),
     notes: [
       ...plan.staleCordons.map(({ node, run }) => `${node} is still cordoned by ${run}, which is over: lifted first`),
+      ...drainedByTalos(plan),
       ...plan.notes,
     ],
   }
+}
+
+/** The one call of Talos below 1.13 drains the node, whether we do or not. */
+function drainedByTalos({ nodes }: UpgradePlan): string[] {
+  const names = nodes
+    .filter(({ work, path, kubernetes }) => work === 'upgrade' && path === 'legacy' && kubernetes?.whyNot !== undefined)
+    .map(({ node }) => node)
+  if (names.length === 0) return []
+  return [`Talos below 1.13 evicts pods by itself as it upgrades, for up to five minutes: ${names.join(', ')}`]
 }
 
 const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>

@@ -12,6 +12,9 @@ import type {
 } from '../../../workflows/model/kubernetes.ts'
 import { CORDON_ANNOTATION } from '../kubectl.ts'
 
+/** what Talos writes beside a cordon of its own: AnnotationCordonedKey in its pkg/machinery/constants */
+const TALOS_CORDON = 'talos.dev/cordoned'
+
 /**
  * The objects of the API are read as they come: what is missing is missing, and what is of another type counts as
  * missing, too.
@@ -80,6 +83,7 @@ export function readNode(object: Loose): KubeNode {
     ...(ready?.status !== 'True' && detail !== undefined ? { detail } : {}),
     unschedulable: spec.unschedulable === true,
     ...(mark ? { mark } : {}),
+    ...(map(metadata.annotations)[TALOS_CORDON] === undefined ? {} : { cordonedByTalos: true }),
     kubeletVersion: text(info.kubeletVersion) ?? '',
     ...(bootId ? { bootId } : {}),
     labels: labelsOf(metadata.labels),

@@ -41,14 +41,14 @@ test('sorts a list of mixed kinds, and knows of which claim an attachment is', (
 })
 
 test('reads of a node whether it takes pods, and whose its cordon is', () => {
-  const node = (annotation?: string) =>
+  const node = (annotation?: string, whose = 'talos-workflows/cordon') =>
     readNode({
       kind: 'Node',
       metadata: {
         name: 'a',
         resourceVersion: '7',
         labels: { x: 'y' },
-        ...(annotation === undefined ? {} : { annotations: { 'talos-workflows/cordon': annotation } }),
+        ...(annotation === undefined ? {} : { annotations: { [whose]: annotation } }),
       },
       spec: { unschedulable: true, taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] },
       status: {
@@ -76,6 +76,8 @@ test('reads of a node whether it takes pods, and whose its cordon is', () => {
   })
   for (const damaged of ['', '{', 'null', '[]', '{"run":1,"at":"x"}'])
     assert.is(node(damaged).mark, undefined, `${damaged} is nobody's mark`)
+  assert.is(node('true', 'talos.dev/cordoned').cordonedByTalos, true)
+  assert.is(node().cordonedByTalos, undefined)
 })
 
 test('reads of a pod what a drain asks about', () => {

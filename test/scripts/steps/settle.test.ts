@@ -1,0 +1,69 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { Kubernetes } from '../../../scripts/kubernetes.ts'
+import { settle } from '../../../scripts/steps/settle.ts'
+import type { World } from '../../../scripts/steps/world.ts'
+import type { KubeNode, KubePod } from '../../../workflows/model/kubernetes.ts'
+import { defaultOperations } from '../../support/default-operations.ts'
+import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
+import { nodePlan } from '../../support/upgrade-plan.ts'
+
+type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean }
+
+const daemon = { controller: { kind: 'DaemonSet', name: 'agent' } }
+const well: Seen = {}
+
+/** Settles a worker which Kubernetes sees as `looks` say, one after the other; tells what was waited for. */
+async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: string[] }> {
+  let look = -1
+  const now = (): Seen => looks[Math.min(Math.max(look, 0), looks.length - 1)] ?? {}
+  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn'> = {
+    node: async () => {
+      look += 1
+      return { ok: true, value: now().gone ? undefined : kubeNode('a', '10.0.0.1', now().node) }
+    },
+    podsOn: async () => ({ ok: true, value: now().pods ?? [] }),
+  }
+  const upgrade = { ...defaultOperations.upgrade, soakMs: 0 }
+  const world = { cluster: { operations: { ...defaultOperations, upgrade } }, kubernetes } as unknown as World
+  const waited: string[] = []
+  const plan = nodePlan('a', 'worker', {
+    kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+  })
+  const { ok } = await settle(world)({ plan } as never, {
+    again: false,
+    signal: new AbortController().signal,
+    processFile: '',
+    waiting: (_, last) => waited.push(last ?? ''),
+  })
+  return { ok, waited }
+}
+
+const rows: [waitsFor: string, first: Seen, says: string][] = [
+  ['its Node', { gone: true }, 'not ready: there is no Node'],
+  ['the Node to be ready', { node: { ready: false, detail: 'booting' } }, 'not ready: booting'],
+  [
+    'the cordon of Talos to go',
+    { node: { unschedulable: true, cordonedByTalos: true } },
+    'not ready: Talos has not lifted the cordon that it set for the upgrade',
+  ],
+  [
+    'the version of its kubelet',
+    { node: { kubeletVersion: 'v1.35.0' } },
+    'not ready: its kubelet runs v1.35.0, not v1.36.1',
+  ],
+  ['pods of DaemonSets', { pods: [kubePod('agent-1', 'a', { ...daemon, ready: false })] }, 'not ready: shop/agent-1'],
+]
+
+for (const [waitsFor, first, says] of rows) {
+  test(`waits for ${waitsFor}, and says so`, async () => {
+    assert.equal(await settled([first, well]), { ok: true, waited: [says] })
+  })
+}
+
+test('does not wait for pods that may run anywhere, nor for the cordon of a person', async () => {
+  const pods = [kubePod('web-1', 'a', { ready: false }), kubePod('agent-1', 'a', daemon)]
+  assert.equal(await settled([{ pods, node: { unschedulable: true } }]), { ok: true, waited: [] })
+})
+
+test.run()
