@@ -8,7 +8,7 @@ const lab = await startLab({ versions: { 'k8s-2': 'v1.12.9' }, speed: 100 })
 const target = labImage('v1.13.9')
 
 /** talosctl for one node, through another one; killed after `timeoutMs`. */
-function talosctl(node: string, argv: readonly string[], timeoutMs = 60_000) {
+function talosctl(node: string, argv: readonly string[], timeoutMs = 240_000) {
   const endpoint = lab.addresses[node === 'k8s-3' ? 'k8s-1' : 'k8s-3'] ?? ''
   return lab.talosctl(['-e', endpoint, '-n', lab.addresses[node] ?? '', ...argv], { timeoutMs })
 }

@@ -63,7 +63,7 @@ test('runs what was declared, what Talos brings, and the static pods of each con
 
 test('passes the health check of talosctl, from here and from a control plane', async () => {
   for (const where of ['--server=false', '--server']) {
-    const { code, stderr } = await lab.talosctl([...at('k8s-1'), 'health', where, '--wait-timeout=60s'])
+    const { code, stderr } = await lab.talosctl([...at('k8s-1'), 'health', where, '--wait-timeout=120s'])
     assert.is(code, 0, stderr)
   }
 })
@@ -77,15 +77,15 @@ test('refuses an eviction that a budget forbids, as a drain sees it', async () =
   assert.match(await kubectl('get', 'node', node), 'SchedulingDisabled')
   assert.ok(lab.log().some((e) => e.type === 'pod.evicted' && e.code === 429 && e.pod === `default/${pod}`))
   await kubectl('patch', 'pdb', 'web', '--type=merge', '--patch={"spec":{"minAvailable":1}}')
-  await lab.kubectl(['wait', '--for=jsonpath={.status.disruptionsAllowed}=1', 'pdb/web', '--timeout=20s'])
+  await lab.kubectl(['wait', '--for=jsonpath={.status.disruptionsAllowed}=1', 'pdb/web', '--timeout=120s'])
 })
 
 test('moves a pod with its volume, which is detached before it is attached again', async () => {
   const before = await nodeOf('db-0')
   const from = lab.log().length
-  await kubectl('drain', before, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=60s')
+  await kubectl('drain', before, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s')
   await logged((e) => e.type === 'volume.detached' && e.node === before, from)
-  await kubectl('wait', '--for=condition=Ready', 'pod/db-0', '--timeout=30s')
+  await kubectl('wait', '--for=condition=Ready', 'pod/db-0', '--timeout=120s')
   const after = await nodeOf('db-0')
   assert.is.not(after, before)
   const attached = await kubectl('get', 'volumeattachments', '--output=jsonpath={.items[*].spec.nodeName}')
@@ -107,27 +107,30 @@ test('has a Lease that only who read it last can change', async () => {
 
 test('hears from a machine that it shuts down, and that it is ready again', async () => {
   const from = lab.log().length
+  // down for long enough that nobody misses it
+  await lab.fault({ name: 'slow-boot', node: 'k8s-3', seconds: 120 })
+  const isHeard = kubectl('wait', '--for=condition=Ready=false', 'node/k8s-3', '--timeout=120s')
   await lab.talosctl([...at('k8s-3'), 'reboot', '--wait=false'])
-  await kubectl('wait', '--for=condition=Ready=false', 'node/k8s-3', '--timeout=30s')
+  await isHeard
   await logged((e) => e.type === 'machine.ready' && e.node === 'k8s-3', from)
-  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=30s')
+  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=120s')
 })
 
 test('says again that a node and its pods are ready when the controllers have come to doubt it', async () => {
   const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }]
   const doubted = ['--subresource=status', `--patch=${JSON.stringify({ status: { conditions } })}`]
   await kubectl('patch', 'node', 'k8s-3', ...doubted)
-  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=30s')
+  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=120s')
   const standing = ['kube-apiserver-k8s-3', ...(await podsOf('agent'))]
   for (const pod of standing) {
     const namespace = pod.startsWith('kube-') ? 'kube-system' : 'default'
     await kubectl('patch', 'pod', pod, `--namespace=${namespace}`, ...doubted)
-    await kubectl('wait', '--for=condition=Ready', `pod/${pod}`, `--namespace=${namespace}`, '--timeout=30s')
+    await kubectl('wait', '--for=condition=Ready', `pod/${pod}`, `--namespace=${namespace}`, '--timeout=120s')
   }
   const mirror = ['pod/kube-apiserver-k8s-3', '--namespace=kube-system']
-  await kubectl('delete', ...mirror, '--timeout=30s')
-  await kubectl('wait', ...mirror, '--for=create', '--timeout=30s')
-  await kubectl('wait', ...mirror, '--for=condition=Ready', '--timeout=30s')
+  await kubectl('delete', ...mirror, '--timeout=120s')
+  await kubectl('wait', ...mirror, '--for=create', '--timeout=120s')
+  await kubectl('wait', ...mirror, '--for=condition=Ready', '--timeout=120s')
 })
 
 // What the rules are for: each is broken with the real tools, on purpose.
@@ -138,8 +141,7 @@ test('tells a cordon of somebody else that a client lifts', async () => {
   await untilWell(lab)
   assert.not.ok(broken().has('foreign-cordons-kept'))
   const from = lab.log().length
-  const cordoned = await kubectl('get', 'nodes', '--output=jsonpath={.items[?(@.spec.unschedulable)].metadata.name}')
-  for (const node of cordoned.split(' ')) {
+  for (const node of await lab.cordoned()) {
     await kubectl('uncordon', node)
     await logged((e) => e.type === 'node.uncordoned' && e.node === node, from)
   }
@@ -161,7 +163,7 @@ test('tells a node that a run left cordoned', async () => {
 
 test('tells a pod that is deleted past its budget', async () => {
   await kubectl('patch', 'pdb', 'web', '--type=merge', '--patch={"spec":{"minAvailable":2}}')
-  await kubectl('wait', '--for=jsonpath={.status.disruptionsAllowed}=0', 'pdb/web', '--timeout=30s')
+  await kubectl('wait', '--for=jsonpath={.status.disruptionsAllowed}=0', 'pdb/web', '--timeout=120s')
   const [pod = ''] = await podsOf('web')
   const from = lab.log().length
   await kubectl('delete', 'pod', pod)

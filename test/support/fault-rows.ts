@@ -5,9 +5,10 @@ import type { FaultName } from '../../lab/fault-catalogue.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
-import { startLab, type TestLab } from './lab.ts'
+import type { TestLab } from './lab.ts'
 import { assertUpgraded, changesOf, untilWell } from './lab-changes.ts'
 import { assertEnding, type Ending, runUpgrade, type UpgradeRun } from './upgrade-run.ts'
+import { withLab } from './with-lab.ts'
 
 /** The API that the nodes serve before they are upgraded. */
 export type Generation = '1.13' | '1.12'
@@ -205,22 +206,14 @@ const disruptions: readonly Disruption[] = [
 
 /** Every fault of the catalogue against the upgrade of three control planes, as tests that bring up their own labs. */
 export function faultRows(generation: Generation): { title: string; run: () => Promise<void> }[] {
+  const wishes = { version: from[generation], target, speed: 100 }
   return [
-    { title: 'Faults that are met before anything changes', run: () => withLab(generation, meetHarmless) },
+    { title: 'Faults that are met before anything changes', run: () => withLab(wishes, meetHarmless) },
     ...disruptions.map((row) => ({
       title: row.title,
-      run: () => withLab(generation, (lab) => meetDisruption(lab, generation, row)),
+      run: () => withLab(wishes, (lab) => meetDisruption(lab, generation, row)),
     })),
   ]
-}
-
-async function withLab(generation: Generation, use: (lab: TestLab) => Promise<void>): Promise<void> {
-  const lab = await startLab({ version: from[generation], target, speed: 100 })
-  try {
-    await use(lab)
-  } finally {
-    await lab.down()
-  }
 }
 
 async function meetHarmless(lab: TestLab): Promise<void> {

@@ -76,6 +76,8 @@ export type TestLab = {
   talosctl(argv: readonly string[], options?: { timeoutMs?: number }): Promise<Ended>
   /** the real kubectl as an administrator, through the virtual IP */
   kubectl(argv: readonly string[], options?: { stdin?: string; timeoutMs?: number }): Promise<Ended>
+  /** names of the nodes that take no new pods */
+  cordoned(): Promise<string[]>
   /** ends the lab and removes its folder */
   down(): Promise<void>
 }
@@ -168,6 +170,18 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as LoggedEvent)
+  const kubectl: TestLab['kubectl'] = async (argv, { stdin, timeoutMs = 240_000 } = {}) => {
+    if (!existsSync(kubeconfig)) {
+      const [first] = declared.nodes
+      const at = [`--nodes=${first?.address}`, `--endpoints=${first?.address}`]
+      const fetch = [`--talosconfig=${talosconfig}`, ...at, 'kubeconfig', kubeconfig, '--merge=false']
+      const { code, stderr } = await execute(tools.talosctl, fetch, { timeoutMs })
+      if (code !== 0) throw new Error(stderr)
+    }
+    const program = await toolPath('kubectl')
+    const flags = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(dir, 'kube-cache')}`]
+    return execute(program, [...flags, ...argv], { timeoutMs, ...(stdin === undefined ? {} : { stdin }) })
+  }
   return {
     dir,
     cluster: declared.id,
@@ -188,19 +202,14 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
     cure: async (match = {}) => void (await ask({ verb: 'cure', ...match })),
     status: () => ask({ verb: 'status' }),
     check: () => checkLog(log()),
-    talosctl: (argv, { timeoutMs = 60_000 } = {}) =>
+    talosctl: (argv, { timeoutMs = 240_000 } = {}) =>
       execute(tools.talosctl, [`--talosconfig=${talosconfig}`, ...argv], { timeoutMs }),
-    async kubectl(argv, { stdin, timeoutMs = 60_000 } = {}) {
-      if (!existsSync(kubeconfig)) {
-        const [first] = declared.nodes
-        const at = [`--nodes=${first?.address}`, `--endpoints=${first?.address}`]
-        const fetch = [`--talosconfig=${talosconfig}`, ...at, 'kubeconfig', kubeconfig, '--merge=false']
-        const { code, stderr } = await execute(tools.talosctl, fetch, { timeoutMs })
-        if (code !== 0) throw new Error(stderr)
-      }
-      const program = await toolPath('kubectl')
-      const flags = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(dir, 'kube-cache')}`]
-      return execute(program, [...flags, ...argv], { timeoutMs, ...(stdin === undefined ? {} : { stdin }) })
+    kubectl,
+    async cordoned() {
+      const names = '--output=jsonpath={.items[?(@.spec.unschedulable)].metadata.name}'
+      const { code, stdout, stderr } = await kubectl(['get', 'nodes', names])
+      if (code !== 0) throw new Error(stderr)
+      return stdout.split(' ').filter((name) => name !== '')
     },
     async down() {
       await labDown(clusterDir)

@@ -2,9 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FailureReason } from '../../workflows/model/failure.ts'
-import { startLab, type TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+import { withLab } from '../support/with-lab.ts'
 import { budgetOver, database, deployment, labelled } from '../support/workloads.ts'
 
 const names = ['k8s-1', 'worker-1', 'worker-2'] as const
@@ -14,17 +14,8 @@ const once = [1, 1] as const
 const all = Object.fromEntries(names.map((name) => [name, once]))
 const wishes = { kubernetes: true, controlPlanes: 1, workers: 2, speed: 40 }
 
-async function withLab(more: object, use: (lab: TestLab) => Promise<void>): Promise<void> {
-  const lab = await startLab({ ...wishes, ...more })
-  try {
-    await use(lab)
-  } finally {
-    await lab.down()
-  }
-}
-
 test('the single primary of a database is refused by the name of its budget, until the policy says otherwise', () =>
-  withLab({ workloads: [database('pg', 1), budgetOver('pg', { minAvailable: 1 })] }, async (lab) => {
+  withLab({ ...wishes, workloads: [database('pg', 1), budgetOver('pg', { minAvailable: 1 })] }, async (lab) => {
     const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
     assertEnding(refused, names, {
       code: 77,
@@ -43,7 +34,7 @@ test('the single primary of a database is refused by the name of its budget, unt
   }))
 
 test('the instance managers of Longhorn hold a drain up until the volumes are detached', () =>
-  withLab({ operators: ['longhorn'], workloads: [deployment('web', 2), database('db', 2)] }, async (lab) => {
+  withLab({ ...wishes, operators: ['longhorn'], workloads: [deployment('web', 2), database('db', 2)] }, async (lab) => {
     const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
     assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
     const run = await runUpgrade(lab, {
@@ -65,8 +56,8 @@ test('the primary of CloudNativePG is waited for until it has handed over, where
     budgetOver('pg-primary', { minAvailable: 1 }, role('primary')),
     budgetOver('pg', { minAvailable: 0 }, role('replica')),
   ]
-  return withLab({ operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
-    await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=20s'])
+  return withLab({ ...wishes, operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
+    await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=120s'])
     const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
     assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
     assert.match(refused.finished.failures[0]?.detail ?? '', 'PodDisruptionBudget default/pg-primary allows no')
@@ -84,24 +75,27 @@ test('the primary of CloudNativePG is waited for until it has handed over, where
 })
 
 test('two nodes at once wait for each other where a budget is over pods that fit nowhere else', () =>
-  withLab({ workers: 3, workloads: [database('db', 3), budgetOver('db', { minAvailable: 2 })] }, async (lab) => {
-    // the database alone: where another pod can leave, all of them are evicted anyway
-    await lab.kubectl(['scale', 'deployment/coredns', '--namespace=kube-system', '--replicas=0'])
-    const dns = ['pod', '--selector=k8s-app=kube-dns', '--namespace=kube-system']
-    await lab.kubectl(['wait', ...dns, '--for=delete', '--timeout=30s'])
-    const run = await runUpgrade(lab, { flags, operations: { upgrade: { ...upgrade, maxUnavailable: 2 } } })
-    assert.equal([run.code, run.reasons], [0, []], run.stderr)
-    await assertUpgraded(lab, 'v1.13.9', { ...all, 'worker-3': once })
-    const down = new Set<string>()
-    for (const event of lab.log()) {
-      if (event.type === 'machine.down') down.add(event.node)
-      if (event.type === 'machine.ready') down.delete(event.node)
-      assert.ok(down.size <= 1, `${[...down].join(' and ')} were down together`)
-    }
-  }))
+  withLab(
+    { ...wishes, workers: 3, workloads: [database('db', 3), budgetOver('db', { minAvailable: 2 })] },
+    async (lab) => {
+      // the database alone: where another pod can leave, all of them are evicted anyway
+      await lab.kubectl(['scale', 'deployment/coredns', '--namespace=kube-system', '--replicas=0'])
+      const dns = ['pod', '--selector=k8s-app=kube-dns', '--namespace=kube-system']
+      await lab.kubectl(['wait', ...dns, '--for=delete', '--timeout=120s'])
+      const run = await runUpgrade(lab, { flags, operations: { upgrade: { ...upgrade, maxUnavailable: 2 } } })
+      assert.equal([run.code, run.reasons], [0, []], run.stderr)
+      await assertUpgraded(lab, 'v1.13.9', { ...all, 'worker-3': once })
+      const down = new Set<string>()
+      for (const event of lab.log()) {
+        if (event.type === 'machine.down') down.add(event.node)
+        if (event.type === 'machine.ready') down.delete(event.node)
+        assert.ok(down.size <= 1, `${[...down].join(' and ')} were down together`)
+      }
+    },
+  ))
 
 test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
-  withLab({ workloads: [deployment('web', 2)] }, async (lab) => {
+  withLab({ ...wishes, workloads: [deployment('web', 2)] }, async (lab) => {
     const available = { name: 'web serves', resource: 'deployment/web', namespace: 'default', timeout: '30s' }
     const gates: [gate: object, code: number, reason: FailureReason, says: RegExp][] = [
       [
@@ -123,7 +117,7 @@ test('gates are tried before anything is changed, and hold after each return; a 
       assert.match(run.finished.failures[0]?.detail ?? '', says)
     }
     await lab.kubectl(['run', 'bare', '--image=bare:1', '--overrides={"spec":{"nodeName":"worker-2"}}'])
-    await lab.kubectl(['wait', '--for=condition=Ready', 'pod/bare', '--timeout=20s'])
+    await lab.kubectl(['wait', '--for=condition=Ready', 'pod/bare', '--timeout=120s'])
     const bare = await runUpgrade(lab, { flags, operations: { upgrade, gates: [] } })
     assert.equal([bare.code, bare.reasons], [77, ['drain-would-block']])
     assert.match(bare.finished.failures[0]?.detail ?? '', 'default/bare has no controller')

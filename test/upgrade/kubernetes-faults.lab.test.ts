@@ -4,9 +4,9 @@ import * as assert from 'uvu/assert'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
-import { startLab, type TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+import { withLab } from '../support/with-lab.ts'
 import { budgetOver, daemon, database, deployment } from '../support/workloads.ts'
 
 const names = ['k8s-1', 'k8s-2', 'k8s-3'] as const
@@ -19,25 +19,11 @@ const workloads = [
   database('db', 3),
   daemon('agent'),
 ]
+const wishes = { kubernetes: true, workloads, target, speed: 40 }
 const upgrade = { soak: '500ms' }
 
-async function withLab(use: (lab: TestLab) => Promise<void>): Promise<void> {
-  const lab = await startLab({ kubernetes: true, workloads, target, speed: 40 })
-  try {
-    await use(lab)
-  } finally {
-    await lab.down()
-  }
-}
-
-async function cordoned(lab: TestLab): Promise<string[]> {
-  const { stdout } = await lab.kubectl(['get', 'nodes', '--output=json'])
-  const { items } = JSON.parse(stdout) as { items: { metadata: { name: string }; spec: { unschedulable?: boolean } }[] }
-  return items.filter(({ spec }) => spec.unschedulable).map(({ metadata }) => metadata.name)
-}
-
 test('What would block is refused before anything changes, by the names of the pod and of what protects it', async () => {
-  await withLab(async (lab) => {
+  await withLab(wishes, async (lab) => {
     const rows: [name: FaultName, reason: FailureReason, says: RegExp][] = [
       ['pdb-blocks-forever', 'drain-would-block', /PodDisruptionBudget \S+\/lab-blocks-k8s-2 allows no disruption of /],
       ['node-object-deleted', 'kubernetes-node-unknown', /knows no node with the address/],
@@ -49,7 +35,7 @@ test('What would block is refused before anything changes, by the names of the p
       assert.match(run.finished.failures[0]?.detail ?? '', says)
       assert.is(run.finished.failures[0]?.node, 'k8s-2')
       assert.equal(changesOf(lab.log()), [])
-      assert.equal(await cordoned(lab), [])
+      assert.equal(await lab.cordoned(), [])
       await lab.cure()
       await untilWell(lab)
     }
@@ -109,7 +95,7 @@ const givenUp: GivenUp[] = [
 
 for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of givenUp) {
   test(title, () =>
-    withLab(async (lab) => {
+    withLab(wishes, async (lab) => {
       for (const node of names) {
         await lab.fault({ name: fault, node, ...(whenCordoned ? { when: `${node} cordoned` } : {}) })
       }
@@ -118,14 +104,14 @@ for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of gi
       const verdicts: Verdict[] = ['installed-not-rebooted', 'unchanged', 'unchanged']
       assertEnding(first, first.order, { code: 1, verdicts, reasons })
       assert.match(first.finished.failures[0]?.detail ?? '', says)
-      assert.equal(await cordoned(lab), [], 'nobody is left cordoned')
+      assert.equal(await lab.cordoned(), [], 'nobody is left cordoned')
       assert.equal(
         changesOf(lab.log()).filter((change) => change.startsWith('reboot')),
         [],
       )
       const second = await runUpgrade(lab, { operations })
       assert.equal([second.code, second.reasons], [meanwhile.code, meanwhile.reasons], second.stderr)
-      assert.equal(await cordoned(lab), [])
+      assert.equal(await lab.cordoned(), [])
       await lab.cure()
       await untilWell(lab)
       const last = await runUpgrade(lab, { operations: { upgrade, drain: { timeout: '60s', whenBlocked: 'try' } } })
@@ -136,7 +122,7 @@ for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of gi
 }
 
 test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready and foreign-cordon pass, and the cordon stays', () =>
-  withLab(async (lab) => {
+  withLab(wishes, async (lab) => {
     await lab.fault({ name: 'foreign-cordon', node: 'k8s-1' })
     for (const node of names) {
       await lab.fault({ name: 'kubelet-slow-ready', node, seconds: 120 })
@@ -146,14 +132,14 @@ test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready an
     await lab.fault({ name: 'apiserver-flaps', node: 'k8s-3' })
     const run = await runUpgrade(lab, { operations: { upgrade, drain: { whenBlocked: 'try' } } })
     assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
-    assert.equal(await cordoned(lab), ['k8s-1'], 'what somebody else cordoned stays so, and nothing else is')
+    assert.equal(await lab.cordoned(), ['k8s-1'], 'what somebody else cordoned stays so, and nothing else is')
     await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
     assert.ok(
       lab.log().some((event) => event.type === 'pod.evicted' && event.code === 429 && !event.dryRun),
       'no eviction was ever refused',
     )
     await lab.cure()
-    assert.equal(await cordoned(lab), [])
+    assert.equal(await lab.cordoned(), [])
   }))
 
 test.run()

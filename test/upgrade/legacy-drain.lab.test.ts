@@ -1,24 +1,16 @@
 // limit: 600 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { startLab, type TestLab } from '../support/lab.ts'
+import type { TestLab } from '../support/lab.ts'
 import { assertUpgraded } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+import { withLab } from '../support/with-lab.ts'
 import { budgetOver, daemon, database, deployment } from '../support/workloads.ts'
 
 // below 1.13 Talos drains its node in the call that upgrades it
 const wishes = { kubernetes: true, version: 'v1.12.9', target: 'v1.13.9', kubernetesVersion: 'v1.35.4', speed: 40 }
 const upgrade = { soak: '500ms' }
 const once = [1, 1] as const
-
-async function withLab(more: object, use: (lab: TestLab) => Promise<void>): Promise<void> {
-  const lab = await startLab({ ...wishes, ...more })
-  try {
-    await use(lab)
-  } finally {
-    await lab.down()
-  }
-}
 
 /** How the API server answered the evictions that Talos itself asked for: those between a node's upgrade and its reboot. */
 function answersToTalos(lab: TestLab): number[] {
@@ -30,12 +22,10 @@ function answersToTalos(lab: TestLab): number[] {
   })
 }
 
-const cordoned = async (lab: TestLab): Promise<string> =>
-  (await lab.kubectl(['get', 'nodes', '--output=jsonpath={.items[?(@.spec.unschedulable)].metadata.name}'])).stdout
-
 test('Talos finds nothing to evict after our drain, and lifts no cordon but its own', () =>
   withLab(
     {
+      ...wishes,
       workloads: [deployment('web', 3), budgetOver('web', { minAvailable: 2 }), database('db', 3), daemon('agent')],
     },
     async (lab) => {
@@ -45,7 +35,7 @@ test('Talos finds nothing to evict after our drain, and lifts no cordon but its 
       assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
       assert.equal(answersToTalos(lab), [])
       assert.ok(lab.log().some((event) => event.type === 'pod.evicted' && event.code === 201 && !event.dryRun))
-      assert.is(await cordoned(lab), 'k8s-2', 'the cordon of somebody else stays, and is the only one')
+      assert.equal(await lab.cordoned(), ['k8s-2'], 'the cordon of somebody else stays, and is the only one')
       await assertUpgraded(lab, wishes.target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
     },
   ))
@@ -53,6 +43,7 @@ test('Talos finds nothing to evict after our drain, and lifts no cordon but its 
 test('Where drains are switched off Talos evicts by itself, which the plan says, and no node stays cordoned', () =>
   withLab(
     {
+      ...wishes,
       controlPlanes: 1,
       workers: 2,
       workloads: [deployment('web', 4), deployment('api', 2), budgetOver('api', { minAvailable: 2 })],
@@ -69,7 +60,7 @@ test('Where drains are switched off Talos evicts by itself, which the plan says,
       )
       const answers = answersToTalos(lab)
       assert.ok(answers.includes(201) && answers.includes(429), `evictions were answered: ${answers}`)
-      assert.is(await cordoned(lab), '')
+      assert.equal(await lab.cordoned(), [])
       const byTalos = lab.log().filter((event) => event.type === 'node.cordoned' && event.run === undefined)
       assert.is(byTalos.length, 3)
     },

@@ -1,26 +1,18 @@
 // limit: 400 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { startLab, type TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+import { withLab } from '../support/with-lab.ts'
 
 const target = 'v1.13.9'
+const wishes = { target, speed: 100 }
 const accepted = ['--accept-etcd-outage']
 const once = [1, 1] as const
 
-async function withLab(wishes: Parameters<typeof startLab>[0], use: (lab: TestLab) => Promise<void>): Promise<void> {
-  const lab = await startLab({ target, speed: 100, ...wishes })
-  try {
-    await use(lab)
-  } finally {
-    await lab.down()
-  }
-}
-
 for (const version of ['v1.13.5', 'v1.12.9']) {
   test(`One control plane on ${version} is refused, and upgraded when the outage is accepted`, () =>
-    withLab({ version, controlPlanes: 1 }, async (lab) => {
+    withLab({ ...wishes, version, controlPlanes: 1 }, async (lab) => {
       const first = await runUpgrade(lab)
       assertEnding(first, ['k8s-1'], { code: 77, verdicts: ['refused'], reasons: ['etcd-outage'] })
       assert.match(first.finished.failures[0]?.detail ?? '', 'one member')
@@ -31,7 +23,7 @@ for (const version of ['v1.13.5', 'v1.12.9']) {
     }))
 
   test(`Two control planes on ${version} are refused, and upgraded when the outage is accepted`, () =>
-    withLab({ version, controlPlanes: 2 }, async (lab) => {
+    withLab({ ...wishes, version, controlPlanes: 2 }, async (lab) => {
       const names = ['k8s-1', 'k8s-2']
       const first = await runUpgrade(lab)
       assertEnding(first, names, { code: 77, verdicts: ['refused', 'refused'], reasons: ['etcd-outage'] })
@@ -43,7 +35,7 @@ for (const version of ['v1.13.5', 'v1.12.9']) {
     }))
 
   test(`One control plane on ${version} with a broken etcd member is cured by the upgrade`, () =>
-    withLab({ version, controlPlanes: 1 }, async (lab) => {
+    withLab({ ...wishes, version, controlPlanes: 1 }, async (lab) => {
       await lab.fault({ name: 'etcd-member-down', node: 'k8s-1' })
       const run = await runUpgrade(lab, { flags: accepted })
       assertEnding(run, ['k8s-1'], { code: 0, verdicts: ['upgraded'], reasons: [] })
