@@ -107,9 +107,10 @@ export class Kubelet {
     if (signal === undefined) throw new Error(`${this.name} is down`)
     await this.#insist(() => this.#register(), signal)
     await this.#insist(() => this.#sayReady(), signal)
+    for (const component of this.#staticPods()) await this.#insist(() => this.#mirror(component), signal, never)
     signal.throwIfAborted()
     this.#ready = true
-    for (const component of this.#staticPods()) await this.#insist(() => this.#mirror(component), signal, never)
+    this.#sayAgain()
     for (const pod of this.#own()) this.#look(pod, { restarted: true })
   }
 

@@ -135,7 +135,7 @@ for (const [fault, reason] of [
     }
   })
 
-const silence = { timeoutMs: 14_000 }
+const silence = { timeoutMs: 20_000 }
 
 test('a silent first endpoint keeps nobody else from being read', async () => {
   await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 100_000 } as never)
