@@ -1,4 +1,4 @@
-// limit: 900 s
+// limit: 1200 s
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'

@@ -1,4 +1,4 @@
-// limit: 900 s
+// limit: 1200 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FailureReason } from '../../workflows/model/failure.ts'

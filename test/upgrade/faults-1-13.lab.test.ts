@@ -1,4 +1,4 @@
-// limit: 900 s
+// limit: 1200 s
 import { test } from 'uvu'
 import { faultRows } from '../support/fault-rows.ts'
 

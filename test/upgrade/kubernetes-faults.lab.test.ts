@@ -1,4 +1,4 @@
-// limit: 1500 s
+// limit: 1800 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
