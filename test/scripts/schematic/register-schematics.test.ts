@@ -10,7 +10,8 @@ import { factoryUrl, registerSchematics } from '../../../scripts/schematic/regis
 import { unregistered } from '../../../scripts/schematic/registered.ts'
 import { type Schematic, schematicOf } from '../../../scripts/schematic/schematic.ts'
 
-type Factory = { url: string; cacheFile: string; posts: string[]; register: (given: Schematic[]) => Promise<string[]> }
+type Register = (given: Schematic[], timeoutMs?: number) => Promise<string[]>
+type Factory = { url: string; cacheFile: string; posts: string[]; register: Register }
 
 const honest = (body: string, response: ServerResponse) => {
   response.writeHead(201, { 'content-type': 'application/json' })
@@ -35,8 +36,8 @@ async function withFactory(
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const register = async (given: Schematic[]) => {
-    const done = await registerSchematics(given, { factory: url, cacheFile, timeoutMs: 500 })
+  const register = async (given: Schematic[], timeoutMs = 60_000) => {
+    const done = await registerSchematics(given, { factory: url, cacheFile, timeoutMs })
     return done.ok ? done.value.posted : done.failure.map(({ reason, detail }) => `${reason}: ${detail}`)
   }
   try {
@@ -85,7 +86,7 @@ test('gives up on a factory that does not answer', () =>
   withFactory(
     () => {},
     async ({ register, url, cacheFile }) => {
-      assert.equal(await register([a]), [
+      assert.equal(await register([a], 500), [
         `factory-unavailable: schematic ${a.id.slice(0, 12)}… at ${url}: it did not answer within 0.5 s`,
       ])
       assert.equal(unregistered([a.id], { factory: url, cacheFile }), [a.id])
@@ -98,7 +99,7 @@ test('gives up on a factory that begins an answer and never ends it', () =>
       response.writeHead(201)
       response.write('{')
     },
-    async ({ register }) => assert.match((await register([a])).join(), /did not answer within 0\.5 s$/),
+    async ({ register }) => assert.match((await register([a], 500)).join(), /did not answer within 0\.5 s$/),
   ))
 
 for (const [what, answer, expected] of [
