@@ -8,6 +8,7 @@ export type Watch<Seen> = {
   until: (seen: Seen) => boolean
   /** what was seen, in a few words */
   say?: (seen: Seen) => string
+  /** counts from the end of the first look, so that one which was slow to fail is followed by another */
   deadlineMs: number
   /** least pause between two looks; after one that took longer it is as long as that, up to a second */
   everyMs: number
@@ -23,13 +24,14 @@ export type Waiter = { signal: AbortSignal; waiting: (what: string, last?: strin
 export async function watch<Seen>(waiter: Waiter, options: Watch<Seen>): Promise<{ met: boolean; seen: Seen }> {
   const { signal } = waiter
   const { what, look, until, say, deadlineMs, everyMs } = options
-  const deadline = Date.now() + deadlineMs
+  let deadline: number | undefined
   let said: string | undefined
   for (;;) {
     signal.throwIfAborted()
     const lookedAt = Date.now()
     const seen = await look()
     const tookMs = Date.now() - lookedAt
+    deadline ??= Date.now() + deadlineMs
     if (until(seen)) return { met: true, seen }
     const last = say?.(seen)
     if (said === undefined || last !== said) waiter.waiting(what, last)

@@ -1,0 +1,56 @@
+import { setTimeout } from 'node:timers/promises'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { watch } from '../../scripts/watch.ts'
+
+/** Watches until `isMet` says so of the number of a look; each takes `lookMs`. */
+async function watched({ isMet, lookMs = 0, deadlineMs }: { isMet: number; lookMs?: number; deadlineMs: number }) {
+  const said: string[] = []
+  const waiter = {
+    signal: new AbortController().signal,
+    waiting: (what: string, last?: string) => said.push(`${what}: ${last}`),
+  }
+  let looks = 0
+  const { met } = await watch(waiter, {
+    what: 'the look',
+    look: async () => {
+      await setTimeout(lookMs)
+      looks += 1
+      return looks
+    },
+    until: (look) => look === isMet,
+    say: (look) => (look < 3 ? 'early' : 'late'),
+    deadlineMs,
+    everyMs: 1,
+  })
+  return { met, looks, said }
+}
+
+test('is met by the first look without a word', async () => {
+  assert.equal(await watched({ isMet: 1, deadlineMs: 0 }), { met: true, looks: 1, said: [] })
+})
+
+test('says what it waits for once for each new thing that it saw', async () => {
+  const { said } = await watched({ isMet: 5, deadlineMs: 60_000 })
+  assert.equal(said, ['the look: early', 'the look: late'])
+})
+
+test('looks again after a first look that took longer than its deadline', async () => {
+  assert.equal(await watched({ isMet: 2, lookMs: 50, deadlineMs: 10 }), {
+    met: true,
+    looks: 2,
+    said: ['the look: early'],
+  })
+})
+
+test('ends at its deadline with what it saw last', async () => {
+  const { met, looks } = await watched({ isMet: Number.POSITIVE_INFINITY, deadlineMs: 20 })
+  assert.not.ok(met)
+  assert.ok(looks > 1)
+})
+
+test('looks once when it has no time at all', async () => {
+  assert.equal(await watched({ isMet: 2, deadlineMs: 0 }), { met: false, looks: 1, said: ['the look: early'] })
+})
+
+test.run()
