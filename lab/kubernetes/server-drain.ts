@@ -52,11 +52,12 @@ export class ServerDrain {
   /** Until it is seen: somebody else may change the Node in the same moment. */
   async #cordon(stop: AbortSignal): Promise<void> {
     const { api, clock } = this.#world
-    for (let isCordoned = false; !isCordoned; await clock.sleep(lookSeconds, stop)) {
+    for (;;) {
       const node = await api.get(this.#path).catch(() => undefined)
-      isCordoned = node?.spec?.unschedulable === true
-      if (node !== undefined && !isCordoned)
+      if (node?.spec?.unschedulable === true) return
+      if (node !== undefined)
         await this.#patch(node.metadata, { annotation: 'true', unschedulable: true }).catch(() => undefined)
+      await clock.sleep(lookSeconds, stop)
     }
   }
 
@@ -68,26 +69,24 @@ export class ServerDrain {
     return this.#world.api.patch(this.#path, { metadata: { resourceVersion, annotations }, spec: { unschedulable } })
   }
 
-  async #evict({ metadata: { namespace, name, uid } }: KubeObject, stop: AbortSignal): Promise<void> {
-    const { api, pods, clock } = this.#world
-    const metadata = { namespace, name }
-    const body = {
-      apiVersion: 'policy/v1',
-      kind: 'Eviction',
-      metadata,
-      deleteOptions: { gracePeriodSeconds: graceSeconds },
-    }
-    for (let isAllowed = false; !isAllowed; ) {
-      isAllowed = await api.create(`/api/v1/namespaces/${namespace}/pods/${name}/eviction`, body).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof KubeError && error.code === 429) return false
-          throw error
-        },
-      )
-      if (!isAllowed) await clock.sleep(forbiddenSeconds, stop)
-    }
+  async #evict(pod: KubeObject, stop: AbortSignal): Promise<void> {
+    const { pods, clock } = this.#world
+    const { namespace, name, uid } = pod.metadata
+    while (!(await this.#mayLeave(pod))) await clock.sleep(forbiddenSeconds, stop)
     while (pods.find(name, namespace)?.metadata.uid === uid) await clock.sleep(lookSeconds, stop)
+  }
+
+  /** Asks for the eviction; false where a budget forbids it. */
+  async #mayLeave({ metadata: { namespace, name } }: KubeObject): Promise<boolean> {
+    const deleteOptions = { gracePeriodSeconds: graceSeconds }
+    const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { namespace, name }, deleteOptions }
+    try {
+      await this.#world.api.create(`/api/v1/namespaces/${namespace}/pods/${name}/eviction`, eviction)
+      return true
+    } catch (error) {
+      if (error instanceof KubeError && error.code === 429) return false
+      throw error
+    }
   }
 }
 
