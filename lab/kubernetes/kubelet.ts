@@ -382,12 +382,10 @@ export class Kubelet {
         containers: [{ name: component, image: `registry.k8s.io/${component}:${kubernetesVersion}` }],
       },
     }
-    let mirror = await api.get(`${path}/${name}`).catch(ignoreMissing)
-    if (isEnding(mirror) || mirror?.metadata.ownerReferences?.[0]?.uid !== node.metadata.uid) {
-      if (mirror !== undefined) await api.delete(`${path}/${name}`, { gracePeriodSeconds: 0 }).catch(ignoreMissing)
-      mirror = undefined
-    }
-    await this.#status(mirror ?? (await api.create(path, pod)), true)
+    const old = await api.get(`${path}/${name}`).catch(ignoreMissing)
+    const stays = !isEnding(old) && old?.metadata.ownerReferences?.[0]?.uid === node.metadata.uid
+    if (old !== undefined && !stays) await api.delete(`${path}/${name}`, { gracePeriodSeconds: 0 }).catch(ignoreMissing)
+    await this.#status(old !== undefined && stays ? old : await api.create(path, pod), true)
   }
 
   /** Tries until it works or fails for good: an API server that is away is no reason for a kubelet to give up. */
