@@ -28,11 +28,14 @@ export function summarize(plan: UpgradePlan): PlanSummary {
 /** The one call of Talos below 1.13 drains the node, whether we do or not. */
 function drainedByTalos({ nodes }: UpgradePlan): string[] {
   const names = nodes
-    .filter(({ work, path, kubernetes }) => work === 'upgrade' && path === 'legacy' && kubernetes?.whyNot !== undefined)
+    .filter((plan) => isUpgradedInOneCall(plan) && plan.kubernetes?.whyNot !== undefined)
     .map(({ node }) => node)
   if (names.length === 0) return []
   return [`Talos below 1.13 evicts pods by itself as it upgrades, for up to five minutes: ${names.join(', ')}`]
 }
+
+/** Talos below 1.13 installs and reboots in the same call. */
+const isUpgradedInOneCall = ({ work, path }: NodePlan): boolean => work === 'upgrade' && path === 'legacy'
 
 const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
   kubernetes === undefined || work === 'none' ? undefined : plannedDrain(kubernetes)
@@ -43,14 +46,13 @@ export const plannedDrain = ({ whyNot, evicts, obstacles }: KubernetesPlan): Pla
 
 function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
   if (node.work === 'none') return []
-  const staged = node.path === 'lifecycle' || node.work === 'finish'
   return [
     ...(node.work === 'upgrade' ? ['pull-image'] : []),
     ...(node.work === 'upgrade' && node.path === 'lifecycle' ? ['install'] : []),
     ...(node.role === 'controlplane' ? ['check-etcd'] : []),
     ...(node.kubernetes?.drain ? ['cordon', 'drain'] : []),
     ...(node.role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
-    staged ? 'reboot' : 'upgrade',
+    isUpgradedInOneCall(node) ? 'upgrade' : 'reboot',
     'rejoin',
     'verify',
     ...(node.kubernetes ? ['settle'] : []),

@@ -71,7 +71,8 @@ export function readNode(object: Loose): KubeNode {
   const status = map(object.status)
   const info = map(status.nodeInfo)
   const ready = condition(status, 'Ready')
-  const mark = readMark(text(map(metadata.annotations)[CORDON_ANNOTATION]))
+  const annotations = map(metadata.annotations)
+  const mark = readMark(text(annotations[CORDON_ANNOTATION]))
   const detail = text(ready?.message) ?? text(ready?.reason)
   const bootId = text(info.bootID)
   return {
@@ -83,7 +84,7 @@ export function readNode(object: Loose): KubeNode {
     ...(ready?.status !== 'True' && detail !== undefined ? { detail } : {}),
     unschedulable: spec.unschedulable === true,
     ...(mark ? { mark } : {}),
-    ...(map(metadata.annotations)[TALOS_CORDON] === undefined ? {} : { cordonedByTalos: true }),
+    ...(annotations[TALOS_CORDON] === undefined ? {} : { cordonedByTalos: true }),
     kubeletVersion: text(info.kubeletVersion) ?? '',
     ...(bootId ? { bootId } : {}),
     labels: labelsOf(metadata.labels),
