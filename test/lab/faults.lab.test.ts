@@ -7,10 +7,10 @@ import { labImage, startLab } from '../support/lab.ts'
 const lab = await startLab({ versions: { 'k8s-2': 'v1.12.9' }, speed: 100 })
 const target = labImage('v1.13.9')
 
-/** talosctl for one node, through another one; killed after `timeoutMs`. */
-function talosctl(node: string, argv: readonly string[], timeoutMs = 240_000) {
+/** talosctl for one node, through another one. */
+function talosctl(node: string, argv: readonly string[], options: { timeoutMs?: number } = {}) {
   const endpoint = lab.addresses[node === 'k8s-3' ? 'k8s-1' : 'k8s-3'] ?? ''
-  return lab.talosctl(['-e', endpoint, '-n', lab.addresses[node] ?? '', ...argv], { timeoutMs })
+  return lab.talosctl(['-e', endpoint, '-n', lab.addresses[node] ?? '', ...argv], options)
 }
 
 /** Does something and resolves when the log then tells of `type` on that node. */
@@ -53,7 +53,7 @@ test('image-pull-fails on 1.12: the upgrade is refused before anything changes',
 test('image-pull-hangs on 1.13: no end; a client that goes away ends the pull', async () => {
   await lab.fault({ name: 'image-pull-hangs', node: 'k8s-1' })
   await until('k8s-1', 'pull.failed', async () => {
-    const { code } = await talosctl('k8s-1', ['image', 'pull', '--namespace', 'system', target], 2000)
+    const { code } = await talosctl('k8s-1', ['image', 'pull', '--namespace', 'system', target], { timeoutMs: 2000 })
     assert.is(code, null)
   })
 })
@@ -150,14 +150,14 @@ test('reboot-request-lost on 1.12: the upgrade request is lost and nothing happe
 
 test('unreachable-for: no answer and no refusal, and then answers again', async () => {
   await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 1_000_000 })
-  assert.is((await talosctl('k8s-1', ['version'], 2000)).code, null)
+  assert.is((await talosctl('k8s-1', ['version'], { timeoutMs: 2000 })).code, null)
   await lab.cure()
   assert.is(await version('k8s-1'), 'v1.13.5')
 })
 
 test('etcd-member-down: its status is not to be had, and the others list it as a member', async () => {
   await lab.fault({ name: 'etcd-member-down', node: 'k8s-1' })
-  assert.is.not((await talosctl('k8s-1', ['etcd', 'status'], 20_000)).code, 0)
+  assert.is.not((await talosctl('k8s-1', ['etcd', 'status'], { timeoutMs: 20_000 })).code, 0)
   const { stdout } = await talosctl('k8s-1', ['etcd', 'members'])
   assert.match(stdout, 'k8s-1')
   assert.match((await talosctl('k8s-1', ['services'])).stdout, /etcd +\S+ +(Fail|\?)/)

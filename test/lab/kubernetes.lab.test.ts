@@ -29,6 +29,7 @@ const kubectl = async (...argv: string[]): Promise<string> => {
   assert.is(code, 0, stderr)
   return stdout
 }
+const met = (...condition: string[]) => kubectl('wait', ...condition, '--timeout=120s')
 const at = (node: string) => ['-e', lab.addresses[node] ?? '', '-n', lab.addresses[node] ?? '']
 const nodeOf = (pod: string) => kubectl('get', 'pod', pod, '--output=jsonpath={.spec.nodeName}')
 const podsOf = async (app: string) =>
@@ -77,7 +78,7 @@ test('refuses an eviction that a budget forbids, as a drain sees it', async () =
   assert.match(await kubectl('get', 'node', node), 'SchedulingDisabled')
   assert.ok(lab.log().some((e) => e.type === 'pod.evicted' && e.code === 429 && e.pod === `default/${pod}`))
   await kubectl('patch', 'pdb', 'web', '--type=merge', '--patch={"spec":{"minAvailable":1}}')
-  await lab.kubectl(['wait', '--for=jsonpath={.status.disruptionsAllowed}=1', 'pdb/web', '--timeout=120s'])
+  await met('--for=jsonpath={.status.disruptionsAllowed}=1', 'pdb/web')
 })
 
 test('moves a pod with its volume, which is detached before it is attached again', async () => {
@@ -85,7 +86,7 @@ test('moves a pod with its volume, which is detached before it is attached again
   const from = lab.log().length
   await kubectl('drain', before, '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=120s')
   await logged((e) => e.type === 'volume.detached' && e.node === before, from)
-  await kubectl('wait', '--for=condition=Ready', 'pod/db-0', '--timeout=120s')
+  await met('--for=condition=Ready', 'pod/db-0')
   const after = await nodeOf('db-0')
   assert.is.not(after, before)
   const attached = await kubectl('get', 'volumeattachments', '--output=jsonpath={.items[*].spec.nodeName}')
@@ -109,27 +110,27 @@ test('hears that a machine goes down, and that it is ready again', async () => {
   const from = lab.log().length
   await lab.fault({ name: 'never-returns', node: 'k8s-3' })
   await lab.talosctl([...at('k8s-3'), 'reboot', '--wait=false'])
-  await kubectl('wait', '--for=condition=Ready=false', 'node/k8s-3', '--timeout=120s')
+  await met('--for=condition=Ready=false', 'node/k8s-3')
   await lab.cure()
   await logged((e) => e.type === 'machine.ready' && e.node === 'k8s-3', from)
-  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=120s')
+  await met('--for=condition=Ready', 'node/k8s-3')
 })
 
 test('says again that a node and its pods are ready when the controllers have come to doubt it', async () => {
   const conditions = [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown' }]
   const doubted = ['--subresource=status', `--patch=${JSON.stringify({ status: { conditions } })}`]
   await kubectl('patch', 'node', 'k8s-3', ...doubted)
-  await kubectl('wait', '--for=condition=Ready', 'node/k8s-3', '--timeout=120s')
+  await met('--for=condition=Ready', 'node/k8s-3')
   const standing = ['kube-apiserver-k8s-3', ...(await podsOf('agent'))]
   for (const pod of standing) {
     const namespace = pod.startsWith('kube-') ? 'kube-system' : 'default'
     await kubectl('patch', 'pod', pod, `--namespace=${namespace}`, ...doubted)
-    await kubectl('wait', '--for=condition=Ready', `pod/${pod}`, `--namespace=${namespace}`, '--timeout=120s')
+    await met('--for=condition=Ready', `pod/${pod}`, `--namespace=${namespace}`)
   }
   const mirror = ['pod/kube-apiserver-k8s-3', '--namespace=kube-system']
   await kubectl('delete', ...mirror, '--timeout=120s')
-  await kubectl('wait', ...mirror, '--for=create', '--timeout=120s')
-  await kubectl('wait', ...mirror, '--for=condition=Ready', '--timeout=120s')
+  await met(...mirror, '--for=create')
+  await met(...mirror, '--for=condition=Ready')
 })
 
 // What the rules are for: each is broken with the real tools, on purpose.
@@ -162,7 +163,7 @@ test('tells a node that a run left cordoned', async () => {
 
 test('tells a pod that is deleted past its budget', async () => {
   await kubectl('patch', 'pdb', 'web', '--type=merge', '--patch={"spec":{"minAvailable":2}}')
-  await kubectl('wait', '--for=jsonpath={.status.disruptionsAllowed}=0', 'pdb/web', '--timeout=120s')
+  await met('--for=jsonpath={.status.disruptionsAllowed}=0', 'pdb/web')
   const [pod = ''] = await podsOf('web')
   const from = lab.log().length
   await kubectl('delete', 'pod', pod)

@@ -75,7 +75,7 @@ export type TestLab = {
   /** the real talosctl with the lab's talosconfig */
   talosctl(argv: readonly string[], options?: { timeoutMs?: number }): Promise<Ended>
   /** the real kubectl as an administrator, through the virtual IP */
-  kubectl(argv: readonly string[], options?: { stdin?: string; timeoutMs?: number }): Promise<Ended>
+  kubectl(argv: readonly string[], options?: { stdin?: string }): Promise<Ended>
   /** names of the nodes that take no new pods */
   cordoned(): Promise<string[]>
   /** ends the lab and removes its folder */
@@ -170,17 +170,17 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
       .split('\n')
       .slice(0, -1)
       .map((line) => JSON.parse(line) as LoggedEvent)
-  const kubectl: TestLab['kubectl'] = async (argv, { stdin, timeoutMs = 240_000 } = {}) => {
+  const kubectl: TestLab['kubectl'] = async (argv, options = {}) => {
     if (!existsSync(kubeconfig)) {
       const [first] = declared.nodes
       const at = [`--nodes=${first?.address}`, `--endpoints=${first?.address}`]
       const fetch = [`--talosconfig=${talosconfig}`, ...at, 'kubeconfig', kubeconfig, '--merge=false']
-      const { code, stderr } = await execute(tools.talosctl, fetch, { timeoutMs })
+      const { code, stderr } = await execute(tools.talosctl, fetch)
       if (code !== 0) throw new Error(stderr)
     }
     const program = await toolPath('kubectl')
     const flags = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(dir, 'kube-cache')}`]
-    return execute(program, [...flags, ...argv], { timeoutMs, ...(stdin === undefined ? {} : { stdin }) })
+    return execute(program, [...flags, ...argv], options)
   }
   return {
     dir,
@@ -202,8 +202,7 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
     cure: async (match = {}) => void (await ask({ verb: 'cure', ...match })),
     status: () => ask({ verb: 'status' }),
     check: () => checkLog(log()),
-    talosctl: (argv, { timeoutMs = 240_000 } = {}) =>
-      execute(tools.talosctl, [`--talosconfig=${talosconfig}`, ...argv], { timeoutMs }),
+    talosctl: (argv, options = {}) => execute(tools.talosctl, [`--talosconfig=${talosconfig}`, ...argv], options),
     kubectl,
     async cordoned() {
       const names = '--output=jsonpath={.items[?(@.spec.unschedulable)].metadata.name}'
@@ -238,12 +237,12 @@ async function toolPath(name: ToolName): Promise<string> {
 function execute(
   program: string,
   argv: readonly string[],
-  { timeoutMs, stdin }: { timeoutMs: number; stdin?: string },
+  { timeoutMs = 240_000, stdin = '' }: { timeoutMs?: number; stdin?: string } = {},
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, argv, { timeout: timeoutMs, killSignal: 'SIGKILL' })
     child.stdin.on('error', () => {})
-    child.stdin.end(stdin ?? '')
+    child.stdin.end(stdin)
     const output = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
     child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
