@@ -6,6 +6,7 @@ import { type Failure, failure, type Result } from '../workflows/model/failure.t
 import type { EvictionTrial, GateTrial, KubernetesObservation } from '../workflows/model/kubernetes.ts'
 import type { Observation } from '../workflows/model/observation.ts'
 import { evictionSuspects, podName } from '../workflows/plan/drain/forecast.ts'
+import { membersAmong } from '../workflows/plan/identity.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import { runFolder } from './engine/run-folder.ts'
 import { createKubeconfig } from './kubeconfig.ts'
@@ -95,7 +96,7 @@ export async function openSession({
 /** The API server of a control plane; its certificate names the address. */
 const apiServer = (address: string): string => `https://${address.includes(':') ? `[${address}]` : address}:6443`
 
-/** Looks at the wished nodes and at every control plane, completely. */
+/** Looks at the wished nodes and at every control plane, declared or real, completely. */
 export async function observe(
   { cluster, talos, kubernetes }: Session,
   wished?: readonly NodeName[],
@@ -112,7 +113,14 @@ export async function observe(
     talos.observeEtcd(controlPlanes, options),
     observeKubernetes(kubernetes, cluster, options),
   ])
-  return { at, nodes, etcd, kubernetes: seen }
+  // a control plane that is declared as a worker was not asked when `wished` leaves it out
+  const more = membersAmong(cluster.nodes, etcd, nodes).filter((n) => !asked.includes(n))
+  return {
+    at,
+    nodes: more.length > 0 ? { ...nodes, ...(await talos.observeNodes(more, options)) } : nodes,
+    etcd,
+    kubernetes: seen,
+  }
 }
 
 /** One read of everything, and then a question about each pod whose eviction a budget seems to forbid. */

@@ -2,7 +2,9 @@ import type { ChalkInstance } from 'chalk'
 import type { Cluster } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { KubernetesObservation } from '../workflows/model/kubernetes.ts'
-import { nodeOf, planDrain } from '../workflows/plan/drain/plan-drains.ts'
+import type { Observation } from '../workflows/model/observation.ts'
+import { planDrain } from '../workflows/plan/drain/plan-drains.ts'
+import { identityObjections, ownNodes } from '../workflows/plan/identity.ts'
 import { plannedDrain } from '../workflows/plan/summary.ts'
 import { type Call, reject } from './command.ts'
 import { redact } from './redact.ts'
@@ -20,25 +22,27 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
   if (!session.ok) return reject(session.failure, call.common)
   const observation = await observe(session.value, call.nodes)
   const { output } = call.common
+  const warnings = identityObjections(session.value.cluster, observation)
   if (output === 'json') {
     const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
     process.stdout.write(
-      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, clean)}\n`,
+      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, clean)}\n`,
     )
   } else if (output !== 'quiet') {
     const paint = paintFor(process.stdout, process.env)
     process.stdout.write(redact(statusTable(session.value.cluster, observation, paint)))
-    if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation.kubernetes, paint)))
+    if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation, paint)))
   }
   return Object.values(observation.nodes).some(({ reachable }) => reachable) ? EXIT_CODES.done : EXIT_CODES.unavailable
 }
 
 /** What a drain of each declared node would do now, whether or not anything is to be done to it. */
-function forecastText(cluster: Cluster, kubernetes: KubernetesObservation, paint: ChalkInstance): string {
+function forecastText(cluster: Cluster, { kubernetes, nodes: seen }: Observation, paint: ChalkInstance): string {
   // why Kubernetes does not answer stands below the table
   if (!kubernetes.answers) return ''
   const nodes = cluster.nodes.flatMap((declared) => {
-    const node = nodeOf(declared, kubernetes.nodes)
+    const facts = seen[declared.name]
+    const { node } = ownNodes(declared, facts?.reachable ? facts : undefined, kubernetes.nodes)
     if (node === undefined) return []
     return [{ node: declared.name, drain: plannedDrain(planDrain(kubernetes, node, cluster, false)) }]
   })

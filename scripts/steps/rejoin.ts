@@ -12,7 +12,7 @@ export const rejoin =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const node = declaredNode(world, plan.node)
     const ready = await untilReady(world, node, context)
-    if (!ready.ok || node.role === 'worker') return ready
+    if (!ready.ok || plan.role === 'worker') return ready
     return untilVoting(world, node, context)
   }
 

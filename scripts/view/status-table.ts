@@ -9,8 +9,8 @@ import type {
   Observation,
   OtherSlot,
 } from '../../workflows/model/observation.ts'
-import { nodeOf } from '../../workflows/plan/drain/plan-drains.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
+import { identityNotes, identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
 import { imageTag, waitingText } from './waiting-text.ts'
@@ -55,8 +55,10 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
 }
 
 /** The Node of a declared node, where Kubernetes answers and knows it. */
-const kubeNodeOf = ({ kubernetes }: Observation, declared: NodeDeclaration): KubeNode | undefined =>
-  kubernetes.answers ? nodeOf(declared, kubernetes.nodes) : undefined
+function kubeNodeOf({ kubernetes, nodes }: Observation, declared: NodeDeclaration): KubeNode | undefined {
+  const seen = nodes[declared.name]
+  return kubernetes.answers ? ownNodes(declared, seen?.reachable ? seen : undefined, kubernetes.nodes).node : undefined
+}
 
 function kubeletText({ kubeletVersion = '' }: NodeFacts, node: KubeNode | undefined, paint: ChalkInstance): string {
   if (node === undefined) return kubeletVersion
@@ -128,6 +130,8 @@ function cordonNote(name: string, node: KubeNode | undefined): string[] {
 function statusNotes(cluster: Cluster, observation: Observation): string[] {
   const { nodes, etcd, kubernetes } = observation
   return [
+    ...identityObjections(cluster, observation).map(failureText),
+    ...identityNotes(cluster, nodes),
     ...cluster.nodes.flatMap(({ name }) => {
       const seen = nodes[name]
       if (seen === undefined) return []

@@ -81,13 +81,15 @@ test('observes every node, of both generations, in one process a kind of resourc
     platform: 'metal',
     secureBoot: false,
     role: 'controlplane',
+    hostname: 'k8s-1',
+    nodename: 'k8s-1',
     kubeletVersion: 'v1.36.1',
     otherSlot: { state: 'quiet' },
   })
   assert.is(facts(seen['k8s-3']).version, 'v1.12.7')
   assert.is(facts(seen['worker-1']).role, 'worker')
-  // version, six kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
-  assert.is(ran.length, 1 + 6 + 1 + nodes.length)
+  // version, eight kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
+  assert.is(ran.length, 1 + 8 + 1 + nodes.length)
 })
 
 test("lays the control planes' views of etcd side by side, in three processes", async () => {

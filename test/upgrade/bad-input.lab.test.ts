@@ -143,6 +143,10 @@ function talosctlThatSays(version: string): string {
 const vipOf = (folder: string): string =>
   String((parse(readFileSync(join(folder, 'talenv.yaml'), 'utf8')) as Talenv).cluster.vip)
 
+const forgetControlPlane = edit(({ nodes }) => {
+  for (const node of nodes) if (node.hostname === 'k8s-3') node.controlPlane = false
+})
+
 const cases: Case[] = [
   {
     name: 'an unknown cluster',
@@ -188,6 +192,30 @@ const cases: Case[] = [
     }),
     code: 65,
     says: [/talenv\.yaml:\d+:\d+: two nodes have the address 127\.\S+ \(the other one is on line \d+\)/],
+  },
+  {
+    name: 'two addresses that were mixed up',
+    spoil: edit(({ nodes: [first, second] }) => {
+      if (first === undefined || second === undefined) return
+      ;[first.ipAddress, second.ipAddress] = [second.ipAddress ?? '', first.ipAddress ?? '']
+    }),
+    code: 77,
+    says: [/k8s-[12]: 127\.\S+ answers as k8s-[12], which is declared elsewhere \(talosctl .*get hostnamestatus/],
+    lines: 2,
+  },
+  {
+    name: 'a control plane that is declared as a worker',
+    spoil: forgetControlPlane,
+    flags: ['--nodes', 'k8s-3', '--accept-etcd-outage'],
+    code: 77,
+    says: [/k8s-3: is declared as a worker, and the machine is a control plane/],
+  },
+  {
+    name: 'a control plane that is declared as a worker, on the way of another node',
+    spoil: forgetControlPlane,
+    flags: ['--nodes', 'k8s-1', '--accept-etcd-outage'],
+    code: 77,
+    says: [/k8s-3: is declared as a worker, and the machine is a control plane/],
   },
   {
     name: 'a mistake in talenv.yaml and one in operations.yaml, in one go',

@@ -30,6 +30,10 @@ export type NodeFacts = {
   platform: string
   secureBoot: boolean
   role: Role
+  /** as HostnameStatuses say; absent where it could not be read */
+  hostname?: string
+  /** what Talos has its kubelet register as; absent before the first time */
+  nodename?: string
   /** version of the kubelet image, `v1.36.1` */
   kubeletVersion?: string
   otherSlot: OtherSlot
@@ -57,7 +61,7 @@ export type EtcdObservation = {
   /** one entry per declared control plane */
   members: EtcdMember[]
   /** ids of members that no declared control plane accounts for */
-  undeclared: { id: string; hostname: string; learner: boolean }[]
+  undeclared: { id: string; hostname: string; learner: boolean; addresses?: string[] }[]
   /** control planes whose member list differs from that of the first one that answered */
   disagreements: { node: NodeName; detail: string }[]
   alarms: { node?: NodeName; kind: string }[]

@@ -12,6 +12,7 @@ import type { NodeFacts, NodeObservation, Observation } from '../model/observati
 import { kubernetesObjections, versionObjections } from './compatibility.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
+import { identityNotes, identityObjections } from './identity.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
 import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
@@ -47,7 +48,7 @@ export function planUpgrade(
   history: UpgradeHistory,
 ): Planned {
   const targets = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
-  const failures: Failure[] = []
+  const failures: Failure[] = identityObjections(cluster, observed)
   const nodes: NodePlan[] = []
   for (const declared of targets) {
     const seen = observed.nodes[declared.name]
@@ -79,6 +80,7 @@ export function planUpgrade(
     cluster,
     observed.kubernetes,
     targets.filter((n) => working.some(({ node }) => node === n.name)),
+    observed.nodes,
     { skip: wish.skipDrain },
   )
   failures.push(...drains.failures)
@@ -105,6 +107,7 @@ export function planUpgrade(
       ...(snapshotFrom ? { snapshotFrom } : {}),
       acceptEtcdOutage: policy.acceptOutage,
       notes: [
+        ...identityNotes(cluster, observed.nodes),
         ...notes(nodes, observed),
         ...drains.notes,
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
@@ -158,7 +161,7 @@ function planNode(
   const base = {
     node,
     address: declared.address,
-    role: declared.role,
+    role: seen.role,
     path: semver.gte(seen.version, '1.13.0') ? 'lifecycle' : 'legacy',
     from: seen.version,
     to: wish.to,

@@ -57,7 +57,7 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
     if (owner.has(row.id)) continue
     const free = controlPlanes.filter(({ name }) => ![...owner.values()].includes(name))
     const node =
-      free.find(({ address }) => row.peerUrls.some((url) => hostOf(url.replace(/^\w+:\/\//, '')) === address)) ??
+      free.find(({ address }) => row.peerUrls.some((url) => addressOf(url) === address)) ??
       free.find(({ name }) => row.hostname === name || row.hostname.split('.')[0] === name)
     if (node) owner.set(row.id, node.name)
   }
@@ -87,7 +87,7 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
     }),
     undeclared: [...listed.values()]
       .filter(({ id }) => !owner.has(id))
-      .map(({ id, hostname, learner }) => ({ id, hostname, learner })),
+      .map(({ id, hostname, learner, peerUrls }) => ({ id, hostname, learner, addresses: peerUrls.map(addressOf) })),
     disagreements: disagreements(controlPlanes, views),
     alarms: distinct(
       [...views.values()].flatMap(({ alarms = [] }) => alarms),
@@ -98,6 +98,8 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
     }),
   }
 }
+
+const addressOf = (peerUrl: string): string => hostOf(peerUrl.replace(/^\w+:\/\//, ''))
 
 function disagreements(
   controlPlanes: readonly NodeDeclaration[],

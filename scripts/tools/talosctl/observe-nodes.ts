@@ -8,7 +8,16 @@ import { failureOf } from './failure-of.ts'
 import { linesByNode } from './lines-by-node.ts'
 import { readInstalledAt, readOtherSlot } from './other-slot.ts'
 import { type Resource, readResources } from './resources.ts'
-import { readExtensions, readKubeletVersion, readPlatform, readRole, readSecurityState, readStage } from './specs.ts'
+import {
+  readExtensions,
+  readHostname,
+  readKubeletVersion,
+  readNodename,
+  readPlatform,
+  readRole,
+  readSecurityState,
+  readStage,
+} from './specs.ts'
 import { readVersions } from './versions.ts'
 
 /** A node that told its version, and the endpoint that it did so through. */
@@ -77,16 +86,19 @@ async function readFacts(
 ): Promise<Map<NodeName, NodeObservation>> {
   const nodes = group.map(({ node }) => node)
   const get = (kind: string, expect: Expect) => getOfEach(ask, via, nodes, kind, expect, options)
-  const [stages, extensions, security, platforms, kubelets, types, bootIds, slots] = await Promise.all([
-    get('machinestatus', 'one'),
-    get('extensions', 'several'),
-    get('securitystate', 'one'),
-    get('platformmetadata', 'one'),
-    get('kubeletspec', 'perhaps one'),
-    get('machinetype', 'one'),
-    bootIdsOf(ask, via, group, options),
-    otherSlots(ask, via, nodes, options),
-  ])
+  const [stages, extensions, security, platforms, kubelets, types, hostnames, nodenames, bootIds, slots] =
+    await Promise.all([
+      get('machinestatus', 'one'),
+      get('extensions', 'several'),
+      get('securitystate', 'one'),
+      get('platformmetadata', 'one'),
+      get('kubeletspec', 'perhaps one'),
+      get('machinetype', 'one'),
+      get('hostnamestatus', 'perhaps one'),
+      get('nodename', 'perhaps one'),
+      bootIdsOf(ask, via, group, options),
+      otherSlots(ask, via, nodes, options),
+    ])
   return new Map(
     group.map(({ node, version }): [NodeName, NodeObservation] => {
       const of = (answers: Resources) => answers.get(node.address)
@@ -98,6 +110,8 @@ async function readFacts(
       const role = readRole(first(types))
       const bootId = bootIds.get(node.address)
       const kubeletVersion = readKubeletVersion(first(kubelets))
+      const hostname = readHostname(first(hostnames))?.hostname
+      const nodename = readNodename(first(nodenames))?.nodename
       const failed =
         [stages, security, platforms, types].map((answers) => of(answers)?.failure).find(Boolean) ??
         of(extensions)?.failure ??
@@ -120,6 +134,8 @@ async function readFacts(
         platform: platform.platform,
         secureBoot: secure.secureBoot,
         role,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(nodename === undefined ? {} : { nodename }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
         otherSlot: slots.get(node.address) ?? { state: 'unknown' },
       }

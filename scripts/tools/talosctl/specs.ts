@@ -53,6 +53,12 @@ export const readSecurityState = read(v.object({ secureBoot: v.optional(v.boolea
 /** `PlatformMetadatas.runtime.talos.dev/platformmetadata` */
 export const readPlatform = read(v.object({ platform: v.pipe(v.string(), v.nonEmpty()) }))
 
+/** `HostnameStatuses.net.talos.dev/hostname`: without the domain */
+export const readHostname = read(v.object({ hostname: v.pipe(v.string(), v.nonEmpty()) }))
+
+/** `Nodenames.kubernetes.talos.dev/nodename` */
+export const readNodename = read(v.object({ nodename: v.pipe(v.string(), v.nonEmpty()) }))
+
 /** `KubeletSpecs.kubernetes.talos.dev/kubelet`: the version is the tag of the image, which may carry a digest. */
 export function readKubeletVersion(resource: Resource | undefined): string | undefined {
   const spec = read(v.object({ image: v.string() }))(resource)

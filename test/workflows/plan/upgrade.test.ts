@@ -123,6 +123,29 @@ const refused = (sentence: string, wanted: Wanted, expected: string[]) =>
     assert.equal(result.ok ? [] : result.failures.map((f) => [f.node, f.reason].filter(Boolean).join(' ')), expected)
   })
 
+test("asks etcd's rules of a real control plane, whatever it is declared as, and refuses it", () => {
+  const result = plan({
+    workers: ['w'],
+    wish: { nodes: ['w'] },
+    facts: { w: { role: 'controlplane' } },
+    etcd: { a: { answers: false } },
+  })
+  assert.equal(result.ok ? [] : result.failures.map(({ node, reason }) => `${node} ${reason}`), [
+    'w other-node-than-declared',
+    'a etcd-member-unhealthy',
+  ])
+})
+
+refused(
+  'refuses an address that answers as another declared node',
+  { workers: ['w'], facts: { w: { hostname: 'b' } } },
+  ['w other-node-than-declared'],
+)
+
+test('names a machine whose name is declared nowhere', () => {
+  assert.match(planned({ facts: { b: { hostname: 'talos-x' } } }).notes.join(), 'b: the machine calls itself talos-x')
+})
+
 test('sends the last control plane that does not lead first, and the leader last', () => {
   const { canary, order } = planned()
   assert.equal([canary, ...order], ['b', 'a', 'c'])

@@ -2,6 +2,8 @@
 import type { Cluster, NodeDeclaration, NodeName } from '../../model/cluster.ts'
 import { type Failure, failure } from '../../model/failure.ts'
 import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../model/kubernetes.ts'
+import type { NodeObservation } from '../../model/observation.ts'
+import { ownNodes } from '../identity.ts'
 import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
@@ -16,11 +18,12 @@ export type PlannedDrains = {
 
 const NAMED = 3
 
-/** `working` are the nodes that are to go down; `skip` is the person's wish to leave out the drains. */
+/** `working` are the nodes that are to go down, and `seen` is who they are; `skip` is the person's wish to leave out the drains. */
 export function planDrains(
   cluster: Cluster,
   kubernetes: KubernetesObservation,
   working: readonly NodeDeclaration[],
+  seen: Readonly<Record<NodeName, NodeObservation>>,
   { skip, again = 'run again with --skip-drain' }: { skip: boolean; again?: string },
 ): PlannedDrains {
   const policy = cluster.operations.drain
@@ -36,14 +39,12 @@ export function planDrains(
   const failures: Failure[] = []
   const notes: string[] = []
   for (const declared of working) {
-    const node = nodeOf(declared, kubernetes.nodes)
+    const { node, rivals, stale } = ownNodes(declared, factsOf(seen[declared.name]), kubernetes.nodes)
+    notes.push(...stale.map((other) => staleNote(declared.name, other)))
     if (node === undefined) {
-      const detail = `Kubernetes knows no node with the address ${declared.address} or this name`
-      if (isOff) notes.push(`${declared.name}: ${detail}`)
-      else
-        failures.push(
-          failure('kubernetes-node-unknown', { node: declared.name, detail, hint: 'kubectl get nodes -o wide' }),
-        )
+      const why = rivals.length > 0 ? ambiguous(declared, rivals) : unknown(declared, stale)
+      if (isOff) notes.push(`${declared.name}: ${why.detail}`)
+      else failures.push(why)
       continue
     }
     const plan = planDrain(kubernetes, node, cluster, isOff)
@@ -65,9 +66,28 @@ export function planDrains(
   return { byNode, staleCordons: staleCordons(kubernetes), failures, notes }
 }
 
-/** The Node object of a declared node: by its address, since names may differ, else by its name. */
-export const nodeOf = ({ name, address }: NodeDeclaration, nodes: readonly KubeNode[]): KubeNode | undefined =>
-  nodes.find(({ addresses }) => addresses.includes(address)) ?? nodes.find((node) => node.name === name)
+const factsOf = (seen: NodeObservation | undefined) => (seen?.reachable ? seen : undefined)
+
+const named = (nodes: readonly KubeNode[]): string => nodes.map(({ name }) => name).join(' and ')
+
+const ambiguous = ({ name: node }: NodeDeclaration, rivals: readonly KubeNode[]): Failure =>
+  failure('kubernetes-node-ambiguous', {
+    node,
+    detail: `Kubernetes has ${named(rivals)}, and each could be it`,
+    hint: 'kubectl get nodes -o wide # and delete the one that is gone',
+  })
+
+function unknown({ name: node, address }: NodeDeclaration, stale: readonly KubeNode[]): Failure {
+  const dead = stale.length > 0 ? `: ${named(stale)} is of another boot, and not ready` : ''
+  return failure('kubernetes-node-unknown', {
+    node,
+    detail: `Kubernetes knows no node with the address ${address} or this name that runs this machine's boot${dead}`,
+    hint: 'kubectl get nodes -o wide',
+  })
+}
+
+const staleNote = (node: NodeName, { name, detail }: KubeNode): string =>
+  `${node}: Kubernetes has another Node with its address, ${name}, which is not ready${detail ? ` (${detail})` : ''} and nothing of this machine: it is left alone`
 
 /** A node's part in the plan. */
 export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Cluster, isOff: boolean): KubernetesPlan {

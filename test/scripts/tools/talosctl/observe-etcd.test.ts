@@ -102,7 +102,7 @@ test('a declared control plane that no list names has no member', () => {
 test('a member that nobody declared is named', () => {
   const members = [...all, row(4, { hostname: '', peerUrls: ['https://10.0.0.99:2380'], learner: true })]
   const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': view(3, members) })
-  assert.equal(etcd.undeclared, [{ id: id(4), hostname: '', learner: true }])
+  assert.equal(etcd.undeclared, [{ id: id(4), hostname: '', learner: true, addresses: ['10.0.0.99'] }])
 })
 
 test('lists that differ are told, with how', () => {

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Cluster, Operations } from '../../../../workflows/model/cluster.ts'
 import { failure } from '../../../../workflows/model/failure.ts'
 import type { KubernetesFacts, KubernetesObservation } from '../../../../workflows/model/kubernetes.ts'
+import type { NodeFacts } from '../../../../workflows/model/observation.ts'
 import { planDrains } from '../../../../workflows/plan/drain/plan-drains.ts'
 import { defaultOperations } from '../../../support/default-operations.ts'
 import { budget, kubeNode, kubePod, kubernetesFacts } from '../../../support/kubernetes-facts.ts'
@@ -15,7 +16,13 @@ function plan(
     drain = {},
     skip = false,
     working = ['a'],
-  }: { drain?: Partial<Operations['drain']>; skip?: boolean; working?: string[] } = {},
+    machines = {},
+  }: {
+    drain?: Partial<Operations['drain']>
+    skip?: boolean
+    working?: string[]
+    machines?: Parameters<typeof planDrains>[3]
+  } = {},
 ) {
   const cluster: Cluster = {
     id: '7',
@@ -30,6 +37,7 @@ function plan(
     cluster,
     kubernetes,
     cluster.nodes.filter(({ name }) => working.includes(name)),
+    machines,
     { skip },
   )
 }
@@ -159,6 +167,30 @@ test('a refusal names the budget, and the command that shows it', () => {
   assert.is(refused?.node, 'a')
   assert.match(refused?.detail ?? '', 'the PodDisruptionBudget shop/web allows no disruption of shop/web-1 now')
   assert.is(refused?.hint, 'kubectl -n shop get pdb web')
+})
+
+const boots = { bootId: 'now', nodename: 'a' } as NodeFacts
+const dead = { ready: false, detail: 'Kubelet stopped posting node status', bootId: 'before' }
+
+test('a dead Node with the address of a machine is not drained in its place, and is named', () => {
+  const facts = seen({ pods: pair }, [
+    kubeNode('a-old', '10.0.0.1', dead),
+    kubeNode('a', '10.0.0.1', { bootId: 'now' }),
+    kubeNode('b', '10.0.0.2'),
+  ])
+  const { byNode, notes, failures } = plan(facts, { machines: { a: { reachable: true, ...boots } } })
+  assert.equal([byNode.a?.name, byNode.a?.evicts, failures], ['a', ['shop/web-1'], []])
+  assert.match(notes.join(), 'a-old, which is not ready (Kubelet stopped posting node status)')
+})
+
+test('a machine that two Nodes could be is refused, with their names', () => {
+  const facts = seen({ pods: pair }, [
+    kubeNode('x', '10.0.0.1', { bootId: 'now' }),
+    kubeNode('y', '10.0.0.1', { bootId: 'now' }),
+  ])
+  const [refused] = plan(facts, { machines: { a: { reachable: true, ...boots } } }).failures
+  assert.is(refused?.reason, 'kubernetes-node-ambiguous')
+  assert.match(refused?.detail ?? '', 'x and y')
 })
 
 test('cordons of runs that are over are lifted, also on nodes that nobody asked for', () => {

@@ -1,0 +1,117 @@
+/**
+ * Who answers at an address, and which Node in Kubernetes is its own. A machine's type, its membership in etcd and its host
+ * name have to be those of the node that is declared there; what it boots as tells its Node, and an address is a hint only.
+ */
+import type { Cluster, NodeDeclaration, NodeName } from '../model/cluster.ts'
+import { type Failure, failure } from '../model/failure.ts'
+import type { KubeNode } from '../model/kubernetes.ts'
+import type { EtcdObservation, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
+
+type Seen = Pick<Observation, 'nodes' | 'etcd'>
+
+const ROLES = { controlplane: 'a control plane', worker: 'a worker' } as const
+
+/** Why a machine that was looked at is not the node that is declared at its address. */
+export function identityObjections(cluster: Cluster, { nodes, etcd }: Seen): Failure[] {
+  const members = membersAmong(cluster.nodes, etcd, nodes)
+  return cluster.nodes.flatMap((declared) => {
+    const { name: node, address, role } = declared
+    const seen = nodes[node]
+    const differs = (detail: string, hint: string) => failure('other-node-than-declared', { node, detail, hint })
+    const other = seen?.reachable ? declaredAs(cluster, declared, seen) : undefined
+    const says = `talosctl -n ${node} get`
+    return [
+      ...(other === undefined
+        ? []
+        : [differs(`${address} answers as ${other}, which is declared elsewhere`, `${says} hostnamestatus`)]),
+      ...(seen?.reachable && seen.role !== role
+        ? [differs(`is declared as ${ROLES[role]}, and the machine is ${ROLES[seen.role]}`, `${says} machinetype`)]
+        : members.includes(declared)
+          ? [differs('is declared as a worker, and etcd lists it as a member', 'talosctl etcd members')]
+          : []),
+    ]
+  })
+}
+
+/** Names that are declared nowhere: a machine may get its own from DHCP, so they are no reason against anything. */
+export function identityNotes({ nodes: declared }: Cluster, nodes: Seen['nodes']): string[] {
+  return declared.flatMap(({ name }) => {
+    const seen = nodes[name]
+    if (!seen?.reachable || seen.hostname === undefined) return []
+    const { hostname } = seen
+    return declared.some((node) => isCalled(node.name, hostname))
+      ? []
+      : [`${name}: the machine calls itself ${hostname}, which is declared nowhere`]
+  })
+}
+
+/** Declared nodes that are no control plane by their declaration, and a member by etcd's own list. */
+export function membersAmong(
+  declared: readonly NodeDeclaration[],
+  { undeclared }: Pick<EtcdObservation, 'undeclared'>,
+  nodes: Readonly<Record<NodeName, NodeObservation>>,
+): NodeDeclaration[] {
+  return declared.filter(({ name, address, role }) => {
+    const seen = nodes[name]
+    const own = (seen?.reachable ? seen.hostname : undefined) ?? name
+    return (
+      role === 'worker' &&
+      undeclared.some((member) => member.addresses?.includes(address) === true || isCalled(own, member.hostname))
+    )
+  })
+}
+
+/** The other declared node whose name the machine has. */
+function declaredAs({ nodes }: Cluster, { name }: NodeDeclaration, seen: NodeFacts): NodeName | undefined {
+  const says = seen.hostname ?? seen.nodename
+  if (says === undefined || isCalled(name, says)) return undefined
+  return nodes.find((other) => isCalled(other.name, says))?.name
+}
+
+/** Host names know no case, and a declared one may stand without its domain. */
+function isCalled(declared: NodeName, hostname: string): boolean {
+  const [name, says] = [declared.toLowerCase(), hostname.toLowerCase()]
+  return says !== '' && (name === says || name === says.split('.')[0])
+}
+
+/** What Kubernetes has for a machine. */
+export type OwnNodes = {
+  /** its Node; absent where there is none, or several */
+  node?: KubeNode
+  /** several that could be it */
+  rivals: KubeNode[]
+  /** others that it left behind: its address, and nobody behind them */
+  stale: KubeNode[]
+}
+
+/**
+ * The Node of a machine: that of its boot, else the one that Talos names. Where a Node tells no boot, or the machine was not
+ * looked at, its name and its address have to do.
+ */
+export function ownNodes(
+  { name, address }: Pick<NodeDeclaration, 'name' | 'address'>,
+  seen: Pick<NodeFacts, 'bootId' | 'nodename'> | undefined,
+  nodes: readonly KubeNode[],
+): OwnNodes {
+  const fits = ((): KubeNode[] => {
+    const isNamed = (node: KubeNode) => node.name === seen?.nodename
+    const named = nodes.filter(isNamed)
+    const ofBoot = seen === undefined ? [] : nodes.filter(({ bootId }) => bootId === seen.bootId)
+    // containers of one machine share its boot, and a machine that was renamed leaves a Node of the same boot behind
+    if (ofBoot.length > 1) return ofBoot.some(isNamed) ? named : ofBoot
+    const [own] = ofBoot
+    if (own !== undefined) return own.ready ? [own, ...named.filter((node) => node !== own && node.ready)] : [own]
+    if (named.length > 0) return named
+    if (seen?.nodename === undefined) {
+      const declared = nodes.filter((node) => node.name === name)
+      if (declared.length > 0) return declared
+    }
+    return nodes.filter(({ addresses, bootId }) => addresses.includes(address) && !(seen && bootId))
+  })()
+  const [node] = fits
+  return {
+    ...(node !== undefined && fits.length === 1 ? { node } : {}),
+    rivals: fits.length > 1 ? fits : [],
+    stale: nodes.filter((other) => other.addresses.includes(address) && !other.ready && !fits.includes(other)),
+  }
+}
