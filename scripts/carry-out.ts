@@ -60,7 +60,7 @@ const machines = { node: nodeMachine }
 
 /** Upgrades as wished, or with `--dry-run` says what would be done; resolves to the exit code. */
 export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<ExitCode> {
-  const opened = await openSession(call)
+  const opened = await openSession(call, wish.to)
   if (!opened.ok) return reject(opened.failure, call.common)
   const session = opened.value
   // no step leads to a release that the table does not know, whatever the nodes run

@@ -65,11 +65,11 @@ async function groupEnded(group: number | undefined): Promise<void> {
 }
 
 const needed = [
-  'talosctl',
+  'talosctl-1.13',
   'talhelper',
   'sops',
   'age-keygen',
-  'etcd',
+  'etcd-3.6',
   'kubectl',
   'kube-apiserver',
   'kube-controller-manager',

@@ -37,7 +37,7 @@ export type GenerateWish = { discardEdits: boolean; renewTalosconfig: boolean }
 
 /** Generates as wished; resolves to the exit code: 0, or with `--dry-run` 2 where something would change. */
 export async function generateConfig(call: Call, wish: GenerateWish): Promise<ExitCode> {
-  const tools = await findSecretTools(process.env, ['talhelper', 'sops', 'age-keygen', 'talosctl'])
+  const tools = await findSecretTools(process.env, { judging: call.cluster.talosVersion })
   if (!tools.ok) return reject(tools.failure, call.common)
   const stop = createStop()
   const deaf = listenForSignals(stop)

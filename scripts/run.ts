@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { $, quote, which } from 'zx/core'
-import type { ToolName } from './toolchain/tool-table.ts'
+import type { ToolProgram } from './toolchain/tool-table.ts'
 
 /** What can be started: the tools, and what comes with the system and is found on PATH. */
-export type Program = ToolName | 'git' | 'python3' | 'terraform' | 'tofu'
+export type Program = ToolProgram | 'git' | 'python3' | 'terraform' | 'tofu'
 
 /** One call of a tool, as data: what a dry run would print is what runs. */
 export type Command = {

@@ -1,7 +1,13 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../workflows/model/cluster.ts'
+import {
+  type Cluster,
+  controlPlanesOf,
+  type NodeDeclaration,
+  type NodeName,
+  type TalosVersion,
+} from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { EvictionTrial, GateTrial, KubernetesObservation } from '../workflows/model/kubernetes.ts'
 import type { Observation } from '../workflows/model/observation.ts'
@@ -14,6 +20,7 @@ import { createKubernetes, type Kubernetes } from './kubernetes.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
+import { findTalosctl } from './toolchain/find-talosctl.ts'
 import { findTool } from './toolchain/find-tool.ts'
 import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
 import { workflowCommand } from './workflow-command.ts'
@@ -31,15 +38,18 @@ export type Session = {
   changes: readonly (readonly string[])[]
 }
 
-/** Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all. */
-export async function openSession({
-  cluster,
-  layout,
-}: {
-  cluster: Cluster
-  layout: Layout
-}): Promise<Result<Session, Failure[]>> {
-  const [talosctl, kubectl] = await Promise.all([findTool('talosctl'), findTool('kubectl')])
+/**
+ * Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all.
+ * A session that is to bring nodes to Talos `to` wants a talosctl that knows it; one that only looks takes what is there.
+ */
+export async function openSession(
+  { cluster, layout }: { cluster: Cluster; layout: Layout },
+  to?: TalosVersion,
+): Promise<Result<Session, Failure[]>> {
+  const [talosctl, kubectl] = await Promise.all([
+    to === undefined ? findTalosctl(cluster.talosVersion, 'read') : findTalosctl(to, 'change'),
+    findTool('kubectl'),
+  ])
   const { talosconfig } = layout
   const failures: Failure[] = []
   for (const tool of [talosctl, kubectl])

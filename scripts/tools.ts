@@ -5,7 +5,9 @@ import { resolveTool } from './toolchain/resolve-tool.ts'
 import { createToolProgress } from './toolchain/tool-progress.ts'
 import { type ToolName, toolTable } from './toolchain/tool-table.ts'
 
-const usage = `Usage: npm run tools [-- [--check] [${Object.keys(toolTable).join(' | ')}] …]
+const names = Object.keys(toolTable) as ToolName[]
+
+const usage = `Usage: npm run tools [-- [--check] [${names.join(' | ')}] …]
 
 Finds the tools in a version that fits, and builds with Go what is missing.
 
@@ -15,16 +17,16 @@ Finds the tools in a version that fits, and builds with Go what is missing.
 Exit codes: 0 all there (those that can be done without aside), 64 wrong usage, 69 one is missing.
 `
 
-const names = Object.keys(toolTable) as ToolName[]
-const isName = (text: string): text is ToolName => names.some((name) => name === text)
+/** A tool by its name; all its minor versions by the name of the program. */
+const called = (text: string): ToolName[] => names.filter((name) => name === text || toolTable[name].program === text)
 
 function parse(): { check: boolean; help: boolean; wanted: ToolName[] } | string {
   try {
     const options = { check: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } as const
     const { values, positionals } = parseArgs({ options, allowPositionals: true })
-    const unknown = positionals.find((name) => !isName(name))
+    const unknown = positionals.find((name) => called(name).length === 0)
     if (unknown !== undefined) return `${unknown} is none of the tools: ${names.join(', ')}`
-    return { ...values, wanted: positionals.length > 0 ? positionals.filter(isName) : names }
+    return { ...values, wanted: positionals.length > 0 ? positionals.flatMap(called) : names }
   } catch (error) {
     return (error as Error).message
   }

@@ -152,7 +152,7 @@ async function benchGenConfig(count: number): Promise<void> {
     if (code !== 0) throw new Error(stderr)
     // the tools themselves, not those of the world that record how they are called
     const real: Record<string, string> = {}
-    for (const name of ['talhelper', 'sops', 'age-keygen', 'talosctl'] as const) {
+    for (const name of ['talhelper', 'sops', 'age-keygen', 'talosctl-1.13'] as const) {
       const tool = await resolveTool(name)
       if (!tool.found) throw new Error(tool.detail)
       real[toolTable[name].override] = tool.path

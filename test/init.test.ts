@@ -165,14 +165,14 @@ test('writes nothing where the rule that fits would leave values in plain text',
 
 test('takes over the secrets of talosctl', ({ world }) => {
   const file = join(world.home, 'secrets.yaml')
-  world.sh('talosctl', ['gen', 'secrets', '-o', file])
+  world.sh('talosctl-1.13', ['gen', 'secrets', '-o', file])
   const { code, stdout, stderr } = world.init('--from', file)
   assert.is(code, 0, stderr)
   assert.match(stdout, /^Delete .*secrets.yaml when you have looked at all: it holds the same secrets in plain text$/m)
   assert.equal(leavesOf(decrypted(world)).sort(), leavesOf(readFileSync(file, 'utf8')).sort())
   assert.is(world.init('--from', file).code, 0)
   const other = join(world.home, 'other.yaml')
-  world.sh('talosctl', ['gen', 'secrets', '-o', other])
+  world.sh('talosctl-1.13', ['gen', 'secrets', '-o', other])
   const refused = world.init('--from', other)
   assert.is(
     world.named(refused.stderr),
@@ -183,7 +183,7 @@ test('takes over the secrets of talosctl', ({ world }) => {
 
 test("takes over the secrets of a control plane, and refuses a worker's", ({ world }) => {
   const made = join(world.home, 'made')
-  world.sh('talosctl', ['gen', 'config', 'seven', 'https://10.0.0.1:6443', '-o', made])
+  world.sh('talosctl-1.13', ['gen', 'config', 'seven', 'https://10.0.0.1:6443', '-o', made])
   const worker = world.init('--from', join(made, 'worker.yaml'))
   assert.is(
     world.named(worker.stderr),

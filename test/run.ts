@@ -43,7 +43,7 @@ function testFiles(filters: string[]): string[] {
 
 /** The environment of the tests: the tools by name, and nothing of the clusters that the person at this machine has. */
 async function testEnvironment(signal: AbortSignal): Promise<NodeJS.ProcessEnv | undefined> {
-  const { TALOSCONFIG: _, KUBECONFIG: __, FORCE_COLOR: ___, ...env } = process.env
+  const { TALOSCONFIG: _, KUBECONFIG: __, FORCE_COLOR: ___, TALOSCTL: ____, ETCD: _____, ...env } = process.env
   const progress = createToolProgress(process.stderr)
   for (const name of Object.keys(toolTable) as ToolName[]) {
     const tool = await progress.follow(name, (report) => resolveTool(name, { signal, report }))

@@ -87,7 +87,7 @@ for (const seed of SEEDS)
         return `=== ${name}\n${hidden}`
       })
       for (const name of made.filter((one) => /^machine:/m.test(readFileSync(join(world.dir, one), 'utf8'))))
-        if (!name.includes('patches')) world.sh('talosctl', ['validate', '--mode', 'metal', '--config', name])
+        if (!name.includes('patches')) world.sh('talosctl-1.13', ['validate', '--mode', 'metal', '--config', name])
       golden(
         join(fixtures, 'generated', `${seed.generated ?? seed.seed}.txt`),
         [...texts, `=== warnings\n${warnings.map((line) => `${line}\n`).join('')}`].join(''),

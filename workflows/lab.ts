@@ -12,7 +12,7 @@ import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-const needed = ['talosctl', 'etcd', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
+const needed = ['talosctl-1.13', 'etcd-3.6', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {

@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
 import satisfies from 'semver/functions/satisfies.js'
+import { installedByMise } from './installed-by-mise.ts'
 import { builtToolPath } from './tool-cache.ts'
 import { type Tool, type ToolName, toolTable } from './tool-table.ts'
 import { toolVersion } from './tool-version.ts'
@@ -13,7 +14,7 @@ export type ToolSearch =
       readonly name: ToolName
       readonly path: string
       readonly version: string
-      readonly source: 'environment' | 'PATH' | 'cache' | 'build'
+      readonly source: 'environment' | 'PATH' | 'mise' | 'cache' | 'build'
     }
   | {
       readonly found: false
@@ -24,36 +25,49 @@ export type ToolSearch =
       readonly hint: string
     }
 
-/** Looks for a tool in a version that fits: the override variable, PATH, then the cache of builds. Starts no build. */
+/**
+ * Looks for a tool in a version that fits: the override variables, PATH, what mise has installed, then the cache of
+ * builds. Starts no build.
+ */
 export async function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.env): Promise<ToolSearch> {
   const tool = toolTable[name]
   const unfit: string[] = []
-  for await (const { source, path } of candidates(tool, env)) {
+  for await (const { source, path, variable } of candidates(tool, env)) {
     const version = await toolVersion(tool, path, env)
     if (version !== undefined && satisfies(version, tool.range)) return { found: true, name, path, version, source }
     unfit.push(`${path} ${version === undefined ? 'does not tell its version' : `is ${version}`}`)
     // Whoever names a program wants that one or an answer, not another one.
-    if (source === 'environment') return missing(tool, { unfit, buildable: false })
+    if (variable === undefined || (variable === tool.sharedOverride && servesAnother(tool, version))) continue
+    return missing(tool, { unfit, unset: variable })
   }
-  return missing(tool, { unfit, buildable: true })
+  return missing(tool, { unfit })
 }
 
-function missing(tool: Tool, { unfit, buildable }: { unfit: string[]; buildable: boolean }): ToolSearch {
+/** A variable that several minor versions share is for the one that it names. */
+function servesAnother(tool: Tool, version: string | undefined): boolean {
+  const minor = version && /^\d+\.\d+/.exec(version)?.[0]
+  return minor !== undefined && tool.name !== `${tool.program}-${minor}` && `${tool.program}-${minor}` in toolTable
+}
+
+function missing(tool: Tool, { unfit, unset }: { unfit: string[]; unset?: string }): ToolSearch {
   const detail =
     unfit.length === 0 ? 'is not on PATH and not built' : `does not fit: ${unfit.join(', ')}; ${tool.range} is needed`
-  const hint = buildable ? tool.mise : `unset ${tool.override}`
-  return { found: false, name: tool.name, buildable, detail: `${tool.name} ${detail}`, hint }
+  const hint = unset === undefined ? tool.mise : `unset ${unset}`
+  return { found: false, name: tool.name, buildable: unset === undefined, detail: `${tool.name} ${detail}`, hint }
 }
 
-type Candidate = { source: 'environment' | 'PATH' | 'cache'; path: string }
+type Candidate = { source: 'environment' | 'PATH' | 'mise' | 'cache'; path: string; variable?: string }
 
 async function* candidates(tool: Tool, env: NodeJS.ProcessEnv): AsyncGenerator<Candidate> {
-  const named = env[tool.override]
-  if (named && (await isExecutable(named))) yield { source: 'environment', path: named }
-  for (const folder of (env.PATH ?? '').split(delimiter).filter(isAbsolute)) {
-    const path = join(folder, tool.name)
-    if (await isExecutable(path)) yield { source: 'PATH', path }
+  for (const variable of [tool.override, tool.sharedOverride]) {
+    const named = variable && env[variable]
+    if (variable && named && (await isExecutable(named))) yield { source: 'environment', path: named, variable }
   }
+  const names = tool.name === tool.program ? [tool.program] : [tool.program, tool.name]
+  const folders = (env.PATH ?? '').split(delimiter).filter(isAbsolute)
+  for (const path of names.flatMap((name) => folders.map((folder) => join(folder, name))))
+    if (await isExecutable(path)) yield { source: 'PATH', path }
+  for (const path of await installedByMise(tool, env)) if (await isExecutable(path)) yield { source: 'mise', path }
   const path = await builtToolPath(tool, env)
   if (await isExecutable(path)) yield { source: 'cache', path }
 }

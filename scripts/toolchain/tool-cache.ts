@@ -22,7 +22,7 @@ export async function builtToolPath(tool: Tool, env: NodeJS.ProcessEnv): Promise
   for (const file of ['go.mod', 'go.sum']) hash.update(await readFile(join(toolModule(tool), file))).update('\0')
   // A home folder can be shared by machines of different kinds.
   hash.update([tool.goPackage, tool.ldflags, process.platform, process.arch].join('\0'))
-  return join(toolCache(env), `${tool.name}-${hash.digest('hex').slice(0, 16)}`, tool.name)
+  return join(toolCache(env), `${tool.program}-${hash.digest('hex').slice(0, 16)}`, tool.program)
 }
 
 // What the caller's environment says wins over this process's own, so that a test with its own HOME stays in it.

@@ -44,12 +44,18 @@ export function createToolProgress(stream: ProgressStream) {
 
 function closingLine(result: ToolSearch, took: string): string {
   if (!result.found) return `${name(result.name)} missing: ${result.detail}\n${name('')} try: ${result.hint}`
-  const from = { environment: 'named by the environment', PATH: 'from PATH', cache: 'built before', build: 'built' }
+  const from = {
+    environment: 'named by the environment',
+    PATH: 'from PATH',
+    mise: 'installed by mise',
+    cache: 'built before',
+    build: 'built',
+  }
   return [name(result.name), result.version.padEnd(8), from[result.source], took && `in ${took}`, ` ${result.path}`]
     .filter(Boolean)
     .join(' ')
 }
 
-const name = (tool: string): string => tool.padEnd(9)
+const name = (tool: string): string => tool.padEnd(13)
 
 const elapsed = (since: number): string => `${Math.round((Date.now() - since) / 1000)} s`

@@ -1,5 +1,5 @@
-/** The programs that this project drives, and can build when they are missing. */
-export type ToolName =
+/** The programs that this project drives, by the names of their files. */
+export type ToolProgram =
   | 'talosctl'
   | 'talhelper'
   | 'sops'
@@ -11,9 +11,17 @@ export type ToolName =
   | 'kube-controller-manager'
   | 'kube-scheduler'
 
+/** The talosctl of each minor release of Talos whose answers can be read. */
+export type TalosctlName = 'talosctl-1.13' | 'talosctl-1.14'
+
+/** What can be found, and built when it is missing: some programs are there in several minor versions side by side. */
+export type ToolName = Exclude<ToolProgram, 'talosctl' | 'etcd'> | TalosctlName | 'etcd-3.6' | 'etcd-3.7'
+
 /** How one tool is recognised, judged and built. */
 export type Tool = {
   readonly name: ToolName
+  /** the name of its file on PATH and in the cache; its own name may stand there too */
+  readonly program: ToolProgram
   /** what it is needed for, as the reader of a missing-tool message would say it */
   readonly purpose: string
   /** nothing of the product fails without it */
@@ -24,6 +32,8 @@ export type Tool = {
   readonly pinned: string
   /** environment variable that names the program to use, before PATH and the cache */
   readonly override: string
+  /** variable that serves whichever minor version of the program it names; looked at after `override` */
+  readonly sharedOverride?: string
   readonly versionArgv: readonly string[]
   /** finds the version, without a leading v, in what `versionArgv` prints */
   readonly versionPattern: RegExp
@@ -38,10 +48,11 @@ export type Tool = {
 
 /** All of Kubernetes comes from one module, and servers from nowhere else: no package manager has them alone. */
 const kubernetesTool = (
-  name: ToolName,
+  name: ToolName & ToolProgram,
   own: Pick<Tool, 'purpose' | 'override'> & Partial<Pick<Tool, 'range' | 'versionArgv' | 'versionPattern' | 'mise'>>,
 ): Tool => ({
   name,
+  program: name,
   optional: false,
   range: '>=1.36 <1.37',
   pinned: '1.36.3',
@@ -63,25 +74,56 @@ const kubernetesTool = (
 // Symbol tables are a third of talosctl's 190 MB and serve nobody here.
 const ldflags = '-s -w'
 
+/** `TALOSCTL_1_13` for `talosctl-1.13`, and so on. */
+const overrideOf = (name: ToolName): string => name.toUpperCase().replaceAll(/[-.]/g, '_')
+
+type OfMinor = Pick<Tool, 'range' | 'pinned' | 'module'>
+
+/** What a talosctl prints changes from one minor release to the next: each has an entry of its own. */
+const talosctl = (name: TalosctlName, { range, pinned, module }: OfMinor): Tool => ({
+  name,
+  program: 'talosctl',
+  purpose: 'talks to the nodes',
+  optional: false,
+  range,
+  pinned,
+  override: overrideOf(name),
+  sharedOverride: 'TALOSCTL',
+  versionArgv: ['version', '--client'],
+  versionPattern: /^\s*Tag:\s+v(\S+)$/m,
+  module,
+  goPackage: 'github.com/siderolabs/talos/cmd/talosctl',
+  ldflags,
+  // `install`, since several are wanted side by side: `use` would replace one by the other
+  mise: `mise install talosctl@${pinned}`,
+})
+
+/** The lab runs the etcd that each Talos ships. */
+const etcd = (name: 'etcd-3.6' | 'etcd-3.7', { range, pinned, module }: OfMinor): Tool => ({
+  name,
+  program: 'etcd',
+  purpose: 'runs behind the control planes of the lab',
+  optional: false,
+  range,
+  pinned,
+  override: overrideOf(name),
+  sharedOverride: 'ETCD',
+  versionArgv: ['--version'],
+  versionPattern: /^etcd Version: (\S+)$/m,
+  module,
+  goPackage: 'go.etcd.io/etcd/server/v3',
+  ldflags,
+  mise: `mise install etcd@${pinned}`,
+})
+
 /** The one table of tools; a new tool needs an entry here and a pinned module in a folder beside it. */
 export const toolTable: Readonly<Record<ToolName, Tool>> = {
-  talosctl: {
-    name: 'talosctl',
-    purpose: 'talks to the nodes',
-    optional: false,
-    // 1.13.7 is the first whose `upgrade --no-reboot` leaves the reboot to us.
-    range: '>=1.13.7 <2',
-    pinned: '1.13.9',
-    override: 'TALOSCTL',
-    versionArgv: ['version', '--client'],
-    versionPattern: /^\s*Tag:\s+v(\S+)$/m,
-    module: 'talosctl',
-    goPackage: 'github.com/siderolabs/talos/cmd/talosctl',
-    ldflags,
-    mise: 'mise use --global talosctl@1.13.9',
-  },
+  // 1.13.7 is the first whose `upgrade --no-reboot` leaves the reboot to us.
+  'talosctl-1.13': talosctl('talosctl-1.13', { range: '>=1.13.7 <1.14', pinned: '1.13.9', module: 'talosctl' }),
+  'talosctl-1.14': talosctl('talosctl-1.14', { range: '>=1.14 <1.15', pinned: '1.14.1', module: 'talosctl-1.14' }),
   talhelper: {
     name: 'talhelper',
+    program: 'talhelper',
     purpose: 'generates the machine configurations',
     optional: false,
     // 3.1.8 is the first that decrypts every format of SOPS; 3.1.2 the first with the network documents of Talos 1.12.
@@ -97,6 +139,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
   },
   sops: {
     name: 'sops',
+    program: 'sops',
     purpose: 'encrypts and checks the secrets of a cluster',
     optional: false,
     // 3.10 is the first whose `encrypt` reads standard input, so that no plain text is ever in a file.
@@ -112,6 +155,7 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
   },
   'age-keygen': {
     name: 'age-keygen',
+    program: 'age-keygen',
     purpose: 'makes age identities and tells their recipients',
     optional: false,
     range: '>=1.1 <2',
@@ -124,22 +168,11 @@ export const toolTable: Readonly<Record<ToolName, Tool>> = {
     ldflags,
     mise: 'mise use --global age@1.3.2',
   },
-  etcd: {
-    name: 'etcd',
-    purpose: 'runs behind the control planes of the lab',
-    optional: false,
-    range: '>=3.6 <3.7',
-    pinned: '3.6.14',
-    override: 'ETCD',
-    versionArgv: ['--version'],
-    versionPattern: /^etcd Version: (\S+)$/m,
-    module: 'etcd',
-    goPackage: 'go.etcd.io/etcd/server/v3',
-    ldflags,
-    mise: 'mise use --global etcd@3.6.14',
-  },
+  'etcd-3.6': etcd('etcd-3.6', { range: '>=3.6 <3.7', pinned: '3.6.14', module: 'etcd' }),
+  'etcd-3.7': etcd('etcd-3.7', { range: '>=3.7 <3.8', pinned: '3.7.1', module: 'etcd-3.7' }),
   task: {
     name: 'task',
+    program: 'task',
     purpose: 'runs the short names of Taskfile.yml',
     optional: true,
     // Taskwarrior installs a `task` too and prints its version in the same way; its 3.x is far below 3.40.

@@ -33,10 +33,11 @@ async function askVersion(tool: Tool, path: string, env: NodeJS.ProcessEnv): Pro
 /** Undefined where the file does not decide the version: version managers put shims on PATH that look further. */
 async function versionRecord(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const file = await realpath(path)
-  if (basename(file) !== tool.name || (await isScript(file))) return undefined
+  const named = basename(file)
+  if ((named !== tool.program && named !== tool.name) || (await isScript(file))) return undefined
   const { mtimeMs, size } = await stat(file)
   const key = createHash('sha256').update([file, mtimeMs, size].join('\0')).digest('hex').slice(0, 16)
-  return join(toolCache(env), 'versions', `${tool.name}-${key}`)
+  return join(toolCache(env), 'versions', `${tool.program}-${key}`)
 }
 
 async function isScript(file: string): Promise<boolean> {

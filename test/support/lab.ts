@@ -218,7 +218,7 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
 }
 
 async function toolsFor({ kubernetes = false }: LabWishes): Promise<LabTools> {
-  const tools = { talosctl: await toolPath('talosctl'), etcd: await toolPath('etcd') }
+  const tools = { talosctl: await toolPath('talosctl-1.13'), etcd: await toolPath('etcd-3.6') }
   if (!kubernetes) return tools
   const [apiServer, controllerManager, scheduler] = await Promise.all([
     toolPath('kube-apiserver'),

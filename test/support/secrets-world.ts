@@ -7,7 +7,13 @@ import type { SecretTools } from '../../scripts/config/secrets/secret-tools.ts'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import { type ToolName, toolTable } from '../../scripts/toolchain/tool-table.ts'
 
-const TOOLS = ['sops', 'talhelper', 'age-keygen', 'talosctl'] as const satisfies readonly ToolName[]
+const TOOLS = [
+  'sops',
+  'talhelper',
+  'age-keygen',
+  'talosctl-1.13',
+  'talosctl-1.14',
+] as const satisfies readonly ToolName[]
 
 export type Said = { code: number | null; stdout: string; stderr: string }
 
@@ -41,9 +47,9 @@ export async function secretsWorld({ repository = true } = {}): Promise<SecretsW
     string,
   ]
   for (const folder of [home, dir, bin]) mkdirSync(folder)
-  const record = (name: string, real: string): string => {
+  const record = (name: string, real: string, shownAs = name): string => {
     const path = join(bin, name)
-    writeFileSync(path, `#!/bin/sh\nprintf '%s\\0' ${name} "$@" >> ${log}\necho >> ${log}\nexec ${real} "$@"\n`)
+    writeFileSync(path, `#!/bin/sh\nprintf '%s\\0' ${shownAs} "$@" >> ${log}\necho >> ${log}\nexec ${real} "$@"\n`)
     chmodSync(path, 0o755)
     return path
   }
@@ -52,7 +58,7 @@ export async function secretsWorld({ repository = true } = {}): Promise<SecretsW
   for (const name of TOOLS) {
     const tool = await resolveTool(name)
     if (!tool.found) throw new Error(tool.detail)
-    paths[name] = record(name, tool.path)
+    paths[name] = record(name, tool.path, toolTable[name].program)
   }
   const env: NodeJS.ProcessEnv = {
     PATH: `${bin}:${process.env.PATH}`,

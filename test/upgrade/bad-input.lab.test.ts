@@ -140,6 +140,15 @@ function talosctlThatSays(version: string): string {
   return path
 }
 
+/** Without what the machine of this test has. */
+const noTalosctl = () => ({
+  TALOSCTL: '',
+  TALOSCTL_1_14: '',
+  PATH: dirname(process.execPath),
+  MISE_DATA_DIR: scratch,
+  XDG_CACHE_HOME: join(scratch, 'no-cache'),
+})
+
 const vipOf = (folder: string): string =>
   String((parse(readFileSync(join(folder, 'talenv.yaml'), 'utf8')) as Talenv).cluster.vip)
 
@@ -236,7 +245,7 @@ const cases: Case[] = [
   {
     name: 'a target two minor releases ahead',
     flags: ['--to', 'v1.14.0'],
-    env: () => ({ TALOSCTL: talosctlThatSays('v1.14.0') }),
+    env: () => ({ TALOSCTL_1_14: '', TALOSCTL: talosctlThatSays('v1.14.0') }),
     code: 77,
     says: [/k8s-[123]: v1\.12\.6 to v1\.14\.0 skips a minor release \(upgrade to the latest v1\.13\.x first: --to /],
     lines: 3,
@@ -247,7 +256,7 @@ const cases: Case[] = [
     code: 77,
     says: [
       /Talos v1\.20\.0 is not in the compatibility table \(known: 1\.10, /,
-      /talosctl is 1\.13\.\d+; an upgrade to v1\.20\.0/,
+      /talosctl is 1\.\d+\.\d+; an upgrade to v1\.20\.0/,
     ],
   },
   {
@@ -304,21 +313,22 @@ const cases: Case[] = [
   },
   {
     name: 'no talosctl',
-    env: () => ({ TALOSCTL: '', PATH: dirname(process.execPath), XDG_CACHE_HOME: join(scratch, 'no-cache') }),
+    env: () => ({ ...noTalosctl(), TALOSCTL_1_13: '' }),
     code: 69,
-    says: [/talosctl is not on PATH and not built \(mise use --global talosctl@/],
+    says: [/talosctl-1\.13 is not on PATH and not built \(mise install talosctl@1\.13\./],
   },
   {
     name: 'a talosctl that can not install without a reboot',
-    env: () => ({ TALOSCTL: talosctlThatSays('v1.13.6') }),
+    env: () => ({ ...noTalosctl(), TALOSCTL_1_13: '', TALOSCTL: talosctlThatSays('v1.13.6') }),
     code: 69,
-    says: [/talosctl does not fit: \S+ is 1\.13\.6; >=1\.13\.7 \S+ is needed \(unset TALOSCTL\)/],
+    says: [/talosctl-1\.13 does not fit: \S+ is 1\.13\.6; >=1\.13\.7 \S+ is needed \(unset TALOSCTL\)/],
   },
   {
     name: 'a talosctl older than the target',
     flags: ['--to', 'v1.14.0'],
+    env: () => ({ ...noTalosctl(), TALOSCTL_1_13: lab.tools.talosctl }),
     code: 69,
-    says: [/talosctl is 1\.13\.\d+; an upgrade to v1\.14\.0 needs 1\.14\.0 or later \(npm run tools\)/],
+    says: [/talosctl-1\.14 is not on PATH and not built \(mise install talosctl@1\.14\.\d+\)/],
   },
 ]
 

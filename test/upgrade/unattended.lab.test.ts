@@ -160,7 +160,7 @@ test('a reader of its output that leaves does not end the upgrade', async () => 
 
 test("from cron's environment it never asks, finds its tools in the cache and upgrades everything", async () => {
   const home = join(scratch, 'home')
-  for (const name of ['talosctl', 'kubectl'] as const) {
+  for (const name of ['talosctl-1.13', 'kubectl'] as const) {
     const tool = await resolveTool(name)
     if (!tool.found) throw new Error(tool.detail)
     const cached = await builtToolPath(toolTable[name], { HOME: home })

@@ -1,7 +1,9 @@
+import type { TalosVersion } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import type { Program } from '../../run.ts'
+import { findTalosctl } from '../../toolchain/find-talosctl.ts'
 import { findTool } from '../../toolchain/find-tool.ts'
-import type { ToolName } from '../../toolchain/tool-table.ts'
+import { toolTable } from '../../toolchain/tool-table.ts'
 
 /** Where the tools are, and the environment that they are looked for and started in. */
 export type SecretTools = {
@@ -9,16 +11,24 @@ export type SecretTools = {
   env: NodeJS.ProcessEnv
 }
 
-/** Finds the tools that handle secrets; fails with `tool-missing`, once for each that is not there. Builds nothing. */
+/**
+ * Finds the tools that handle secrets, and the talosctl that knows configurations of Talos `judging` where one is to
+ * judge them; fails with `tool-missing`, once for each that is not there. Builds nothing.
+ */
 export async function findSecretTools(
   env: NodeJS.ProcessEnv,
-  names: readonly ToolName[] = ['sops', 'age-keygen', 'talhelper'],
+  { judging }: { judging?: TalosVersion } = {},
 ): Promise<Result<SecretTools, Failure[]>> {
-  const searches = await Promise.all(names.map((name) => findTool(name, env)))
+  const searches = await Promise.all([
+    ...(['sops', 'age-keygen', 'talhelper'] as const).map((name) => findTool(name, env)),
+    ...(judging === undefined ? [] : [findTalosctl(judging, 'change', env)]),
+  ])
   const failures = searches.flatMap((search) =>
     search.found ? [] : [failure('tool-missing', { detail: search.detail, hint: search.hint })],
   )
   if (failures.length > 0) return { ok: false, failure: failures }
-  const paths = Object.fromEntries(searches.flatMap((search) => (search.found ? [[search.name, search.path]] : [])))
+  const paths = Object.fromEntries(
+    searches.flatMap((search) => (search.found ? [[toolTable[search.name].program, search.path]] : [])),
+  )
   return { ok: true, value: { paths, env } }
 }

@@ -31,7 +31,7 @@ export const testPki = (): Promise<TestPki> => {
 }
 
 async function make(): Promise<TestPki> {
-  const tool = await resolveTool('talosctl')
+  const tool = await resolveTool('talosctl-1.13')
   if (!tool.found) throw new Error(`${tool.detail} (${tool.hint})`)
   const dir = mkdtempSync(join(tmpdir(), 'lab-api-'))
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }))

@@ -30,6 +30,8 @@ export function fakeTools() {
     /** an etcd that says it is `version` */
     etcd: (path: string, version: string, kind?: { binary: boolean }) =>
       write(path, `echo "etcd Version: ${version}"`, kind),
+    /** a talosctl that says it is `version` */
+    talosctl: (path: string, version: string) => write(path, `printf 'Client:\\n\\tTag:         v${version}\\n'`),
     /** a Go whose builds of etcd take until `before` has run, and say that they are `version` */
     go: (version: string, before = ':') =>
       write(

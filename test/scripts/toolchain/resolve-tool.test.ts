@@ -18,7 +18,7 @@ test.before.each((context) => {
 })
 test.after.each(({ fake }) => fake.remove())
 
-const buildFolder = async (env: NodeJS.ProcessEnv) => dirname(await builtToolPath(toolTable.etcd, env))
+const buildFolder = async (env: NodeJS.ProcessEnv) => dirname(await builtToolPath(toolTable['etcd-3.6'], env))
 
 async function until(what: string, seen: () => boolean): Promise<void> {
   const deadline = Date.now() + 30_000
@@ -47,44 +47,44 @@ const deadProcess = (): number => spawnSync('true').pid
 test('builds a missing tool, and finds it the next time without Go', async ({ fake }) => {
   fake.go('3.6.14')
   const events: BuildEvent[] = []
-  const built = await resolveTool('etcd', { env: fake.env, report: (event) => events.push(event) })
+  const built = await resolveTool('etcd-3.6', { env: fake.env, report: (event) => events.push(event) })
   assert.is(built.found && built.source, 'build')
-  assert.equal(events[0], { tool: 'etcd', doing: 'building', detail: '3.6.14 from its pinned module' })
+  assert.equal(events[0], { tool: 'etcd-3.6', doing: 'building', detail: '3.6.14 from its pinned module' })
   assert.equal(leftIn(await buildFolder(fake.env)), ['etcd'])
-  const found = await resolveTool('etcd', { env: { ...fake.env, PATH: '/usr/bin:/bin' } })
+  const found = await resolveTool('etcd-3.6', { env: { ...fake.env, PATH: '/usr/bin:/bin' } })
   assert.is(found.found && found.source, 'cache')
   assert.is(fake.calls(), 1)
 })
 
 test('says that there is no Go, and the line that installs the tool', async ({ fake }) => {
-  const search = await resolveTool('etcd', { env: { ...fake.env, PATH: fake.bin } })
+  const search = await resolveTool('etcd-3.6', { env: { ...fake.env, PATH: fake.bin } })
   assert.equal(search, {
     found: false,
-    name: 'etcd',
+    name: 'etcd-3.6',
     buildable: true,
-    detail: 'etcd is not on PATH and not built; etcd cannot be built: there is no Go to build it with',
-    hint: 'mise use --global etcd@3.6.14',
+    detail: 'etcd-3.6 is not on PATH and not built; etcd-3.6 cannot be built: there is no Go to build it with',
+    hint: 'mise install etcd@3.6.14',
   })
 })
 
 test('builds nothing when the environment names a program that does not fit', async ({ fake }) => {
   fake.go('3.6.14')
   const ETCD = fake.etcd(join(fake.folder, 'my-etcd'), '3.5.9')
-  assert.is((await resolveTool('etcd', { env: { ...fake.env, ETCD } })).found, false)
+  assert.is((await resolveTool('etcd-3.6', { env: { ...fake.env, ETCD } })).found, false)
   assert.is(fake.calls(), 1)
   assert.not.ok(existsSync(await buildFolder(fake.env)))
 })
 
 test('passes on the last words of a build that fails, and leaves nothing of it', async ({ fake }) => {
   fake.go('3.6.14', 'echo half > "$2"; echo "missing go.sum entry" >&2; exit 1')
-  const search = await resolveTool('etcd', { env: fake.env })
+  const search = await resolveTool('etcd-3.6', { env: fake.env })
   assert.match(search.found ? '' : search.detail, /cannot be built: go build ended with 1\n.*missing go\.sum entry/)
   assert.equal(leftIn(await buildFolder(fake.env)), [])
 })
 
 test('does not keep a build of another version', async ({ fake }) => {
   fake.go('3.7.0')
-  const search = await resolveTool('etcd', { env: fake.env })
+  const search = await resolveTool('etcd-3.6', { env: fake.env })
   assert.match(search.found ? '' : search.detail, /the build says that it is 3\.7\.0; >=3\.6 <3\.7 is needed/)
   assert.equal(leftIn(await buildFolder(fake.env)), [])
 })
@@ -93,7 +93,7 @@ test('several processes at once build once, and all get the tool', async ({ fake
   // The build goes on until a second process has said that it waits.
   const go = join(fake.folder, 'go-on')
   fake.go('3.6.14', `while [ ! -e ${go} ]; do sleep 0.05; done`)
-  const started = [1, 2, 3].map(() => fake.tools(['etcd']))
+  const started = [1, 2, 3].map(() => fake.tools(['etcd-3.6']))
   await until(
     'two that wait',
     () => started.filter(({ output }) => output().includes('waiting for process')).length === 2,
@@ -111,7 +111,7 @@ test('takes over from a process that died while it built', async ({ fake }) => {
   mkdirSync(folder, { recursive: true })
   writeFileSync(join(folder, 'lock.7'), lockOf(deadProcess()))
   writeFileSync(join(folder, 'unfinished.1'), 'half a program')
-  assert.is((await resolveTool('etcd', { env: fake.env })).found, true)
+  assert.is((await resolveTool('etcd-3.6', { env: fake.env })).found, true)
   assert.equal(leftIn(folder), ['etcd'])
 })
 
@@ -123,7 +123,7 @@ test('takes over from a holder on another machine that gives no sign of life', a
   writeFileSync(lock, lockOf(1, 'another-machine'))
   const longAgo = new Date(Date.now() - 3_600_000)
   utimesSync(lock, longAgo, longAgo)
-  assert.is((await resolveTool('etcd', { env: fake.env })).found, true)
+  assert.is((await resolveTool('etcd-3.6', { env: fake.env })).found, true)
 })
 
 test('waits for a holder that is alive until it is told to stop', async ({ fake }) => {
@@ -133,7 +133,7 @@ test('waits for a holder that is alive until it is told to stop', async ({ fake 
   writeFileSync(join(folder, 'lock.1'), lockOf(process.pid))
   const stop = new AbortController()
   let heard = ''
-  const waiting = resolveTool('etcd', {
+  const waiting = resolveTool('etcd-3.6', {
     env: fake.env,
     signal: stop.signal,
     report: ({ detail }) => {
@@ -158,7 +158,7 @@ test('npm run tools ends its build when it is told to stop, and leaves nothing o
     ['SIGTERM', 143],
     ['SIGINT', 130],
   ] as const) {
-    const started = fake.tools(['etcd'])
+    const started = fake.tools(['etcd-3.6'])
     await until('the build', () => existsSync(pidFile))
     const pid = Number(readFileSync(pidFile, 'utf8'))
     started.child.kill(signal)
@@ -171,15 +171,18 @@ test('npm run tools ends its build when it is told to stop, and leaves nothing o
 
 test('npm run tools -- --check starts no build, and exits 69 when a tool is missing', async ({ fake }) => {
   fake.go('3.6.14')
-  const { code, output } = await fake.tools(['--check', 'etcd']).ended
+  const { code, output } = await fake.tools(['--check', 'etcd-3.6']).ended
   assert.is(code, 69)
-  assert.match(output, /^etcd {6}missing: etcd is not on PATH and not built\n +try: mise use --global etcd@3\.6\.14\n$/)
+  assert.match(
+    output,
+    /^etcd-3\.6 {6}missing: etcd-3\.6 is not on PATH and not built\n +try: mise install etcd@3\.6\.14\n$/,
+  )
   assert.is(fake.calls(), 0)
 })
 
 test('npm run tools -- --check exits 0 when only a tool is missing that one can do without', async ({ fake }) => {
   const { code, output } = await fake.tools(['--check', 'task']).ended
-  assert.match(output, /^task {6}missing/)
+  assert.match(output, /^task {10}missing/)
   assert.is(code, 0)
 })
 

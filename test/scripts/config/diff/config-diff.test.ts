@@ -216,7 +216,7 @@ test('tells documents of one kind and name apart', () => {
 })
 
 test('shows no secret of configurations that talosctl generates', async () => {
-  const talosctl = await resolveTool('talosctl')
+  const talosctl = await resolveTool('talosctl-1.13')
   assert.ok(talosctl.found)
   const generate = (name: string) => {
     const call = (...argv: string[]) => execFileSync(talosctl.path, argv, { cwd: folder, stdio: 'pipe' })

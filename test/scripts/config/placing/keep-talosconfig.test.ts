@@ -10,7 +10,7 @@ import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
 
 type Context = { endpoints: string[]; nodes?: string[]; ca: string; crt: string; key: string }
 
-const found = await resolveTool('talosctl')
+const found = await resolveTool('talosctl-1.13')
 if (!found.found) throw new Error(found.detail)
 const talosctl = (...argv: string[]) => execFileSync(found.path, argv, { cwd: folder, stdio: 'pipe' })
 const folder = mkdtempSync(join(tmpdir(), 'talosconfig-'))

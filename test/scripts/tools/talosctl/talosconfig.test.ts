@@ -17,7 +17,7 @@ type File = { context: string; contexts: Record<string, { endpoints?: string[]; 
 let made: File
 
 test.before(async () => {
-  const tool = await resolveTool('talosctl')
+  const tool = await resolveTool('talosctl-1.13')
   if (!tool.found) throw new Error(tool.detail)
   const options = { env: { HOME: folder }, cwd: folder, stdio: 'ignore' } as const
   execFileSync(tool.path, ['gen', 'secrets', '-o', 'secrets.yaml'], options)
