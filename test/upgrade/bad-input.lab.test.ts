@@ -247,7 +247,7 @@ const cases: Case[] = [
     flags: ['--to', 'v1.14.0'],
     env: () => ({ TALOSCTL_1_14: '', TALOSCTL: talosctlThatSays('v1.14.0') }),
     code: 77,
-    says: [/k8s-[123]: v1\.12\.6 to v1\.14\.0 skips a minor release \(upgrade to the latest v1\.13\.x first: --to /],
+    says: [/k8s-[123]: v1\.12\.6 to v1\.14\.0 skips a minor release \(upgrade to (v1\.13\.\d+) first: --to \1\)/],
     lines: 3,
   },
   {
@@ -271,7 +271,9 @@ const cases: Case[] = [
       cluster.kubernetesVersion = 'v1.37.0'
     }),
     code: 77,
-    says: [/Talos v1\.13\.9 supports Kubernetes 1\.31 to 1\.36, the declaration says v1\.37\.0 \(choose a later Talos/],
+    says: [
+      /Talos v1\.13\.9 supports Kubernetes 1\.31 to 1\.36, the declaration says v1\.37\.0 \(keep Kubernetes at 1\.36, or take Talos to 1\.14: --to v1\.14\.\d+\)/,
+    ],
   },
   {
     name: "a Kubernetes version below the target's range",
@@ -279,7 +281,7 @@ const cases: Case[] = [
       cluster.kubernetesVersion = 'v1.30.4'
     }),
     code: 77,
-    says: [/supports Kubernetes 1\.31 to 1\.36, the declaration says v1\.30\.4 \(upgrade Kubernetes to 1\.31 or later/],
+    says: [/supports Kubernetes 1\.31 to 1\.36, the declaration says v1\.30\.4 \(upgrade Kubernetes to 1\.31 first/],
   },
   {
     name: 'no talosconfig',

@@ -61,6 +61,7 @@ export const FAILURES = {
   'control-plane-unreachable': { exit: 'refused', means: 'another control plane does not answer' },
   downgrade: { exit: 'refused', means: 'the target is older than what runs' },
   'hop-too-long': { exit: 'refused', means: 'the target is more than one minor release ahead' },
+  'release-withdrawn': { exit: 'refused', means: 'the target was taken back by its makers' },
   'version-unknown': { exit: 'refused', means: 'the compatibility table does not know the release' },
   'kubernetes-out-of-range': { exit: 'refused', means: 'the target does not support the Kubernetes version' },
   'extension-loss': { exit: 'refused', means: 'the target image lacks an extension that runs today' },

@@ -274,10 +274,13 @@ function versionProblems({ talosVersion, kubernetesVersion }: Topology): Problem
   const talos = talosVersion && parseVersion(talosVersion.value)
   const kubernetes = kubernetesVersion && parseVersion(kubernetesVersion.value)
   if (!talosVersion || talos === undefined) return []
-  const unknown = versionObjections(talos, talos)
-  if (unknown.length > 0) return unknown.map(({ detail = '' }) => warning(talosVersion.at(detail)))
-  if (!kubernetesVersion || kubernetes === undefined) return []
-  return kubernetesObjections(talos, kubernetes, 'declared is').map(({ detail = '' }) => kubernetesVersion.at(detail))
+  // unknown to us, or taken back: the nodes may run it all the same
+  const doubts = versionObjections(talos, talos).map(({ detail = '', hint }) => warning(talosVersion.at(detail, hint)))
+  if (!kubernetesVersion || kubernetes === undefined) return doubts
+  return [
+    ...doubts,
+    ...kubernetesObjections(talos, kubernetes, 'declared is').map(({ detail = '' }) => kubernetesVersion.at(detail)),
+  ]
 }
 
 function roleProblems({ nodes, nodesKey, schedulingOnControlPlanes, terms }: Topology): Problem[] {

@@ -1,54 +1,51 @@
-/** Which release may follow which: the table of Talos' own installer, kept as data (pkg/machinery/compatibility/talos1*). */
+/** Which release may follow which, and beside which Kubernetes: what the table of releases says of a node and its target. */
 import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
-
-type Support = {
-  /** oldest running release that the installer accepts */
-  hostMin: string
-  /** first running release that the installer refuses */
-  hostMax: string
-  /** minor releases of Kubernetes, both included */
-  kubernetes: { min: number; max: number }
-}
-
-/** By the target's minor release. */
-const COMPATIBILITY: Readonly<Record<string, Support>> = {
-  '1.10': { hostMin: '1.8.0', hostMax: '1.12.0', kubernetes: { min: 28, max: 33 } },
-  '1.11': { hostMin: '1.9.0', hostMax: '1.13.0', kubernetes: { min: 29, max: 34 } },
-  '1.12': { hostMin: '1.10.0', hostMax: '1.14.0', kubernetes: { min: 30, max: 35 } },
-  '1.13': { hostMin: '1.11.0', hostMax: '1.15.0', kubernetes: { min: 31, max: 36 } },
-  '1.14': { hostMin: '1.12.0', hostMax: '1.16.0', kubernetes: { min: 32, max: 37 } },
-}
-
-const minorOf = (version: string): string => `${semver.major(version)}.${semver.minor(version)}`
+import { nextHop, RELEASES, RELEASES_AS_OF, type Release, releaseOf } from './releases.ts'
 
 /** Why a node that runs `from` may not be taken to `to` in one step; empty when it may. */
 export function versionObjections(from: TalosVersion, to: TalosVersion): Failure[] {
-  const support = COMPATIBILITY[minorOf(to)]
-  if (!support) {
-    const known = Object.keys(COMPATIBILITY).join(', ')
-    return [failure('version-unknown', { detail: `Talos ${to} is not in the compatibility table (known: ${known})` })]
+  const release = releaseOf(to)
+  if (!release) {
+    const known = RELEASES.map(({ minor }) => minor).join(', ')
+    return [
+      failure('version-unknown', {
+        detail: `Talos ${to} is not in the compatibility table (known: ${known})`,
+        hint: `the table is of ${RELEASES_AS_OF}: a later version of this tool may know it`,
+      }),
+    ]
   }
-  if (semver.lt(to, from)) {
-    return [failure('downgrade', { detail: `${to} is older than ${from}, which runs` })]
-  }
+  return [...withdrawnObjections(to, release), ...stepObjections(from, to, release)]
+}
+
+/** A release that its makers took back. */
+function withdrawnObjections(to: TalosVersion, { withdrawn, newest }: Release): Failure[] {
+  const why = withdrawn[to]
+  return why === undefined
+    ? []
+    : [failure('release-withdrawn', { detail: `Talos ${to} was withdrawn: ${why}`, hint: `--to ${newest}` })]
+}
+
+function stepObjections(from: TalosVersion, to: TalosVersion, { hosts }: Release): Failure[] {
+  if (semver.lt(to, from)) return [failure('downgrade', { detail: `${to} is older than ${from}, which runs` })]
   const hop = semver.minor(to) - semver.minor(from)
   if (semver.major(to) !== semver.major(from) || hop > 1) {
-    const next = `v${semver.major(from)}.${semver.minor(from) + 1}`
+    const next = nextHop(from)
+    const minor = `v${semver.major(from)}.${semver.minor(from) + 1}`
     return [
       failure('hop-too-long', {
         detail: `${from} to ${to} skips a minor release`,
-        hint: `upgrade to the latest ${next}.x first: --to ${next}.<patch>`,
+        hint: next ? `upgrade to ${next} first: --to ${next}` : `upgrade to the newest ${minor} first`,
       }),
     ]
   }
   const host = semver.parse(from)
   const core = host ? `${host.major}.${host.minor}.${host.patch}` : from
-  if (semver.lt(core, support.hostMin) || semver.gte(core, support.hostMax)) {
+  if (semver.lt(core, hosts.from) || semver.gte(core, hosts.below)) {
     return [
       failure('hop-too-long', {
-        detail: `the installer of ${to} accepts ${support.hostMin} up to ${support.hostMax}, ${from} runs`,
+        detail: `the installer of ${to} accepts ${hosts.from} up to ${hosts.below}, ${from} runs`,
       }),
     ]
   }
@@ -57,18 +54,32 @@ export function versionObjections(from: TalosVersion, to: TalosVersion): Failure
 
 /** Why `to` may not run beside Kubernetes `kubernetesVersion`: after the upgrade every configuration change would be rejected. */
 export function kubernetesObjections(to: TalosVersion, kubernetesVersion: string, whose: string): Failure[] {
-  const support = COMPATIBILITY[minorOf(to)]
+  const release = releaseOf(to)
   const version = semver.parse(kubernetesVersion)
-  if (!support || !version) return []
-  const { min, max } = support.kubernetes
+  if (!release || !version) return []
+  const { min, max } = release.kubernetes
   if (version.major === 1 && version.minor >= min && version.minor <= max) return []
   return [
     failure('kubernetes-out-of-range', {
       detail: `Talos ${to} supports Kubernetes 1.${min} to 1.${max}, ${whose} ${kubernetesVersion}`,
-      hint:
-        version.minor < min
-          ? `upgrade Kubernetes to 1.${min} or later first: talosctl upgrade-k8s --to 1.${min}.<patch>`
-          : `choose a later Talos release, or keep Kubernetes at 1.${max}`,
+      hint: version.major === 1 && version.minor < min ? newerKubernetes(version.minor, min) : newerTalos(version, max),
     }),
   ]
+}
+
+/** Kubernetes goes up one minor release at a time. */
+function newerKubernetes(minor: number, min: number): string {
+  const steps = Array.from({ length: min - minor }, (_, at) => `1.${minor + at + 1}`)
+  const through = steps.length > 1 ? `, by way of ${steps.slice(0, -1).join(', ')}` : ''
+  return `upgrade Kubernetes to 1.${min} first${through}: talosctl upgrade-k8s --to ${steps[0]}.<patch>`
+}
+
+function newerTalos(kubernetes: semver.SemVer, max: number): string {
+  const supporting = RELEASES.find(
+    (release) => kubernetes.major === 1 && release.kubernetes.max >= kubernetes.minor && release.kubernetes.max > max,
+  )
+  const keep = `keep Kubernetes at 1.${max}`
+  return supporting
+    ? `${keep}, or take Talos to ${supporting.minor}: --to ${supporting.newest}`
+    : `${keep}: no release of the table of ${RELEASES_AS_OF} supports ${kubernetes.version}`
 }

@@ -44,6 +44,17 @@ test('reads a structured talenv, with versions in one form and the policy at its
   assert.is(operations.etcd.lagBound, 1000)
 })
 
+test('warns of a release that was taken back, and of one that the table does not know', () => {
+  const warningsOf = (version: string) => {
+    const parsed = parseTalenv({ talenv: { path, text: good.replace('v1.13.9', version) } })
+    assert.ok(parsed.ok)
+    return parsed.warnings.map((problem) => problemText(problem).replace(`${path}:`, ''))
+  }
+  assert.equal(warningsOf('v1.13.9'), [])
+  assert.match(warningsOf('v1.13.1').join(), /^6:17: warning: Talos v1\.13\.1 was withdrawn: .* \(--to v1\.13\.\d+\)$/)
+  assert.match(warningsOf('v1.20.0').join(), /^6:17: warning: Talos v1\.20\.0 is not in the compatibility table/)
+})
+
 test('keeps a declared schematic with its extensions, and takes IPv6 in its one spelling', () => {
   const schematic = 'ab'.repeat(32)
   const text = good.replace(

@@ -17,6 +17,7 @@ import { obsoleteSettings } from './obsolete-settings.ts'
 import { secureBootInstaller } from './secure-boot-installer.ts'
 import { type Subject, subjectOf } from './subject.ts'
 import { tpmOnMacMini } from './tpm-on-mac-mini.ts'
+import { unpublishedInstaller } from './unpublished-installer.ts'
 import { workerRoleLabel } from './worker-role-label.ts'
 
 const RULES: readonly ((subject: Subject) => Problem[])[] = [
@@ -36,6 +37,7 @@ const RULES: readonly ((subject: Subject) => Problem[])[] = [
   obsoleteSettings,
   secureBootInstaller,
   tpmOnMacMini,
+  unpublishedInstaller,
   workerRoleLabel,
 ]
 

@@ -374,6 +374,29 @@ leaves(
   ),
 )
 
+const VANILLA = 'factory.talos.dev/metal-installer/376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba'
+finds(
+  'tells of an installer that is not published any more, in a patch and in talconfig',
+  {
+    talconfig: talconfig(
+      '    talosImageURL: ghcr.io/siderolabs/installer',
+      'talosVersion: v1.14.1',
+      'controlPlane: {patches: ["@./patches/p.yaml"]}',
+    ),
+    ...patch('machine:\n  install:\n    image: ghcr.io/siderolabs/installer:v1.14.0\n'),
+  },
+  `patches/p.yaml:3:5: warning: ghcr.io/siderolabs/installer is not published for v1.14.0: nothing could be installed from it (${VANILLA}:v1.14.0)`,
+  `talconfig.yaml:9:5: warning: ghcr.io/siderolabs/installer is not published for v1.14.1: nothing could be installed from it (${VANILLA})`,
+)
+leaves('leaves an installer alone that is published', {
+  talconfig: talconfig(
+    '    talosImageURL: ghcr.io/siderolabs/installer',
+    'talosVersion: v1.13.9',
+    'controlPlane: {patches: ["@./patches/p.yaml"]}',
+  ),
+  ...patch('machine:\n  install:\n    image: factory.talos.dev/metal-installer/x:v1.14.1\n'),
+})
+
 finds(
   'knows settings that do nothing',
   patch('cluster:\n  apiServer:\n    disablePodSecurityPolicy: true\n'),
