@@ -23,7 +23,7 @@ export const invariants: Record<Invariant, string> = {
   'etcd-quorum': 'No reboot takes etcd its quorum',
   'others-ready': 'No control plane is rebooted while another one is down or not ready',
   'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
-  'install-not-cut-off': 'No installation is cut off',
+  'install-not-cut-off': 'No installation is cut off by taking its machine down',
   'nothing-wiped': 'Nothing is wiped',
   drained: 'No node is rebooted with pods on it that could run elsewhere',
   'budgets-kept': 'No pod is deleted whose PodDisruptionBudget allows no disruption',
@@ -125,6 +125,8 @@ function judge(
         `${event.node} lost ${event.version}, the version that ran, to ${event.overwrittenWith}`,
       )
     case 'install.cut-off':
+      // a fault is nobody's doing
+      if (event.by === 'fault') return
       return breach(
         'install-not-cut-off',
         `the installation of ${event.image} on ${event.node} was cut off: ${event.reason}`,

@@ -21,6 +21,10 @@ export const faultCatalogue = {
   'image-pull-fails': { summary: 'the registry does not have the image', ends: 'cured' },
   'image-pull-hangs': { summary: 'a pull makes no progress; it goes on when cured', ends: 'cured' },
   'install-fails': { summary: 'the installer ends with exit code 1, the slots stay as they are', ends: 'cured' },
+  'installer-dies': {
+    summary: "the installer's process is killed: no end in the log, the slot half written",
+    ends: 'cured',
+  },
   'boots-back-to-old-version': {
     summary: 'a slot that never ran does not boot; the node comes back on the other one',
     ends: 'cured',

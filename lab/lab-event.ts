@@ -23,7 +23,9 @@ export type LabEvent =
   | { type: 'pull.started' | 'pull.finished'; node: string; image: string }
   | { type: 'pull.failed'; node: string; image: string; reason: string }
   | { type: 'install.started' | 'install.finished'; node: string; image: string; bootId: string }
-  | { type: 'install.failed' | 'install.cut-off'; node: string; image: string; bootId: string; reason: string }
+  | { type: 'install.failed'; node: string; image: string; bootId: string; reason: string }
+  /** the slot is half written; `by`: the machine, which went down because somebody asked for it, or a fault */
+  | { type: 'install.cut-off'; node: string; image: string; bootId: string; by: 'machine' | 'fault'; reason: string }
   /** an installation overwrote the slot that runs: the node cannot go back to `version` any more */
   | { type: 'slot.lost'; node: string; bootId: string; version: string; overwrittenWith: string }
   /** `by`: the call that asked for it; the legacy upgrade reboots on its own */

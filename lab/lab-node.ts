@@ -150,13 +150,13 @@ export interface LabNode {
   on(listener: (event: NodeEvent) => void): () => void
   /** present on control planes; rejects with UNAVAILABLE-like ApiError while no etcd process runs */
   readonly etcd: LabEtcd | undefined
-  /** images that were pulled, newest last */
+  /** images that were pulled since the boot, newest last */
   images(): readonly { name: string; digest: string; sizeBytes: number; createdAt: Date }[]
   /** ImageService.Pull and MachineService.ImagePull; resolves to `name@digest` */
   pullImage(image: string, signal: AbortSignal): Promise<string>
   /**
    * LifecycleService.Upgrade: yields installer lines, ends with the exit code. Leaves the node running.
-   * An aborted signal cuts the installation off, as a cancelled stream does on a real node.
+   * An aborted signal ends the stream alone: the installer runs to its end whoever listens.
    */
   install(image: string, signal: AbortSignal): AsyncIterable<{ message: string } | { exitCode: number }>
   /**

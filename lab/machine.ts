@@ -239,12 +239,14 @@ export class Machine implements LabNode {
         `upgrade failed: installer image "${image}" not found in containerd store: not found`,
       )
     }
-    // the installer runs on whether or not somebody reads its output, until the signal or the machine's end stops it
+    // the installer outlives its client: only the end of the machine, or of its own process, stops it
     const output = new Readable({ objectMode: true, read() {} })
-    const closed = new AbortController()
-    output.on('close', () => closed.abort())
-    const stop = AbortSignal.any([signal, closed.signal, this.#life.signal])
-    this.#runInstaller(present.name, stop, (line) => output.push(line)).then(
+    const hungUp = () => output.destroy(new ApiError('UNKNOWN', 'context canceled'))
+    if (signal.aborted) hungUp()
+    else signal.addEventListener('abort', hungUp, { once: true })
+    this.#runInstaller(present.name, this.#life.signal, (line) => {
+      if (!output.destroyed) output.push(line)
+    }).then(
       () => output.push(null),
       (error) => output.destroy(error instanceof Error ? error : new Error(String(error))),
     )
@@ -346,7 +348,7 @@ export class Machine implements LabNode {
     this.#phase(actorId, 'upgrade', 'START')
     await this.#runInstaller(image, this.#halt.signal, (line) => {
       if ('exitCode' in line) exitCode = line.exitCode
-    })
+    }).catch(() => this.#halt.signal.throwIfAborted())
     this.#phase(actorId, 'upgrade', 'STOP')
     if (exitCode !== 0) {
       // a fatal error in a sequence makes machined reboot
@@ -409,6 +411,8 @@ export class Machine implements LabNode {
     this.#bootId = randomUUID()
     this.#bootedAt = clock.now()
     this.#logs = { machined: [], dmesg: [] }
+    // Talos keeps what it pulled for itself in a tmpfs
+    this.#images.length = 0
     this.#nodeReady = false
     this.#reportedReady = false
     this.#sequence = 'boot'
@@ -447,7 +451,7 @@ export class Machine implements LabNode {
   async #installStaged(image: string): Promise<void> {
     this.#staged = undefined
     this.#enter('installing')
-    await this.#runInstaller(image, this.#halt.signal, () => undefined)
+    await this.#runInstaller(image, this.#halt.signal, () => undefined).catch(() => this.#halt.signal.throwIfAborted())
     const actorId = randomUUID()
     this.#beginSequence('reboot')
     this.#enter('rebooting')
@@ -555,7 +559,12 @@ export class Machine implements LabNode {
       }
       this.#slots = slots
       progress(`writing ${otherSlot(slots.default)} on ${disk}`)
-      await clock.sleep(timings.installSeconds * 0.8, signal)
+      await clock.sleep(timings.installSeconds * 0.4, signal)
+      if (faults.strike('installer-dies', this.name)) {
+        log.append({ type: 'install.cut-off', ...about, by: 'fault', reason: 'the installer died' })
+        throw new ApiError('INTERNAL', 'upgrade failed: task exited with error: ttrpc: closed')
+      }
+      await clock.sleep(timings.installSeconds * 0.4, signal)
       const schematic = parsed.schematic ?? ''
       const extensions = this.#options.schematics[schematic] ?? []
       log.append({ type: 'install.finished', ...about })
@@ -565,9 +574,8 @@ export class Machine implements LabNode {
       say({ exitCode: 0 })
     } catch (error) {
       if (!signal.aborted) throw error
-      const reason = this.#life.signal.aborted ? 'the machine went down' : 'the caller went away'
-      log.append({ type: 'install.cut-off', ...about, reason })
-      throw this.#life.signal.aborted ? connectionLost() : new ApiError('UNKNOWN', 'context canceled')
+      log.append({ type: 'install.cut-off', ...about, by: 'machine', reason: 'the machine went down' })
+      throw connectionLost()
     } finally {
       this.#installing = false
       this.#emit({ type: 'state' })

@@ -23,18 +23,30 @@ test('Before anything happens all invariants hold', () => {
   assert.equal(lab.check(), [])
 })
 
-test('A talosctl that is killed while it installs breaks install-not-cut-off', async () => {
+test('A talosctl that is killed while it installs cuts nothing off; a reboot breaks install-not-cut-off', async () => {
   const from = lab.log().length
   assert.is((await talosctl('k8s-3', 'image', 'pull', '--namespace', 'system', image)).code, 0)
   const argv = [`--talosconfig=${join(lab.clusterDir, 'talosconfig')}`, ...at('k8s-3'), 'upgrade', '--image', image]
   const installing = spawn(lab.tools.talosctl, [...argv, '--no-reboot'], { stdio: 'ignore' })
   await lab.logged(({ type }) => type === 'install.started', { from })
   installing.kill('SIGKILL')
-  await lab.logged(({ type }) => type === 'install.cut-off', { from })
+  await lab.logged(({ type }) => type === 'install.finished', { from })
+  assert.equal(lab.check(), [])
+  await talosctl('k8s-3', 'reboot', '--wait=false')
+  await lab.logged((event) => event.type === 'machine.ready' && event.node === 'k8s-3', { from })
+  const again = lab.log().length
+  assert.is((await talosctl('k8s-3', 'image', 'pull', '--namespace', 'system', image)).code, 0)
+  const second = spawn(lab.tools.talosctl, [...argv, '--no-reboot'], { stdio: 'ignore' })
+  await lab.logged(({ type }) => type === 'install.started', { from: again })
+  await talosctl('k8s-3', 'reboot', '--wait=false')
+  await lab.logged(({ type }) => type === 'install.cut-off', { from: again })
+  second.kill('SIGKILL')
   assert.equal(broken(), new Set(['install-not-cut-off']))
+  await lab.logged((event) => event.type === 'machine.ready' && event.node === 'k8s-3', { from: again })
 })
 
 test('Two installations without a boot between them break one-install-a-boot, and the old version is gone', async () => {
+  assert.is((await talosctl('k8s-3', 'image', 'pull', '--namespace', 'system', image)).code, 0)
   assert.is((await talosctl('k8s-3', 'upgrade', '--image', image, '--no-reboot')).code, 0)
   assert.not.ok(broken().has('one-install-a-boot'))
   assert.is((await talosctl('k8s-3', 'upgrade', '--image', image, '--no-reboot')).code, 0)

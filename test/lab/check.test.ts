@@ -117,9 +117,10 @@ test('An installation that failed may be tried again', () => {
   assert.equal(broken([up(3), started, failed, ...installs('k8s-1')]), [])
 })
 
-test('An installation that is cut off breaks install-not-cut-off', () => {
-  const cut: LabEvent = { type: 'install.cut-off', node: 'k8s-1', image, bootId, reason: 'the caller went away' }
-  assert.equal(broken([up(3), cut]), ['install-not-cut-off'])
+test('An installation that is cut off with its machine breaks install-not-cut-off, and one that a fault ended does not', () => {
+  const cut = { type: 'install.cut-off', node: 'k8s-1', image, bootId, reason: 'the machine went down' } as const
+  assert.equal(broken([up(3), { ...cut, by: 'machine' }]), ['install-not-cut-off'])
+  assert.equal(broken([up(3), { ...cut, by: 'fault' }]), [])
 })
 
 test('A wiped disk breaks nothing-wiped', () => {

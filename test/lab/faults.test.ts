@@ -5,7 +5,7 @@ import { faultCatalogue } from '../../lab/fault-catalogue.ts'
 import { ApiError } from '../../lab/lab-node.ts'
 import { LabLog } from '../../lab/log.ts'
 import { defaultTimings } from '../../lab/timings.ts'
-import { fakeMachine, image, installTo, pull, rebootOnce } from './fake-machine.ts'
+import { beginInstall, fakeMachine, image, installTo, pull, rebootOnce } from './fake-machine.ts'
 
 const never = new AbortController().signal
 const node = 'k8s-1'
@@ -60,6 +60,29 @@ test('install-fails on a legacy upgrade: the node reboots into what it had', asy
   const state = fake.machine.state()
   assert.equal([state.version, state.ready], ['v1.12.9', true])
   assert.is.not(state.bootId, bootId)
+})
+
+test('installer-dies: the log has no end, the slot is half written, and the next boot is the old version', async () => {
+  const fake = await fakeMachine()
+  await fake.faults.inject({ name: 'installer-dies', node, times: 1 })
+  await pull(fake, image('v1.13.9'))
+  const { ended } = beginInstall(fake, image('v1.13.9'))
+  await fake.clock.pass(defaultTimings.installSeconds)
+  assert.match((await refusal(ended)).message, 'task exited with error')
+  const { slots, defaultSlot, installing } = fake.machine.state()
+  assert.equal([slots.B, defaultSlot, installing], [undefined, 'A', false])
+  assert.not.ok(fake.machine.log('machined').some((line) => line.includes('exit_code')))
+  await rebootOnce(fake)
+  assert.equal([fake.machine.state().version, fake.machine.ready], ['v1.13.5', true])
+})
+
+test('installer-dies on a legacy upgrade: the node reboots into what it had', async () => {
+  const fake = await fakeMachine({ version: 'v1.12.9' })
+  await fake.faults.inject({ name: 'installer-dies', node })
+  await pull(fake, image('v1.13.9'))
+  await fake.machine.upgradeLegacy({ image: image('v1.13.9'), force: false, preserve: false, stage: false })
+  await fake.clock.pass(500)
+  assert.equal([fake.machine.state().version, fake.machine.ready], ['v1.12.9', true])
 })
 
 test('boots-back-to-old-version: the new slot does not boot, the node is back on the other one with a new boot id', async () => {
