@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { $, quote, which } from 'zx/core'
+import { processNote } from './engine/process-note.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
 
 /** What can be started: the tools, and what comes with the system and is found on PATH. */
@@ -43,7 +44,7 @@ export type RunOptions = {
   onLine?: (line: string) => void
   /** each line of standard error as it comes; not of an uninterruptible command */
   onErrorLine?: (line: string) => void
-  /** gets the pid, which is also the process group, before the tool starts; the caller removes the file */
+  /** gets the pid, which is also the process group, and whose it is, before the tool starts; the caller removes the file */
   processFile?: string
   /**
    * Once started it is never signalled by us, and it outlives us: its output goes to files, because the first write to
@@ -165,7 +166,7 @@ export function createRun({
       const lines = onLine && !output ? createInterface({ input: child.stdout }).on('line', onLine) : undefined
       const errorLines =
         onErrorLine && !output ? createInterface({ input: child.stderr }).on('line', onErrorLine) : undefined
-      if (processFile !== undefined) writeDurably(processFile, `${pid}\n`)
+      if (processFile !== undefined) writeDurably(processFile, processNote(pid))
       child.stdin.end(`\n${command.stdin ?? ''}`)
 
       const result = await Promise.race([child, late])

@@ -1,7 +1,6 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
-import { readFileSync, statSync } from 'node:fs'
 import { type Waiter, watch } from '../watch.ts'
-import { processStartedAt } from './process-identity.ts'
+import { notedProcess } from './process-note.ts'
 
 /** These write a slot of the node, now or after they have looked at the image: never cut off by us. */
 const LEFT_ALONE: readonly string[] = ['install', 'upgrade']
@@ -14,12 +13,12 @@ const DEADLINE_MS = 30 * 60_000
  * allowed.
  */
 export async function waitForOrphan(processFile: string, step: string, waiter: Waiter): Promise<void> {
-  const pid = orphanPid(processFile)
+  const pid = notedProcess(processFile)
   if (pid === undefined) return
   if (!LEFT_ALONE.includes(step)) endGroup(pid)
   await watch(waiter, {
     what: `the command of an earlier run (pid ${pid}) to end`,
-    look: async () => orphanPid(processFile),
+    look: async () => notedProcess(processFile),
     until: (seen) => seen === undefined,
     deadlineMs: DEADLINE_MS,
     everyMs: 100,
@@ -31,19 +30,5 @@ function endGroup(pid: number): void {
     process.kill(-pid, 'SIGTERM')
   } catch {
     // it ended just now
-  }
-}
-
-/** The pid in the file, if that very process still runs. The shell writes the file right after it starts. */
-function orphanPid(processFile: string): number | undefined {
-  try {
-    const pid = Number(readFileSync(processFile, 'utf8').trim())
-    if (!Number.isInteger(pid) || pid <= 1) return undefined
-    const startedAt = processStartedAt(pid)
-    if (startedAt === undefined) return undefined
-    const notedAt = statSync(processFile).mtimeMs
-    return Math.abs(notedAt - startedAt) < 3_000 ? pid : undefined
-  } catch {
-    return undefined
   }
 }

@@ -1,0 +1,25 @@
+/** What a file says of a command that was started, so that another process can tell whether that very command still runs. */
+import { readFileSync, statSync } from 'node:fs'
+import { processIdentity, processStartedAt } from './process-identity.ts'
+
+/** The text of the file: the pid, and what no later process with the same pid has. */
+export const processNote = (pid: number): string => `${pid}\n${processIdentity(pid) ?? 'ended'}\n`
+
+/** The pid in the file, if that very process still runs. */
+export function notedProcess(file: string): number | undefined {
+  try {
+    const [first = '', identity] = readFileSync(file, 'utf8').split('\n')
+    const pid = Number(first)
+    if (!Number.isInteger(pid) || pid <= 1) return undefined
+    const isTheSame = identity ? processIdentity(pid) === identity : startedWhenNoted(file, pid)
+    return isTheSame ? pid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Earlier versions noted the pid alone: the file is as old as the process, as far as the clock stood still meanwhile. */
+function startedWhenNoted(file: string, pid: number): boolean {
+  const startedAt = processStartedAt(pid)
+  return startedAt !== undefined && Math.abs(statSync(file).mtimeMs - startedAt) < 3_000
+}

@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { waitForOrphan } from '../../../scripts/engine/orphan.ts'
+import { processNote } from '../../../scripts/engine/process-note.ts'
+
+const test = suite<{ folder: string; file: string; command: ChildProcess; pid: number }>('orphan')
+test.before.each((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'orphan-'))
+  context.file = join(context.folder, '3.pid')
+  context.command = spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' })
+  context.pid = context.command.pid ?? 0
+})
+test.after.each(({ folder, command }) => {
+  command.kill('SIGKILL')
+  rmSync(folder, { recursive: true })
+})
+
+/** Whether the file names a command that is still waited for; nothing ends one that installs. */
+async function isWaitedFor(file: string): Promise<boolean> {
+  const abort = new AbortController()
+  let waits = false
+  const waiting = () => {
+    waits = true
+    abort.abort()
+  }
+  await waitForOrphan(file, 'install', { signal: abort.signal, waiting }).catch(() => {})
+  return waits
+}
+
+const hourAgo = () => new Date(Date.now() - 3_600_000)
+
+test('is the very process that was noted, whatever the clock was set to since', async ({ file, pid }) => {
+  writeFileSync(file, processNote(pid))
+  assert.ok(await isWaitedFor(file))
+  utimesSync(file, hourAgo(), hourAgo())
+  assert.ok(await isWaitedFor(file))
+})
+
+test('is no later process with the same pid', async ({ file, pid }) => {
+  writeFileSync(file, `${pid}\n${processNote(process.pid).split('\n')[1]}\n`)
+  assert.not.ok(await isWaitedFor(file))
+})
+
+test('is gone when it had ended before it could be noted', async ({ file, command, pid }) => {
+  const gone = new Promise((resolve) => command.on('exit', resolve))
+  command.kill('SIGKILL')
+  await gone
+  writeFileSync(file, processNote(pid))
+  assert.not.ok(await isWaitedFor(file))
+})
+
+test('is found by the pid alone, as earlier versions noted it, when the file is as old as the process', async ({
+  file,
+  pid,
+}) => {
+  writeFileSync(file, `${pid}\n`)
+  assert.ok(await isWaitedFor(file))
+  utimesSync(file, hourAgo(), hourAgo())
+  assert.not.ok(await isWaitedFor(file))
+})
+
+test('whose step may be cut off is ended with its group', async ({ file, pid, command }) => {
+  writeFileSync(file, processNote(pid))
+  await waitForOrphan(file, 'reboot', { signal: new AbortController().signal, waiting: () => {} })
+  assert.is(command.signalCode ?? 'SIGTERM', 'SIGTERM')
+})
+
+test.run()
