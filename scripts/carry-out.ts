@@ -27,7 +27,7 @@ import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
 import { waitForOrphan } from './engine/orphan.ts'
 import {
-  findUnfinishedRun,
+  findUnfinishedRuns,
   newRun,
   openRunFolder,
   prune,
@@ -152,12 +152,13 @@ type Held = { root: string; lock: Lock; lease: ClusterLease; stop: Stop }
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
   const { root, stop } = held
   const inputs = hashOf([session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
-  const unfinished = findUnfinishedRun(root)
-  if (unfinished?.record.inputs === inputs) return resume(call, session, wish, front, held, unfinished)
-  if (unfinished) {
-    const closed = await abandon(unfinished, front, held)
+  const unfinished = findUnfinishedRuns(root)
+  const same = unfinished.findLast(({ record }) => record.inputs === inputs)
+  for (const other of unfinished.filter((found) => found !== same)) {
+    const closed = await abandon(other, front, held)
     if (!closed.ok) return refuse(session, wish, front, [closed.failure])
   }
+  if (same) return resume(call, session, wish, front, held, same)
 
   const leave = (exitCode: ExitCode, run = '') =>
     finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again })
@@ -252,7 +253,7 @@ async function run(
   held: Held,
   { paths, journal, plan, resumed }: Begun,
 ): Promise<ExitCode> {
-  const startedAt = Date.now()
+  const startedAt = performance.now()
   front.emit({
     type: 'run.started',
     run: paths.run,
@@ -305,7 +306,7 @@ async function run(
     exitCode,
     verdicts: Object.fromEntries(found.map((v) => [v.node, v.verdict])),
     failures,
-    tookMs: Date.now() - startedAt,
+    tookMs: Math.round(performance.now() - startedAt),
     ...(next ? { next } : {}),
   })
   return exitCode

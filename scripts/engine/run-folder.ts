@@ -48,15 +48,15 @@ const runNames = (folder: string): string[] =>
     .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
     .sort()
 
-export function findUnfinishedRun(folder: string): UnfinishedRun | undefined {
-  for (const name of runNames(folder).reverse()) {
+/** All of them: a clock that was set back gives a later run an earlier name. */
+export function findUnfinishedRuns(folder: string): UnfinishedRun[] {
+  return runNames(folder).flatMap((name) => {
     const paths = pathsOf(folder, name)
     const { records } = readJournal(paths.journal)
     const [first] = records
-    if (first?.type !== 'run') continue
-    return records.some((r) => r.type === 'end') ? undefined : { paths, record: first }
-  }
-  return undefined
+    if (first?.type !== 'run' || records.some((r) => r.type === 'end')) return []
+    return [{ paths, record: first }]
+  })
 }
 
 /** What the kept journals of this very cluster remember that no node tells, and the runs that it comes from. */
@@ -88,10 +88,11 @@ export function recall(folder: string, identity: string): UpgradeHistory & { sou
   }
 }
 
-/** Lets go of old runs, but of none that something is still remembered from. */
+/** Lets go of old runs, but of none that something is still remembered from, and of none that has not ended. */
 export function prune(folder: string, identity: string): void {
   const { sources } = recall(folder, identity)
+  const unfinished = new Set(findUnfinishedRuns(folder).map(({ paths }) => paths.run))
   for (const name of runNames(folder).slice(0, -KEPT)) {
-    if (!sources.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
+    if (!sources.has(name) && !unfinished.has(name)) rmSync(join(folder, name), { recursive: true, force: true })
   }
 }

@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type JournalRecord, openJournal } from '../../../scripts/engine/journal.ts'
 import {
-  findUnfinishedRun,
+  findUnfinishedRuns,
   newRun,
   openRunFolder,
   prune,
@@ -98,20 +98,31 @@ test('lets go of nothing that is not a run', ({ folder }) => {
   for (const name of ['.gitignore', 'lab', 'lock.3', 'snapshots']) assert.ok(readdirSync(folder).includes(name), name)
 })
 
-test('finds the newest run when it has no end, and no run that ended', ({ folder }) => {
-  assert.is(findUnfinishedRun(folder), undefined)
-  leave(folder, 0, [ended])
-  assert.is(findUnfinishedRun(folder), undefined)
-  const open = leave(folder, 1, [])
+const unfinished = (folder: string) => findUnfinishedRuns(folder).map(({ paths }) => paths.run)
+
+test('finds every run that has no end, whatever its name sorts like', ({ folder }) => {
+  assert.equal(unfinished(folder), [])
+  leave(folder, 10, [ended])
+  assert.equal(unfinished(folder), [])
+  // the clock was set back since: this one is younger than those around it
+  const early = leave(folder, 1, [])
+  const late = leave(folder, 20, [])
   // a run that was refused has a folder and no journal
-  newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20, 2, 2)))
-  assert.is(findUnfinishedRun(folder)?.paths.run, open)
+  newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20, 2, 30)))
+  assert.equal(unfinished(folder), [early, late])
+})
+
+test('keeps a run that has not ended, however old its name makes it', ({ folder }) => {
+  const open = leave(folder, 0, [])
+  for (let minute = 1; minute <= 25; minute++) leave(folder, minute, [ended])
+  prune(folder, 'ours')
+  assert.equal(unfinished(folder), [open])
 })
 
 test('that is not there holds no runs and remembers nothing, without being made', ({ folder }) => {
   const nowhere = join(folder, 'nowhere', '.run')
   assert.equal(recall(nowhere, 'ours').rolledBack, {})
-  assert.is(findUnfinishedRun(nowhere), undefined)
+  assert.equal(unfinished(nowhere), [])
   assert.not.ok(readdirSync(folder).includes('nowhere'))
 })
 
