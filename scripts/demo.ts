@@ -13,7 +13,7 @@ const cluster = '101'
 const root = join(import.meta.dirname, '..')
 const stopDeadlineMs = 120_000
 const lookAgainMs = 100
-const startedAt = Date.now()
+const startedAt = performance.now()
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
@@ -53,8 +53,8 @@ async function type(script: string, argv: string[], { quiet = false } = {}): Pro
 
 /** A signal ends npx at once and the workflow at its next safe point: taking the lab down before would spoil that. */
 async function groupEnded(group: number | undefined): Promise<void> {
-  const deadline = Date.now() + stopDeadlineMs
-  while (group !== undefined && Date.now() < deadline) {
+  const deadline = performance.now() + stopDeadlineMs
+  while (group !== undefined && performance.now() < deadline) {
     try {
       process.kill(-group, 0)
     } catch {
@@ -137,4 +137,4 @@ const exitCode = await demo().catch((error: Error) => {
   return 1
 })
 process.exitCode = signalExitCode ?? exitCode
-say(`\nThe demo took ${Math.round((Date.now() - startedAt) / 1000)} s and exits with ${process.exitCode}`)
+say(`\nThe demo took ${Math.round((performance.now() - startedAt) / 1000)} s and exits with ${process.exitCode}`)

@@ -95,12 +95,12 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     more: Pick<RunOptions, 'onLine' | 'onErrorLine'> = {},
     again = false,
   ): Promise<Result<CommandResult>> => {
-    const deadline = Date.now() + timeoutMs
+    const deadline = performance.now() + timeoutMs
     const config = await access.kubeconfig({ refused: again })
     if (!config.ok) return config
     let answer: CommandResult | undefined
     for (const server of serversFor(avoid)) {
-      const leftMs = deadline - Date.now()
+      const leftMs = deadline - performance.now()
       if (answer && leftMs <= 0) break
       const command = build({
         kubeconfig: config.value,
@@ -116,7 +116,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     }
     if (!answer) return { ok: false, failure: failure('kubernetes-unreachable') }
     const isRefused = answer.exitCode !== 0 && failureOfKubectl(answer).reason === 'kubeconfig-unusable'
-    if (isRefused && !again) return send(build, { timeoutMs: deadline - Date.now(), ...options }, more, true)
+    if (isRefused && !again) return send(build, { timeoutMs: deadline - performance.now(), ...options }, more, true)
     return { ok: true, value: answer }
   }
 

@@ -98,7 +98,7 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
   const ask = createAsk(guarded, config)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     ...(signal === undefined ? {} : { signal }),
-    deadlineAt: Date.now() + timeoutMs,
+    deadlineAt: performance.now() + timeoutMs,
   })
 
   const change = async (

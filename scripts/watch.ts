@@ -28,15 +28,15 @@ export async function watch<Seen>(waiter: Waiter, options: Watch<Seen>): Promise
   let said: string | undefined
   for (;;) {
     signal.throwIfAborted()
-    const lookedAt = Date.now()
+    const lookedAt = performance.now()
     const seen = await look()
-    const tookMs = Date.now() - lookedAt
-    deadline ??= Date.now() + deadlineMs
+    const tookMs = performance.now() - lookedAt
+    deadline ??= performance.now() + deadlineMs
     if (until(seen)) return { met: true, seen }
     const last = say?.(seen)
     if (said === undefined || last !== said) waiter.waiting(what, last)
     said = last ?? ''
-    const leftMs = deadline - Date.now()
+    const leftMs = deadline - performance.now()
     if (leftMs <= 0) return { met: false, seen }
     const pauseMs = Math.max(everyMs, Math.min(tookMs, longestPauseMs))
     await pause(Math.min(pauseMs, leftMs), undefined, { signal })

@@ -85,7 +85,7 @@ export async function drive(run: Drive): Promise<Driven> {
     begun.delete(effect.path)
     // cut off by a request to stop: neither done nor failed, so the journal says nothing and the next run does it again
     if (!outcome || broken) continue
-    const tookMs = Date.now() - startedAt
+    const tookMs = Math.round(performance.now() - startedAt)
     try {
       run.journal.append({ type: 'outcome', path: effect.path, at: new Date().toISOString(), tookMs, ...outcome })
     } catch (error) {
@@ -152,7 +152,7 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: read
   const { node } = planOf(effect)
   const named = { ...(node === undefined ? {} : { node }), step }
   const signal = stops === 'when done' ? run.stop.forced : run.stop.requested
-  const startedAt = Date.now()
+  const startedAt = performance.now()
   run.emit({ type: 'step.started', ...named, title, disruptive })
   const waiting = (what: string, last?: string) =>
     run.emit({ type: 'waiting', ...named, for: what, ...(last === undefined ? {} : { last }) })

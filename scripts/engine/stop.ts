@@ -12,7 +12,7 @@ export type Stop = {
 /** npx and a terminal both deliver one Ctrl-C twice, within milliseconds: that is one request. */
 const SAME_REQUEST_MS = 2_000
 
-export function createStop(now: () => number = Date.now): Stop {
+export function createStop(now: () => number = () => performance.now()): Stop {
   const requested = new AbortController()
   const forced = new AbortController()
   let first: { by: 'SIGINT' | 'SIGTERM'; at: number } | undefined

@@ -18,10 +18,10 @@ export const drain =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const name = kubernetesName(plan)
     const { timeoutMs } = world.cluster.operations.drain
-    const deadline = Date.now() + timeoutMs
+    const deadline = performance.now() + timeoutMs
     const { met, seen } = await watch(context, {
       what: `${plan.node} to be drained`,
-      look: () => attempt(world, plan, Math.max(1_000, deadline - Date.now()), context),
+      look: () => attempt(world, plan, Math.max(1_000, deadline - performance.now()), context),
       until: ({ cordoned, read }) => !cordoned.ok || (read?.ok === true && isEmptied(world, read.value, name)),
       deadlineMs: timeoutMs,
       everyMs: 1_000,

@@ -9,12 +9,12 @@ export const passGates =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     for (const gate of world.cluster.operations.gates) {
-      const deadline = Date.now() + gate.timeoutMs
+      const deadline = performance.now() + gate.timeoutMs
       const { met, seen } = await watch(context, {
         what: `the gate "${gate.name}"`,
         look: () => {
           const { signal } = context
-          const timeoutMs = Math.max(1_000, deadline - Date.now())
+          const timeoutMs = Math.max(1_000, deadline - performance.now())
           return world.kubernetes.waitForGate(gate, { signal, timeoutMs, avoid: plan.address })
         },
         // kubectl waits itself; only an API server that went away is asked again

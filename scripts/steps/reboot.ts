@@ -17,7 +17,7 @@ export const reboot =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const node = declaredNode(world, plan.node)
-    const deadline = Date.now() + world.cluster.operations.deadlines.rebootMs
+    const deadline = performance.now() + world.cluster.operations.deadlines.rebootMs
     const first = await world.talos.glance(node, reading(world, context))
     let bootId = plan.bootId
     if (first.ok && first.value.bootId !== bootId) {
@@ -38,7 +38,7 @@ export const reboot =
       const { met, glance } = await watchReturn(world, plan.node, context, {
         what: `${plan.node} to answer with a new boot id`,
         until: (now) => now.bootId !== bootId || isUp(now),
-        deadlineMs: Math.max(0, deadline - Date.now()),
+        deadlineMs: Math.max(0, deadline - performance.now()),
       })
       if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
       if (!met && !glance) {

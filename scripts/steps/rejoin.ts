@@ -19,7 +19,7 @@ export const rejoin =
 /** Follows the node's own stream of its stage; where the stream breaks or stays silent, it is opened again. */
 async function untilReady(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
   const { readyMs } = world.cluster.operations.deadlines
-  const deadline = Date.now() + readyMs
+  const deadline = performance.now() + readyMs
   let last = 'no answer yet'
   let isReady = false
   const look = async (): Promise<boolean> => {
@@ -34,7 +34,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
         else context.waiting(`${node.name} to be running and ready`, last)
       },
       // a stream can go silent without ending (talos#14242), so none is trusted for long
-      { signal, timeoutMs: Math.max(1, Math.min(15_000, deadline - Date.now())) },
+      { signal, timeoutMs: Math.max(1, Math.min(15_000, deadline - performance.now())) },
     )
     return isReady
   }

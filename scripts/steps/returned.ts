@@ -22,13 +22,13 @@ export async function watchReturn(
   options: { what: string; until: (glance: Glance) => boolean; deadlineMs: number },
 ): Promise<{ met: boolean; glance?: Glance }> {
   const declared = declaredNode(world, node)
-  let askedAt = 0
+  let askedAt = Number.NEGATIVE_INFINITY
   const { met, seen } = await watch<Sight>(context, {
     what: options.what,
     look: async () => {
       const answers = await world.knocks(declared, context.signal)
-      if (!answers && Date.now() - askedAt < BY_OTHERS_MS) return { answers }
-      askedAt = Date.now()
+      if (!answers && performance.now() - askedAt < BY_OTHERS_MS) return { answers }
+      askedAt = performance.now()
       return { answers, glance: await world.talos.glance(declared, reading(world, context)) }
     },
     until: ({ glance }) => glance?.ok === true && options.until(glance.value),

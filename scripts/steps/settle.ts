@@ -42,11 +42,11 @@ export const settle =
             .join(', ')
         }
         const text = missing()
-        if (text === '') since ??= Date.now()
+        if (text === '') since ??= performance.now()
         else since = undefined
         return { missing: text }
       },
-      until: () => since !== undefined && Date.now() - since >= soakMs,
+      until: () => since !== undefined && performance.now() - since >= soakMs,
       say: ({ missing }) => (missing === '' ? 'ready' : `not ready: ${missing}`),
       deadlineMs: world.cluster.operations.deadlines.readyMs + soakMs,
       everyMs: 500,

@@ -20,7 +20,7 @@ export const upgrade =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const node = declaredNode(world, plan.node)
     const { installMs, rebootMs } = world.cluster.operations.deadlines
-    const deadline = Date.now() + installMs + rebootMs
+    const deadline = performance.now() + installMs + rebootMs
     const first = await world.talos.glance(node, reading(world, context))
     // a change of the schematic alone shows in the boot id only
     const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
@@ -42,7 +42,7 @@ export const upgrade =
       const { met, glance } = await watchReturn(world, plan.node, context, {
         what: `${plan.node} to install and answer with a new boot id`,
         until: (now) => note(went, now, bootId) || isUp(now),
-        deadlineMs: Math.max(0, deadline - Date.now()),
+        deadlineMs: Math.max(0, deadline - performance.now()),
       })
       if (met && glance?.bootId !== bootId) return { ok: true, value: { flippedEarly: false } }
       if (!met) {

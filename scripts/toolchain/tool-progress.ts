@@ -20,7 +20,7 @@ export function createToolProgress(stream: ProgressStream) {
       tool: ToolName,
       work: (report: (event: BuildEvent) => void) => Promise<ToolSearch>,
     ): Promise<ToolSearch> {
-      const startedAt = Date.now()
+      const startedAt = performance.now()
       let last: BuildEvent | undefined
       const draw = (): void => {
         if (last) rewrite(`${name(tool)} ${last.doing} ${elapsed(startedAt)}  ${last.detail}`)
@@ -33,7 +33,9 @@ export function createToolProgress(stream: ProgressStream) {
           last = event
         })
         if (stream.isTTY) rewrite('')
-        stream.write(`${closingLine(result, Date.now() - startedAt >= quietBelowMs ? elapsed(startedAt) : '')}\n`)
+        stream.write(
+          `${closingLine(result, performance.now() - startedAt >= quietBelowMs ? elapsed(startedAt) : '')}\n`,
+        )
         return result
       } finally {
         clearInterval(redraw)
@@ -58,4 +60,4 @@ function closingLine(result: ToolSearch, took: string): string {
 
 const name = (tool: string): string => tool.padEnd(13)
 
-const elapsed = (since: number): string => `${Math.round((Date.now() - since) / 1000)} s`
+const elapsed = (since: number): string => `${Math.round((performance.now() - since) / 1000)} s`

@@ -53,6 +53,17 @@ test('ends at its deadline with what it saw last', async () => {
   assert.ok(looks > 1)
 })
 
+test('has all its time when somebody sets the clock', async () => {
+  const { now } = Date
+  let set = 0
+  Date.now = () => now() + 3_600_000 * ++set
+  try {
+    assert.is((await watched({ isMet: 5, deadlineMs: 60_000 })).met, true)
+  } finally {
+    Date.now = now
+  }
+})
+
 test('looks once when it has no time at all', async () => {
   assert.equal(await watched({ isMet: 2, deadlineMs: 0 }), { met: false, looks: 1, said: ['the look: early'] })
 })

@@ -58,7 +58,7 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
   // Only what reads waits for its turn (a pull may take minutes), and that is on its own time.
   const read: typeof send = (...call) => gate(() => send(...call))
 
-  const isDeaf = (endpoint: string): boolean => (deafUntil.get(endpoint) ?? 0) > Date.now()
+  const isDeaf = (endpoint: string): boolean => (deafUntil.get(endpoint) ?? 0) > performance.now()
   const order = (endpoints: readonly string[]): string[] => [
     ...endpoints.filter((endpoint) => !isDeaf(endpoint)),
     ...endpoints.filter(isDeaf),
@@ -67,9 +67,9 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
   const one: Ask['one'] = async (node, build, through, { deadlineAt, ...options }) => {
     let answer: Answer = UNASKED
     for (const [tried, endpoint] of through.entries()) {
-      if (tried > 0 && deadlineAt <= Date.now()) break
+      if (tried > 0 && deadlineAt <= performance.now()) break
       const next = await read([node], endpoint, build, () => share(deadlineAt, through.length - tried), options)
-      if (next.timedOut) deafUntil.set(endpoint, Date.now() + DEAF_FOR_MS)
+      if (next.timedOut) deafUntil.set(endpoint, performance.now() + DEAF_FOR_MS)
       else if (!neverArrived(next)) deafUntil.delete(endpoint)
       // What the node or its way said is worth more than another endpoint's silence.
       if (tried === 0 || !next.timedOut) answer = next
@@ -87,7 +87,7 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       return { othersFirst: [...others, ...self], selfFirst: order([...self, ...others]) }
     },
     many: async (nodes, build, through, { deadlineAt, ...options }) => {
-      const giveUpAt = Date.now() + Math.min(PATIENCE_MS, (deadlineAt - Date.now()) / 3)
+      const giveUpAt = performance.now() + Math.min(PATIENCE_MS, (deadlineAt - performance.now()) / 3)
       let answer: Answer = UNASKED
       for (const endpoint of through) {
         answer = await read(nodes, endpoint, build, () => share(giveUpAt, 1), options)
@@ -108,7 +108,7 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
   }
 }
 
-const share = (deadlineAt: number, of: number): number => (deadlineAt - Date.now()) / of
+const share = (deadlineAt: number, of: number): number => (deadlineAt - performance.now()) / of
 
 const UNASKED: Answer = { stdout: '', stderr: 'no endpoint to ask', timedOut: false, aborted: false, endpoint: '' }
 

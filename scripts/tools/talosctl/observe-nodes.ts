@@ -253,12 +253,12 @@ async function installingOrCutOff(
   slot: OtherSlot,
   options: AskOptions,
 ): Promise<OtherSlot> {
-  const believeAt = Math.min(options.deadlineAt, Date.now() + INSTALLER_STARTS_WITHIN_MS)
+  const believeAt = Math.min(options.deadlineAt, performance.now() + INSTALLER_STARTS_WITHIN_MS)
   const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
   for (;;) {
     const answer = await ask.one(address, processes, through(ask, via, address), options)
     if (!isWhole(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
-    const late = Date.now() >= believeAt
+    const late = performance.now() >= believeAt
     const lines = await linesOf(ask, via, address, talosctlCommands.machinedLog, options)
     const now = lines ? readOtherSlot(lines, late ? false : undefined) : slot
     if (now.state !== 'installing' || late) return now

@@ -26,7 +26,7 @@ function fake(answers: Record<string, CommandResult>) {
   }
   return { asked, given, ask: createAsk(run, { talosconfig: 't', endpoints: [a, b, c] }) }
 }
-const soon = () => ({ deadlineAt: Date.now() + 9000 })
+const soon = () => ({ deadlineAt: performance.now() + 9000 })
 const { bootId, reboot, version } = talosctlCommands
 
 test('a node is disrupted through others, and through itself only at last', () => {
