@@ -57,6 +57,7 @@ export class EtcdMember implements LabEtcd {
   #stoppedBy: 'machine' | 'fault' | 'lab' | undefined
   #healthy = false
   #lagging = false
+  #alarmsHidden = false
   #learnerId: string | undefined
 
   constructor(options: EtcdMemberOptions) {
@@ -146,6 +147,11 @@ export class EtcdMember implements LabEtcd {
     this.#options.log.append({ type: lagging ? 'etcd.lagging' : 'etcd.caught-up', node: this.name })
   }
 
+  /** While hidden, nobody is told which alarms are raised. */
+  hideAlarms(hidden: boolean): void {
+    this.#alarmsHidden = hidden
+  }
+
   async raiseAlarm(): Promise<void> {
     const { memberId } = await this.status()
     await this.#call('/v3/maintenance/alarm', { action: 'ACTIVATE', memberID: memberId, alarm: 'NOSPACE' })
@@ -219,6 +225,9 @@ export class EtcdMember implements LabEtcd {
   }
 
   async alarms(): ReturnType<LabEtcd['alarms']> {
+    if (this.#alarmsHidden) {
+      throw new ApiError('DEADLINE_EXCEEDED', 'failed to list etcd alarms: context deadline exceeded')
+    }
     const reply = await this.#call<{ alarms?: Alarm[] }>('/v3/maintenance/alarm', { action: 'GET' })
     return (reply.alarms ?? []).flatMap(({ memberID, alarm }) =>
       alarm === 'NOSPACE' || alarm === 'CORRUPT' ? [{ memberId: memberID, alarm }] : [],

@@ -55,6 +55,11 @@ export const faultCatalogue = {
     ends: 'cured, or disarmed',
     controlPlaneOnly: true,
   },
+  'etcd-alarms-unreadable': {
+    summary: 'the node answers every question for alarms of etcd with an error',
+    ends: 'cured',
+    controlPlaneOnly: true,
+  },
   'etcd-learner': {
     summary: 'a learner that never started is among the members',
     ends: 'cured',

@@ -32,6 +32,7 @@ export type MachineEtcd = LabEtcd &
     | 'start'
     | 'stop'
     | 'setLagging'
+    | 'hideAlarms'
     | 'raiseAlarm'
     | 'addLearner'
     | 'removeLearner'
@@ -606,6 +607,8 @@ export class Machine implements LabNode {
         return this.etcd?.stop('SIGKILL', 'fault')
       case 'etcd-alarm-nospace':
         return this.etcd?.raiseAlarm()
+      case 'etcd-alarms-unreadable':
+        return this.etcd?.hideAlarms(true)
       case 'etcd-learner':
         return this.etcd?.addLearner()
       case 'wrong-ca':
@@ -628,6 +631,8 @@ export class Machine implements LabNode {
       case 'etcd-alarm-nospace':
         await this.etcd?.disarmAlarms()
         return
+      case 'etcd-alarms-unreadable':
+        return this.etcd?.hideAlarms(false)
       case 'etcd-learner':
         return this.etcd?.removeLearner()
       case 'etcd-slow-to-catch-up':

@@ -38,6 +38,7 @@ const mayPass = ({ reason }: Failure): boolean =>
   reason === 'control-plane-unreachable' ||
   reason === 'control-plane-not-ready' ||
   reason === 'etcd-members-disagree' ||
+  reason === 'etcd-unreadable' ||
   reason === 'etcd-quorum'
 
 /** Why the node may not go down now, and whether it leads. */

@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 import type { Cluster, NodeDeclaration } from '../../workflows/model/cluster.ts'
-import { FAILURES } from '../../workflows/model/failure.ts'
+import { FAILURES, type Failure } from '../../workflows/model/failure.ts'
 import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type {
   EtcdMember,
@@ -127,6 +127,8 @@ function cordonNote(name: string, node: KubeNode | undefined): string[] {
     : [`${name}: cordoned by somebody else, and stays so`]
 }
 
+const sentence = ({ detail, reason }: Failure): string => detail ?? FAILURES[reason].means
+
 function statusNotes(cluster: Cluster, observation: Observation): string[] {
   const { nodes, etcd, kubernetes } = observation
   return [
@@ -139,14 +141,13 @@ function statusNotes(cluster: Cluster, observation: Observation): string[] {
       return seen.ready || seen.unmet.length === 0 ? [] : [`${name}: not ready: ${seen.unmet.join(', ')}`]
     }),
     ...etcd.members.flatMap(({ node, failure, errors }) => [
-      ...(failure === undefined || nodes[node]?.reachable === false
-        ? []
-        : [`${node}: etcd: ${failure.detail ?? FAILURES[failure.reason].means}`]),
+      ...(failure === undefined || nodes[node]?.reachable === false ? [] : [`${node}: etcd: ${sentence(failure)}`]),
       ...errors.map((error) => `${node}: etcd: ${error}`),
     ]),
-    ...(kubernetes.answers
-      ? []
-      : [`Kubernetes: ${kubernetes.failure.detail ?? FAILURES[kubernetes.failure.reason].means}`]),
+    ...etcd.unread
+      .filter(({ node }) => etcd.members.some((member) => member.node === node && member.answers))
+      .map(({ node, what, failure }) => `${node}: etcd: its ${what} can not be read: ${sentence(failure)}`),
+    ...(kubernetes.answers ? [] : [`Kubernetes: ${sentence(kubernetes.failure)}`]),
     ...cluster.nodes.flatMap((declared) => cordonNote(declared.name, kubeNodeOf(observation, declared))),
     ...etcd.alarms.map(({ node, kind }) => `${node === undefined ? '' : `${node}: `}etcd alarm ${kind}`),
     ...etcd.disagreements.map(({ node, detail }) => `${node}: its list of etcd members differs: ${detail}`),

@@ -45,6 +45,7 @@ class FakeEtcd {
   setLagging(lagging: boolean): void {
     this.lagging = lagging
   }
+  hideAlarms(): void {}
   async raiseAlarm(): Promise<void> {
     this.calls.push('raise alarm')
   }

@@ -179,6 +179,11 @@ test('a dead etcd member, an alarm and a learner are seen for what they are', as
   await lab.fault({ name: 'etcd-alarm-nospace', node: 'k8s-3' })
   assert.equal((await etcd()).alarms, [{ node: 'k8s-3', kind: 'NOSPACE' }])
   await lab.cure()
+
+  await lab.fault({ name: 'etcd-alarms-unreadable', node: 'k8s-2' })
+  const unread = (await etcd()).unread.map(({ node, what, failure }) => [node, what, failure.detail])
+  assert.equal(unread, [['k8s-2', 'alarms', 'failed to list etcd alarms: context deadline exceeded']])
+  await lab.cure()
 })
 
 test('a snapshot is verified, private, and leaves nothing behind when it fails', async () => {

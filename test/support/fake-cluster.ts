@@ -88,6 +88,7 @@ export function fakeCluster(names: readonly string[]) {
           undeclared: [],
           disagreements: [],
           alarms: [],
+          unread: [],
         })),
       stages: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),

@@ -92,6 +92,14 @@ const harmless: readonly Harmless[] = [
     reasons: ['etcd-alarm'],
   },
   {
+    title: 'etcd-alarms-unreadable is refused: an alarm that can not be read is not none',
+    fault: { name: 'etcd-alarms-unreadable', node: 'k8s-2' },
+    nodes: ['k8s-1', 'k8s-3'],
+    code: 77,
+    verdicts: ['refused', 'refused'],
+    reasons: ['etcd-unreadable'],
+  },
+  {
     title: 'etcd-learner is refused',
     fault: { name: 'etcd-learner', node: 'k8s-1' },
     code: 77,

@@ -52,6 +52,10 @@ export const FAILURES = {
   'etcd-member-behind': { exit: 'refused', means: 'the etcd member of another control plane has not caught up' },
   'etcd-members-disagree': { exit: 'refused', means: 'the control planes list different etcd members' },
   'etcd-member-unknown': { exit: 'refused', means: 'etcd has a member that is not declared' },
+  'etcd-unreadable': {
+    exit: 'refused',
+    means: 'what another control plane knows of etcd can not be read, so whether all is well there is not known',
+  },
   'etcd-learner': { exit: 'refused', means: 'etcd has a learner, so a join is not finished' },
   'etcd-alarm': { exit: 'refused', means: 'etcd raised an alarm' },
   'etcd-quorum': { exit: 'refused', means: 'etcd would be left without quorum' },

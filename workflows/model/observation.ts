@@ -65,6 +65,11 @@ export type EtcdObservation = {
   /** control planes whose member list differs from that of the first one that answered */
   disagreements: { node: NodeName; detail: string }[]
   alarms: { node?: NodeName; kind: string }[]
+  /**
+   * What a control plane was asked about etcd and did not say, so that an empty list above means nothing of it. Whether
+   * its own status was read stands at its member.
+   */
+  unread: { node: NodeName; what: 'members' | 'alarms'; failure: Failure }[]
 }
 
 export type EtcdMember = {
@@ -81,6 +86,6 @@ export type EtcdMember = {
   raftIndex?: number
   dbSize?: string
   errors: string[]
-  /** why `etcd status` or `etcd members` of the node could not be read */
+  /** why `etcd status` of the node could not be read */
   failure?: Failure
 }

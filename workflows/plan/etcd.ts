@@ -1,6 +1,6 @@
 /** The arithmetic of etcd: why a control plane may not be taken down now. Talos ≥ 1.13 checks none of this (internal/app/lifecycle). */
 import type { NodeName } from '../model/cluster.ts'
-import { type Failure, failure } from '../model/failure.ts'
+import { FAILURES, type Failure, failure } from '../model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../model/observation.ts'
 
 export type EtcdPolicy = { lagBound: number; acceptOutage: boolean }
@@ -84,6 +84,7 @@ export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: Et
           hint: `talosctl -n ${d.node} etcd members`,
         }),
       ),
+    ...unreadObjections(node, etcd),
     ...etcd.undeclared.map((m) =>
       failure(m.learner ? 'etcd-learner' : 'etcd-member-unknown', {
         detail: `member ${m.id} (${m.hostname || 'never started'}) belongs to no declared control plane`,
@@ -99,6 +100,20 @@ export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: Et
     ),
     ...quorumObjections(node, votes, remaining, policy),
   ]
+}
+
+/** What can not be read is not "none". A member that does not answer at all is objected to already. */
+function unreadObjections(target: NodeName, { members, unread }: EtcdObservation): Failure[] {
+  const answers = (node: NodeName): boolean => members.some((m) => m.node === node && m.answers)
+  return unread
+    .filter(({ node }) => node !== target && answers(node))
+    .map(({ node, what, failure: why }) =>
+      failure('etcd-unreadable', {
+        node,
+        detail: `its ${what === 'alarms' ? 'alarms' : 'list of members'} can not be read: ${why.detail ?? FAILURES[why.reason].means}`,
+        hint: `talosctl -n ${node} etcd ${what === 'alarms' ? 'alarm list' : 'members'}`,
+      }),
+    )
 }
 
 function quorumObjections(node: NodeName, votes: number, remaining: number, policy: EtcdPolicy): Failure[] {

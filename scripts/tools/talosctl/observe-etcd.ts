@@ -8,8 +8,13 @@ import { failureOf } from './failure-of.ts'
 import { nodeErrors } from './node-errors.ts'
 import { hostOf } from './talosconfig.ts'
 
-/** What one control plane says; undefined where it could not be read, and then there is a failure. */
-type View = { members?: MemberRow[]; status?: StatusRow; alarms?: AlarmRow[]; failure?: Failure }
+/** What one control plane says; what is absent could not be read, and `failures` says why. */
+type View = {
+  members?: MemberRow[]
+  status?: StatusRow
+  alarms?: AlarmRow[]
+  failures?: { members?: Failure; status?: Failure; alarms?: Failure }
+}
 
 /** Every declared control plane's own view of etcd, laid side by side. Never rejects. */
 export async function observeEtcd(
@@ -26,14 +31,17 @@ export async function observeEtcd(
   const views = new Map<NodeName, View>(
     controlPlanes.map(({ name }) => {
       const [own, says, warns] = [members.get(name), status.get(name), alarms.get(name)]
-      const failed = [says, own, warns].find((answer) => answer?.ok === false)
       return [
         name,
         {
           ...(own?.ok ? { members: own.value } : {}),
           ...(says?.ok ? { status: says.value } : {}),
           ...(warns?.ok ? { alarms: warns.value } : {}),
-          ...(failed?.ok === false ? { failure: failed.failure } : {}),
+          failures: {
+            ...(own?.ok === false ? { members: own.failure } : {}),
+            ...(says?.ok === false ? { status: says.failure } : {}),
+            ...(warns?.ok === false ? { alarms: warns.failure } : {}),
+          },
         },
       ]
     }),
@@ -82,7 +90,7 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
         answers: status !== undefined,
         ...(status ? { appliedIndex: status.appliedIndex, raftIndex: status.raftIndex, dbSize: status.dbSize } : {}),
         errors: status?.errors ?? [],
-        ...(view?.failure ? { failure: { ...view.failure, node: name } } : {}),
+        ...(view?.failures?.status ? { failure: { ...view.failures.status, node: name } } : {}),
       }
     }),
     undeclared: [...listed.values()]
@@ -96,6 +104,13 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
       const node = owner.get(id)
       return { ...(node === undefined ? {} : { node }), kind }
     }),
+    unread: controlPlanes.flatMap(({ name }) =>
+      (['members', 'alarms'] as const).flatMap((what) => {
+        const view = views.get(name)
+        if (view?.[what] !== undefined) return []
+        return [{ node: name, what, failure: { ...(view?.failures?.[what] ?? failure('garbage-answer')), node: name } }]
+      }),
+    ),
   }
 }
 

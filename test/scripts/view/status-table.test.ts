@@ -64,6 +64,7 @@ const healthy: Observation = {
     undeclared: [],
     disagreements: [],
     alarms: [],
+    unread: [],
   },
 }
 
@@ -144,11 +145,16 @@ test('tells alarms, disagreements, errors and strangers below the table', () => 
       undeclared: [{ id: 'abc', hostname: 'old-1', learner: false }],
       disagreements: [{ node: 'cp-3', detail: 'it lists two members' }],
       alarms: [{ node: 'cp-1', kind: 'NOSPACE' }],
+      unread: [
+        { node: 'cp-2', what: 'members', failure: { reason: 'garbage-answer' } },
+        { node: 'cp-3', what: 'alarms', failure: { reason: 'command-failed', detail: 'deadline exceeded' } },
+      ],
     },
   })
   assert.equal(lines.slice(5, -1), [
     'cp-1: etcd: etcdserver: corrupt',
     'cp-2: etcd: a node answered something that can not be read',
+    'cp-3: etcd: its alarms can not be read: deadline exceeded',
     'cp-1: etcd alarm NOSPACE',
     'cp-3: its list of etcd members differs: it lists two members',
     'etcd member abc (old-1) belongs to no declared control plane',

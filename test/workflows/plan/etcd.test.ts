@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
 import { etcdObjections, isHealthyVoter, quorum } from '../../../workflows/plan/etcd.ts'
 
@@ -22,6 +23,7 @@ const etcd = (members: EtcdMember[], more: Partial<EtcdObservation> = {}): EtcdO
   undeclared: [],
   disagreements: [],
   alarms: [],
+  unread: [],
   ...more,
 })
 
@@ -71,6 +73,27 @@ row('refuses while the members disagree', etcd(trio(), { disagreements: [{ node:
 row('refuses at an alarm, even of the target', etcd(trio(), { alarms: [{ node: 'a', kind: 'NOSPACE' }] }), [
   'etcd-alarm',
 ])
+const unread = (node: string, what: 'members' | 'alarms') => ({ node, what, failure: failure('command-failed') })
+row(
+  'refuses while the alarms of others can not be read',
+  etcd(trio(), { unread: [unread('b', 'alarms'), unread('c', 'alarms')] }),
+  ['etcd-unreadable', 'etcd-unreadable'],
+)
+row(
+  'refuses while the member list of another one can not be read',
+  etcd(trio(), { unread: [unread('c', 'members')] }),
+  ['etcd-unreadable'],
+)
+row(
+  'does not mind what can not be read at the target: that it is broken may be why it is upgraded',
+  etcd(trio(), { unread: [unread('a', 'alarms'), unread('a', 'members')] }),
+  [],
+)
+row(
+  'names a member that answers nothing once, and not for each question',
+  etcd(trio({ answers: false }), { unread: [unread('b', 'alarms'), unread('b', 'members')] }),
+  ['etcd-member-unhealthy', 'etcd-quorum'],
+)
 row('refuses an undeclared learner', etcd(trio(), { undeclared: [{ id: '1', hostname: '', learner: true }] }), [
   'etcd-learner',
 ])

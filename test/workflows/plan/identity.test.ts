@@ -51,7 +51,7 @@ function observed(facts: Record<string, Partial<NodeFacts> | 'silent'>, undeclar
       ]
     }),
   )
-  return { nodes, etcd: { members: [], undeclared, disagreements: [], alarms: [] } }
+  return { nodes, etcd: { members: [], undeclared, disagreements: [], alarms: [], unread: [] } }
 }
 
 const member = (hostname: string, address: string): Undeclared[number] => ({

@@ -96,6 +96,7 @@ function plan(wanted: Wanted = {}) {
       undeclared: [],
       disagreements: [],
       alarms: [],
+      unread: [],
     },
     kubernetes: wanted.kubernetes ?? kubernetesFacts(all.map(([name], i) => kubeNode(name, `10.0.0.${i + 2}`))),
   }

@@ -53,13 +53,13 @@ test('a healthy cluster has three voters, one of them the leader', () => {
     etcd.members.map(({ leader }) => leader),
     [false, true, false],
   )
-  assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms], [[], [], []])
+  assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms, etcd.unread], [[], [], [], []])
 })
 
 test('a node that does not answer is known by its peer address, whatever its member is called', () => {
   const members = [row(1), row(2), row(3, { hostname: 'renamed' })]
   const failed = failure('node-unreachable', { detail: 'no answer' })
-  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': { failure: failed } })
+  const etcd = lay({ 'k8s-1': view(1, members), 'k8s-2': view(2, members), 'k8s-3': { failures: { status: failed } } })
   assert.equal(etcd.members[2], {
     node: 'k8s-3',
     id: id(3),
@@ -127,6 +127,17 @@ test('one alarm that everyone knows of is one alarm, at its node', () => {
   ]
   const etcd = lay({ 'k8s-1': { ...view(1), alarms }, 'k8s-2': { ...view(2), alarms }, 'k8s-3': view(3) })
   assert.equal(etcd.alarms, [{ node: 'k8s-2', kind: 'NOSPACE' }, { kind: 'CORRUPT' }])
+})
+
+test('alarms and lists that could not be read are named, for whom and why, and are not "none"', () => {
+  const late = failure('command-failed', { detail: 'context deadline exceeded' })
+  const { alarms: _, ...noAlarms } = view(1)
+  const etcd = lay({ 'k8s-1': { ...noAlarms, failures: { alarms: late } }, 'k8s-2': view(2), 'k8s-3': {} })
+  assert.equal(
+    etcd.unread.map(({ node, what, failure: why }) => `${node} ${what}: ${why.detail ?? why.reason}`),
+    ['k8s-1 alarms: context deadline exceeded', 'k8s-3 members: garbage-answer', 'k8s-3 alarms: garbage-answer'],
+  )
+  assert.is(etcd.members[0]?.failure, undefined)
 })
 
 test('a member in an older term does not say who leads', () => {
