@@ -756,10 +756,12 @@ export class Machine implements LabNode {
     })
   }
 
-  /** machined logs to its own log and to the kernel's, in that form. */
+  /** machined logs to its own log and to the kernel's, with the time in the form of each. */
   #kernelLine(text: string, prefix = '[talos] '): void {
-    const line = `${prefix}${text}`
-    const kernel = `user: warning: [${this.#timestamp()}]: ${line}`
+    const at = this.#timestamp()
+    const kernel = `user: warning: [${at}]: ${prefix}${text}`
+    // Go's standard logger: 2026/11/29 01:46:24.577361
+    const line = `${at.slice(0, 10).replaceAll('-', '/')} ${at.slice(11, -1)}000 ${prefix}${text}`
     this.#logs.machined.push(line)
     this.#logs.dmesg.push(kernel)
     this.#emit({ type: 'machined-log', line })

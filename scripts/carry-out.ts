@@ -41,6 +41,7 @@ import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
 import { knock } from './knock.ts'
 import { collectReport, writeReport } from './report.ts'
 import { observe, openSession, type Session } from './session.ts'
+import { createInstallMemory } from './steps/install-memory.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
 import { checkClient } from './tools/talosctl/check-client.ts'
@@ -269,6 +270,7 @@ async function run(
     acceptEtcdOutage: plan.acceptEtcdOutage,
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,
+    installs: createInstallMemory(recall(held.root, session.identity), journal),
     knocks: knock,
   }
   const driven = await drive({

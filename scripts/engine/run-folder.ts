@@ -2,10 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Diagnosis } from '../../workflows/machines/node.ts'
-import type { UpgradeHistory } from '../../workflows/plan/upgrade.ts'
-import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
-import { unfinishedIntents } from './driver.ts'
+import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
 import { type JournalRecord, readJournal } from './journal.ts'
 
 export type RunPaths = { run: string; folder: string; journal: string; report: string; processes: string }
@@ -60,32 +57,9 @@ export function findUnfinishedRuns(folder: string): UnfinishedRun[] {
 }
 
 /** What the kept journals of this very cluster remember that no node tells, and the runs that it comes from. */
-export function recall(folder: string, identity: string): UpgradeHistory & { sources: Set<string> } {
-  const rolledBack = new Map<string, { image: string; run: string }>()
-  const openInstalls = new Map<string, { bootId: string; run: string }>()
-  for (const run of runNames(folder)) {
-    const { records } = readJournal(pathsOf(folder, run).journal)
-    const [first] = records
-    if (first?.type !== 'run' || first.identity !== identity) continue
-    const { nodes } = first.plan as UpgradePlan
-    for (const record of records) {
-      if (record.type !== 'outcome' || !record.ok) continue
-      const { verdict } = (record.output ?? {}) as Partial<Diagnosis>
-      const plan = nodes.find((n) => record.path.startsWith(`${n.node}/`))
-      if (!plan || verdict === undefined) continue
-      if (verdict === 'rolled-back') rolledBack.set(plan.node, { image: plan.image, run })
-      if (verdict === 'upgraded') rolledBack.delete(plan.node)
-    }
-    for (const intent of [...unfinishedIntents(records).values()].flat()) {
-      if (intent.step !== 'install' || !intent.node || !intent.bootId) continue
-      openInstalls.set(intent.node, { bootId: intent.bootId, run })
-    }
-  }
-  return {
-    rolledBack: Object.fromEntries([...rolledBack].map(([node, { image }]) => [node, image])),
-    openInstalls: Object.fromEntries([...openInstalls].map(([node, { bootId }]) => [node, bootId])),
-    sources: new Set([...rolledBack.values(), ...openInstalls.values()].map(({ run }) => run)),
-  }
+export function recall(folder: string, identity: string): Remembered {
+  const runs = runNames(folder).map((run) => ({ run, records: readJournal(pathsOf(folder, run).journal).records }))
+  return recollect(runs, identity)
 }
 
 /** Lets go of old runs, but of none that something is still remembered from, and of none that has not ended. */

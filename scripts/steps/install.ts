@@ -6,6 +6,8 @@ import semver from 'semver'
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
+import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
+import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -14,101 +16,122 @@ import { declaredNode, reading, type World } from './world.ts'
 export const install =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
-    const before = await settled(world, plan, context)
+    const before = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
     if (!before.ok) return before
-    const known = whetherInstalled(plan, before.value, context.again)
-    if (known) return known
+    const facts = before.value
+    if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
+    const objection = whyNotNow(world, plan, facts, context)
+    if (objection) return { ok: false, failure: objection }
+    const unwritten = world.installs.begin({ node: plan.node, bootId: facts.bootId, image: plan.image })
+    if (unwritten) return { ok: false, failure: unwritten }
 
-    const { installMs } = world.cluster.operations.deadlines
     context.waiting(`${plan.image} to be installed`)
-    const { signal, processFile } = context
     const call = await world.talos.install(declaredNode(world, plan.node), plan.image, {
-      signal,
-      timeoutMs: installMs,
-      processFile,
+      signal: context.signal,
+      timeoutMs: world.cluster.operations.deadlines.installMs,
+      processFile: context.processFile,
     })
 
     // the exit code says how talosctl fared; the node's own log says whether the slot was written
-    const after = await settled(world, plan, context)
-    if (!after.ok) return after
+    const after = await settled(world, plan, context, (seen) => seen.ok && isRead(seen.value))
+    if (!after.ok) return { ok: false, failure: unseen(plan, after.failure) }
     if (holdsTarget(plan, after.value)) return { ok: true, value: waiting(plan, after.value) }
-    const said = call.ok ? 'talosctl ended well, and the node tells of no installation' : (call.failure.detail ?? '')
-    return {
-      ok: false,
-      failure: failure('install-failed', {
-        detail: whyNot(after.value, said),
-        hint: `talosctl -n ${plan.node} logs machined`,
-      }),
-    }
+    const said = call.ok ? 'talosctl ended well' : (call.failure.detail ?? '')
+    return { ok: false, failure: whyNotInstalled(plan, facts, after.value, said) }
   }
 
-/** The node's facts once no installation runs on it. */
-async function settled(world: World, plan: NodePlan, context: StepContext): Promise<Result<Inspection>> {
-  const { met, seen } = await watch(context, {
-    what: `the installation that runs on ${plan.node} to end`,
-    look: () => world.talos.inspect(declaredNode(world, plan.node), reading(world, context)),
-    until: (facts) => !facts.ok || facts.value.otherSlot.state !== 'installing',
-    deadlineMs: world.cluster.operations.deadlines.installMs,
-    everyMs: 500,
-  })
-  return met
-    ? seen
-    : { ok: false, failure: failure('install-timed-out', { hint: `talosctl -n ${plan.node} logs machined` }) }
+const logs = (node: string): string => `talosctl -n ${node} logs machined`
+
+const look = (world: World, plan: NodePlan, context: StepContext) => () =>
+  world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
+
+/** The node's facts once no installation runs on it, and `told` says that they are worth something. */
+async function settled(
+  world: World,
+  plan: NodePlan,
+  context: StepContext,
+  told: (seen: Result<Inspection>) => boolean,
+): Promise<Result<Inspection>> {
+  const { installMs, observeMs } = world.cluster.operations.deadlines
+  for (;;) {
+    const ended = await watch(context, {
+      what: `the installation that runs on ${plan.node} to end`,
+      look: look(world, plan, context),
+      until: (facts) => !facts.ok || facts.value.otherSlot.state !== 'installing',
+      deadlineMs: installMs,
+      everyMs: 500,
+    })
+    if (!ended.met) return { ok: false, failure: failure('install-timed-out', { hint: logs(plan.node) }) }
+    if (told(ended.seen)) return ended.seen
+    const { met, seen } = await watch(context, {
+      what: `${plan.node} to tell what waits in its other slot`,
+      look: look(world, plan, context),
+      until: told,
+      deadlineMs: observeMs,
+      everyMs: 500,
+    })
+    // what it tells may be that an installation runs
+    if (!met) return seen
+  }
 }
 
-const holdsTarget = (plan: NodePlan, facts: Inspection): boolean =>
-  (semver.eq(facts.version, plan.to) && facts.schematic === plan.schematic) ||
-  (facts.otherSlot.state === 'installed' && facts.otherSlot.image === plan.image)
+const isRead = ({ otherSlot }: Inspection): boolean => !(otherSlot.state === 'unknown' && otherSlot.why === 'unread')
+
+/** That a node is silent after an installation was begun says nothing about how that ended. */
+const unseen = (plan: NodePlan, why: Failure): Failure =>
+  why.reason === 'install-timed-out'
+    ? why
+    : failure('install-unseen', { detail: why.detail ?? why.reason, hint: `${logs(plan.node)} # then run again` })
+
+const holdsTarget = (plan: NodePlan, facts: Inspection): boolean => runsTarget(plan, facts) || waits(plan.image, facts)
 
 const waiting = ({ image }: NodePlan, { otherSlot }: Inspection): InstallOutput => ({
   image,
   ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
 })
 
-/** A result where nothing may or need be installed; undefined where the installation is to be started. */
-function whetherInstalled(plan: NodePlan, facts: Inspection, again: boolean): Result<InstallOutput> | undefined {
-  if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
-  const refuse = (failed: Failure): Result<InstallOutput> => ({ ok: false, failure: failed })
-  const reboot = `talosctl -n ${plan.node} reboot`
+/** Why the installation may not be started, or not once more. */
+function whyNotNow(
+  world: World,
+  plan: NodePlan,
+  facts: Inspection,
+  { again }: Pick<StepContext, 'again'>,
+): Failure | undefined {
   if (semver.lt(facts.version, '1.13.0')) {
     // below 1.13 talosctl would silently fall back to the call that reboots as well
-    return refuse(
-      failure('wrong-version', { detail: `runs ${facts.version}, where an install can not wait for its reboot` }),
-    )
+    return failure('wrong-version', { detail: `runs ${facts.version}, where an install can not wait for its reboot` })
   }
-  switch (facts.otherSlot.state) {
-    case 'installed':
-      return refuse(
-        failure('other-version-waiting', {
-          detail: `${facts.otherSlot.image} waits for the next reboot`,
-          hint: reboot,
-        }),
-      )
-    case 'cut-off':
-      return refuse(
-        failure('install-unknown', {
-          detail: `the installation of ${facts.otherSlot.image} was cut off`,
-          hint: reboot,
-        }),
-      )
-    case 'unknown':
-      if (!again) return undefined
-      return refuse(
-        failure('install-unknown', {
-          detail: 'it was begun before, and the log of machined no longer tells how it ended',
-          hint: reboot,
-        }),
-      )
-    default:
-      return undefined
-  }
+  const { node, image } = plan
+  // that a person asked for one more try was judged by the plan; what a killed process of this run tried is enough
+  if (again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')
+  const begun = again || world.installs.begun(node, facts.bootId)
+  return slotObjection({ node, facts, image, begun, retry: true })
 }
 
-function whyNot(facts: Inspection, said: string): string {
-  const { otherSlot } = facts
-  const ended =
-    otherSlot.state === 'install-failed'
-      ? `the installer ended with ${otherSlot.exitCode ?? 'an error'}`
-      : otherSlot.state
-  return said ? `${ended}: ${said}` : ended
+const isRefused = (image: string, { otherSlot }: Inspection): boolean =>
+  otherSlot.state === 'install-failed' && otherSlot.image === image && isPermanent(otherSlot.exitCode)
+
+/** What became of the installation, where it did not end with the image in the other slot. */
+function whyNotInstalled(plan: NodePlan, before: Inspection, { bootId, otherSlot }: Inspection, said: string): Failure {
+  const because = (words: string) => (said ? `${words}: ${said}` : words)
+  const hint = logs(plan.node)
+  if (bootId !== before.bootId)
+    return failure('install-failed', { detail: because('the node went down while it was installed'), hint })
+  switch (otherSlot.state) {
+    case 'install-failed': {
+      const reason = isPermanent(otherSlot.exitCode) ? 'installer-refused' : 'install-failed'
+      return failure(reason, { detail: because(exitText(otherSlot.exitCode)), hint })
+    }
+    case 'cut-off':
+      return failure('install-failed', { detail: because('the installer was cut off'), hint })
+    case 'installed':
+      return failure('install-failed', { detail: because(`${otherSlot.image} waits in the other slot`), hint })
+    case 'unknown':
+      return failure('install-unseen', {
+        detail: because('the log of machined does not tell how it ended'),
+        hint: `${hint} # then run again`,
+      })
+    default:
+      return failure('install-failed', { detail: because('the node tells of no installation'), hint })
+  }
 }

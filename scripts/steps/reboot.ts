@@ -1,7 +1,7 @@
 /** Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did. */
-import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { runsTarget, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
@@ -61,10 +61,11 @@ async function sinceThePlan(
 ): Promise<Result<{ rebooted: boolean; runsTarget: boolean }>> {
   const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
   if (!seen.ok) return seen
-  const { version, schematic, otherSlot } = seen.value
-  const runsTarget = semver.eq(version, plan.to) && (schematic === plan.schematic || schematic === undefined)
-  const waits = otherSlot.state === 'installed' && otherSlot.image === plan.image
-  return { ok: true, value: { rebooted: runsTarget || !waits, runsTarget } }
+  const { bootId, otherSlot } = seen.value
+  const runs = runsTarget(plan, seen.value)
+  // what was written under the boot that runs waits still, whether or not the log tells it
+  const unseen = otherSlot.state === 'unknown' && world.installs.begun(plan.node, bootId)
+  return { ok: true, value: { rebooted: runs || !(unseen || waits(plan.image, seen.value)), runsTarget: runs } }
 }
 
 /** Asks once and watches whether the node acts: a lost call gives the same error whether the reboot happens or not. */

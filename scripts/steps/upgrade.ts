@@ -36,6 +36,8 @@ export const upgrade =
       // our own earlier call may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
         requests++
+        const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image })
+        if (unwritten) return { ok: false, failure: unwritten }
         const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
         went.refusal = await request(world, plan, { force, bootId, went }, context)
       }

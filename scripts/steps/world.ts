@@ -4,6 +4,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Kubernetes } from '../kubernetes.ts'
 import type { Talos } from '../talos.ts'
+import type { InstallMemory } from './install-memory.ts'
 
 export type World = {
   cluster: Cluster
@@ -14,6 +15,7 @@ export type World = {
   snapshots: string
   /** name of the run, for what outlives it: files, and the marks beside our cordons */
   run: string
+  installs: InstallMemory
   /** whether the node's API port takes connections: much cheaper than asking it anything */
   knocks: (node: NodeDeclaration, signal: AbortSignal) => Promise<boolean>
 }

@@ -35,8 +35,6 @@ export const talosctlCommands = {
   bootId: (at: Target) => talosctl(at, false, 'read', BOOT_ID),
   /** Lines of machined since the boot, each after `<node>: `. */
   machinedLog: (at: Target) => talosctl(at, false, 'logs', 'machined'),
-  /** The kernel's log, each line after `<node>: `; machined writes there too, and only there are times. */
-  dmesg: (at: Target) => talosctl(at, false, 'dmesg'),
   /** Writes a file that must not be there; talosctl gives it mode 0600. */
   kubeconfig: (at: Target, path: string) => talosctl(at, false, 'kubeconfig', path, '--merge=false'),
   etcdMembers: (at: Target) => talosctl(at, false, 'etcd', 'members'),

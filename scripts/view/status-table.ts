@@ -8,6 +8,7 @@ import type {
   NodeFacts,
   Observation,
   OtherSlot,
+  SlotUnknown,
 } from '../../workflows/model/observation.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { identityNotes, identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
@@ -82,13 +83,19 @@ function schematicText({ schematic }: NodeFacts, declared: string | undefined, p
   return declared === undefined || declared === schematic ? running : `${running} → ${paint.cyan(short(declared))}`
 }
 
+const UNKNOWN = {
+  unread: 'log not readable',
+  wrapped: 'not known any more',
+  wording: 'not known for this release',
+} as const satisfies Record<SlotUnknown, string>
+
 /** The slot that does not run; empty when nothing is to be said. */
 function slotText(slot: OtherSlot, observedAt: string): string {
   switch (slot.state) {
     case 'quiet':
       return ''
     case 'unknown':
-      return 'not known'
+      return UNKNOWN[slot.why]
     case 'installing':
       return `${imageTag(slot.image)} is being installed`
     case 'installed':

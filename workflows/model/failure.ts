@@ -74,6 +74,10 @@ export const FAILURES = {
     means: 'an installation was cut off or can not be read, so whether it happened is not known',
   },
   'other-version-waiting': { exit: 'refused', means: 'a different image waits in the other slot for the next reboot' },
+  'installer-refused-before': {
+    exit: 'refused',
+    means: 'the installer does not take this image on this node, and would not the next time',
+  },
   'rolled-back-before': { exit: 'refused', means: 'the node fell back from this target before' },
   'schematic-unknown': { exit: 'refused', means: "the node's running schematic can not be read" },
   'generation-failed': { exit: 'declaration', means: 'talhelper or talosctl do not take the declaration' },
@@ -103,6 +107,8 @@ export const FAILURES = {
 
   'snapshot-failed': { exit: 'failed', means: 'no verified etcd snapshot could be taken' },
   'install-failed': { exit: 'failed', means: 'the installer failed' },
+  'installer-refused': { exit: 'failed', means: 'the installer does not take the image or the machine configuration' },
+  'install-unseen': { exit: 'failed', means: 'an installation was begun, and how it ended can not be read' },
   'install-timed-out': { exit: 'failed', means: 'the installer did not end before the deadline' },
   'handover-failed': { exit: 'failed', means: 'etcd leadership could not be handed over' },
   'reboot-failed': { exit: 'failed', means: 'the node did not reboot' },

@@ -47,7 +47,7 @@ export type Inspection = Pick<
 
 /**
  * What the log of machined says since the last boot about the slot that does not run
- * (internal/app/lifecycle/lifecycle.go: no resource says it). `unknown`: the log no longer reaches back to the boot.
+ * (internal/app/lifecycle/lifecycle.go: no resource says it).
  */
 export type OtherSlot =
   | { state: 'quiet' }
@@ -55,7 +55,10 @@ export type OtherSlot =
   | { state: 'installed'; image: string; at?: string }
   | { state: 'install-failed'; image: string; exitCode?: number }
   | { state: 'cut-off'; image: string }
-  | { state: 'unknown' }
+  | { state: 'unknown'; why: SlotUnknown }
+
+/** Why it is not known what waits: the log could not be read, has lost its beginning, or is worded in a way we do not know. */
+export type SlotUnknown = 'unread' | 'wrapped' | 'wording'
 
 export type EtcdObservation = {
   /** one entry per declared control plane */

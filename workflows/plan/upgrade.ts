@@ -14,6 +14,8 @@ import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
+import { type Memory, wasBegun } from './memory.ts'
+import { refusedBefore, slotObjection, waits } from './slot.ts'
 import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export type UpgradeWish = {
@@ -22,7 +24,7 @@ export type UpgradeWish = {
   nodes?: NodeName[]
   allowExtensionLoss: boolean
   acceptEtcdOutage: boolean
-  /** tries nodes again that fell back from this target before */
+  /** tries nodes again that fell back from this target before, or whose installer refused it */
   retry: boolean
   /** goes on with the other nodes when one failed; never with another control plane when one did not come back */
   keepGoing: boolean
@@ -30,23 +32,10 @@ export type UpgradeWish = {
   skipDrain: boolean
 }
 
-/** What earlier runs remember and the world can not tell. */
-export type UpgradeHistory = {
-  /** image that a node fell back from, by node */
-  rolledBack: Readonly<Record<NodeName, string>>
-  /** boot id under which an installation was started whose end nobody saw, by node */
-  openInstalls: Readonly<Record<NodeName, string>>
-}
-
 export type Planned = { ok: true; plan: UpgradePlan } | { ok: false; failures: Failure[] }
 
 /** Plans the upgrade of the wished nodes, or refuses with every reason at once. */
-export function planUpgrade(
-  cluster: Cluster,
-  observed: Observation,
-  wish: UpgradeWish,
-  history: UpgradeHistory,
-): Planned {
+export function planUpgrade(cluster: Cluster, observed: Observation, wish: UpgradeWish, memory: Memory): Planned {
   const targets = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
   const failures: Failure[] = identityObjections(cluster, observed)
   const nodes: NodePlan[] = []
@@ -57,7 +46,7 @@ export function planUpgrade(
       if (refusal) failures.push(refusal)
       continue
     }
-    const planned = planNode(cluster, declared, seen, wish, history)
+    const planned = planNode(cluster, declared, seen, wish, memory)
     nodes.push(planned.plan)
     failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
   }
@@ -147,7 +136,7 @@ function planNode(
   declared: NodeDeclaration,
   seen: NodeFacts,
   wish: UpgradeWish,
-  history: UpgradeHistory,
+  memory: Memory,
 ): { plan: NodePlan; failures: Failure[] } {
   const node = declared.name
   const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
@@ -175,11 +164,11 @@ function planNode(
   if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic)) {
     return { plan: { ...base, work: 'none', why: `runs ${seen.version} already` }, failures: [] }
   }
-  if (seen.otherSlot.state === 'installed' && seen.otherSlot.image === image) {
-    const since = seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
+  if (waits(image, seen)) {
+    const since = seen.otherSlot.state === 'installed' && seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
     return {
       plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
-      failures: rolledBackBefore(node, image, wish, history),
+      failures: rolledBackBefore(node, image, wish, memory),
     }
   }
   const why = sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`
@@ -189,8 +178,8 @@ function planNode(
       ...versionObjections(seen.version, wish.to),
       ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
       ...extensionObjections(declared, seen, schematic, wish),
-      ...slotObjections(node, seen, image, history),
-      ...rolledBackBefore(node, image, wish, history),
+      ...slotObjections(node, seen, image, wish, memory),
+      ...rolledBackBefore(node, image, wish, memory),
     ],
   }
 }
@@ -228,49 +217,22 @@ function extensionObjections(
   ]
 }
 
-/** At most one successful install between two boots: a second one overwrites the slot that runs, the only way back. */
-function slotObjections(node: NodeName, seen: NodeFacts, image: string, history: UpgradeHistory): Failure[] {
-  const slot = seen.otherSlot
-  const reboot = `talosctl -n ${node} reboot`
-  switch (slot.state) {
-    case 'quiet':
-    case 'install-failed':
-      return []
-    case 'installed':
-      return [
-        failure('other-version-waiting', {
-          detail: `${slot.image} waits for the next reboot, and installing ${image} over it would destroy the way back`,
-          hint: `${reboot} # boots it first`,
-        }),
-      ]
-    case 'installing':
-      return [
-        failure('install-unknown', {
-          detail: `${slot.image} is being installed right now`,
-          hint: 'run again when it has ended',
-        }),
-      ]
-    case 'cut-off':
-      return [
-        failure('install-unknown', {
-          detail: `the installation of ${slot.image} was cut off`,
-          hint: `${reboot} # takes it to a known state first`,
-        }),
-      ]
-    case 'unknown':
-      // nobody of ours installed anything since that boot, so this is no repetition
-      if (history.openInstalls[node] !== seen.bootId) return []
-      return [
-        failure('install-unknown', {
-          detail: 'an earlier run began to install, and the log of machined no longer tells how it ended',
-          hint: `${reboot} # takes it to a known state first`,
-        }),
-      ]
-  }
+/** Why the other slot may not be written, as the node and our memory say. */
+function slotObjections(
+  node: NodeName,
+  facts: NodeFacts,
+  image: string,
+  { retry }: UpgradeWish,
+  memory: Memory,
+): Failure[] {
+  const objection = slotObjection({ node, facts, image, begun: wasBegun(memory, node, facts.bootId), retry })
+  if (objection) return [objection]
+  const refused = memory.refusedImages[node]
+  return retry || refused?.image !== image ? [] : [refusedBefore(node, refused.why)]
 }
 
-function rolledBackBefore(node: NodeName, image: string, wish: UpgradeWish, history: UpgradeHistory): Failure[] {
-  if (wish.retry || history.rolledBack[node] !== image) return []
+function rolledBackBefore(node: NodeName, image: string, wish: UpgradeWish, memory: Memory): Failure[] {
+  if (wish.retry || memory.rolledBack[node] !== image) return []
   return [
     failure('rolled-back-before', {
       node,

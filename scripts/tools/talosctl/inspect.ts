@@ -22,7 +22,7 @@ export async function inspect(ask: Ask, node: NodeDeclaration, options: AskOptio
     ask.one(address, talosctlCommands.bootId, through, options),
     ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), through, options),
     ask.one(address, (at) => talosctlCommands.get(at, 'extensions'), through, options),
-    otherSlots(ask, via, [node], options),
+    otherSlots(ask, via, [{ address, version: version.value }], options),
   ])
   const bootId = readBootId(bootIdAnswer)
   if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
@@ -37,6 +37,6 @@ export async function inspect(ask: Ask, node: NodeDeclaration, options: AskOptio
     const lacks = status ? 'extensions' : 'stage'
     return { ok: false, failure: failure('garbage-answer', { node: name, detail: `its ${lacks} can not be read` }) }
   }
-  const otherSlot = slots.get(address) ?? ({ state: 'unknown' } as const)
+  const otherSlot = slots.get(address) ?? ({ state: 'unknown', why: 'unread' } as const)
   return { ok: true, value: { version: version.value, bootId: bootId.value, ...status, ...images, otherSlot } }
 }

@@ -6,7 +6,7 @@ import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
 import { linesByNode } from './lines-by-node.ts'
-import { readInstalledAt, readOtherSlot } from './other-slot.ts'
+import { readOtherSlot } from './other-slot.ts'
 import { type Resource, readResources } from './resources.ts'
 import {
   readExtensions,
@@ -97,7 +97,12 @@ async function readFacts(
       get('hostnamestatus', 'perhaps one'),
       get('nodename', 'perhaps one'),
       bootIdsOf(ask, via, group, options),
-      otherSlots(ask, via, nodes, options),
+      otherSlots(
+        ask,
+        via,
+        group.map(({ node: { address }, version }) => ({ address, version })),
+        options,
+      ),
     ])
   return new Map(
     group.map(({ node, version }): [NodeName, NodeObservation] => {
@@ -137,7 +142,7 @@ async function readFacts(
         ...(hostname === undefined ? {} : { hostname }),
         ...(nodename === undefined ? {} : { nodename }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
-        otherSlot: slots.get(node.address) ?? { state: 'unknown' },
+        otherSlot: slots.get(node.address) ?? { state: 'unknown', why: 'unread' },
       }
       return [node.name, { reachable: true, ...facts }]
     }),
@@ -214,32 +219,36 @@ export function readBootId(answer: Answer): BootId {
     : { ok: false, failure: failure('garbage-answer', { detail: 'its boot id is none' }) }
 }
 
+/** A node whose log is read, in the words of its release. */
+type Logging = { address: string; version: string }
+
 /** What waits in the other slot of each node, by address; `via` is an endpoint that worked lately. */
 export async function otherSlots(
   ask: Ask,
   via: string,
-  nodes: readonly NodeDeclaration[],
+  nodes: readonly Logging[],
   options: AskOptions,
 ): Promise<Map<string, OtherSlot>> {
   const addresses = nodes.map(({ address }) => address)
-  const logs =
-    nodes.length > 1
-      ? linesByNode(addresses, (await ask.many(addresses, talosctlCommands.machinedLog, [via], options)).stdout)
-      : new Map<string, string[]>()
+  const logs = new Map<string, string[]>()
+  if (nodes.length > 1) {
+    const answer = await ask.many(addresses, talosctlCommands.machinedLog, [via], options)
+    // an output that broke off may lack just the line that matters
+    if (isWhole(answer)) for (const [address, lines] of linesByNode(addresses, answer.stdout)) logs.set(address, lines)
+  }
   return new Map(
     await Promise.all(
-      addresses.map(async (address): Promise<[string, OtherSlot]> => {
-        const lines = logs.get(address) ?? (await linesOf(ask, via, address, talosctlCommands.machinedLog, options))
-        const slot = lines ? readOtherSlot(lines, undefined) : ({ state: 'unknown' } as const)
-        if (slot.state === 'installing') return [address, await installingOrCutOff(ask, via, address, slot, options)]
-        if (slot.state !== 'installed') return [address, slot]
-        const dmesg = await linesOf(ask, via, address, talosctlCommands.dmesg, options)
-        const at = dmesg && readInstalledAt(dmesg)
-        return [address, at === undefined ? slot : { ...slot, at }]
+      nodes.map(async (node): Promise<[string, OtherSlot]> => {
+        const lines = logs.get(node.address) ?? (await machinedLog(ask, via, node, options))
+        const slot = lines ? readOtherSlot(lines, node.version, undefined) : UNREAD
+        if (slot.state !== 'installing') return [node.address, slot]
+        return [node.address, await installingOrCutOff(ask, via, node, slot, options)]
       }),
     ),
   )
 }
+
+const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
 
 /**
  * Whether the installer of an installation without an end still runs: its process is on record as the service
@@ -249,32 +258,32 @@ export async function otherSlots(
 async function installingOrCutOff(
   ask: Ask,
   via: string,
-  address: string,
+  node: Logging,
   slot: OtherSlot,
   options: AskOptions,
 ): Promise<OtherSlot> {
+  const { address, version } = node
   const believeAt = Math.min(options.deadlineAt, performance.now() + INSTALLER_STARTS_WITHIN_MS)
   const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
   for (;;) {
     const answer = await ask.one(address, processes, through(ask, via, address), options)
     if (!isWhole(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
     const late = performance.now() >= believeAt
-    const lines = await linesOf(ask, via, address, talosctlCommands.machinedLog, options)
-    const now = lines ? readOtherSlot(lines, late ? false : undefined) : slot
+    const lines = await machinedLog(ask, via, node, options)
+    const now = lines ? readOtherSlot(lines, version, late ? false : undefined) : slot
     if (now.state !== 'installing' || late) return now
     await pause(200)
   }
 }
 
-/** The lines of a log of one node; undefined where it could not be read. */
-async function linesOf(
+/** The lines of machined's log of one node; undefined where it could not be read. */
+async function machinedLog(
   ask: Ask,
   via: string,
-  address: string,
-  build: (at: Target) => ReturnType<typeof talosctlCommands.machinedLog>,
+  { address }: Logging,
   options: AskOptions,
 ): Promise<string[] | undefined> {
-  const answer = await ask.one(address, build, through(ask, via, address), options)
+  const answer = await ask.one(address, talosctlCommands.machinedLog, through(ask, via, address), options)
   if (!isWhole(answer)) return undefined
   return linesByNode([address], answer.stdout).get(address) ?? []
 }

@@ -6,9 +6,11 @@ import * as assert from 'uvu/assert'
 import { type Driven, drive } from '../../../scripts/engine/driver.ts'
 import { type Journal, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
 import { createStop } from '../../../scripts/engine/stop.ts'
+import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
 import { type ClusterOutput, clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const NAMES = ['a', 'b', 'c']
@@ -52,6 +54,7 @@ async function live(fake: Fake, file: string, death?: { record: number; torn: bo
     acceptEtcdOutage: false,
     snapshots: join(file, '..', 'snapshots'),
     run: 'r',
+    installs: createInstallMemory(recollect([], ''), mortal),
     knocks: async () => true,
   }
   const run = drive({
@@ -113,7 +116,8 @@ const total = await recordsOfAWholeRun()
 
 test('writes an intent and an outcome for every step of a whole upgrade', () => {
   // pull and install on three nodes, one snapshot, nine steps in each node's slot, and one leader that hands over
-  assert.is(total, 2 * (3 + 1 + 3 + 3 * 9 + 1))
+  // and the boot that each installation begins under
+  assert.is(total, 2 * (3 + 1 + 3 + 3 * 9 + 1) + 3)
 })
 
 for (const torn of [false, true]) {

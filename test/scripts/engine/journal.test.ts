@@ -7,10 +7,12 @@ import * as assert from 'uvu/assert'
 import { drive } from '../../../scripts/engine/driver.ts'
 import { type Journal, type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
 import { createStop } from '../../../scripts/engine/stop.ts'
+import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const test = suite<{ file: string }>('journal')
@@ -114,6 +116,7 @@ async function driveUntilFull(file: string, full: number) {
       acceptEtcdOutage: false,
       snapshots: join(file, '../snapshots'),
       run: 'r',
+      installs: createInstallMemory(recollect([], ''), filling),
       knocks: async () => true,
     }),
     journal: filling,

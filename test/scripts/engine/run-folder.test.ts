@@ -73,16 +73,21 @@ test('keeps an older run from which a rollback is remembered, until the node was
   assert.is(runs(folder).length, 20)
 })
 
-test('keeps an older run that began an installation whose end nobody saw', ({ folder }) => {
-  const intent = { type: 'intent', path: 'b/install/install', step: 'install', node: 'b', at, processFile: '' } as const
+test('keeps an older run that began an installation, until the node was upgraded', ({ folder }) => {
+  const path = 'b/install/install'
   const begun = leave(folder, 0, [
-    { ...intent, bootId: 'boot-1' },
+    { type: 'intent', path, step: 'install', node: 'b', at, processFile: '', bootId: 'boot-1' },
+    { type: 'outcome', path, at, tookMs: 1, ok: true, output: { image } },
     { type: 'end', at, how: 'abandoned' },
   ])
   for (let minute = 1; minute <= 25; minute++) leave(folder, minute, [ended])
   prune(folder, 'ours')
   assert.is(runs(folder)[0], begun)
-  assert.equal(recall(folder, 'ours').openInstalls, { b: 'boot-1' })
+  assert.equal(recall(folder, 'ours').installs, { b: ['boot-1'] })
+
+  leave(folder, 30, [verdict('b', 'upgraded', 'verify'), ended])
+  prune(folder, 'ours')
+  assert.not.ok(runs(folder).includes(begun))
 })
 
 test('remembers nothing that happened to another cluster under the same name', ({ folder }) => {

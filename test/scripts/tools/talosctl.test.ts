@@ -18,7 +18,6 @@ const rows: [what: string, command: Command, is: string, mutates?: true][] = [
   ['watches the stage', c.watchStage(at), `${line} get machinestatus machine --watch -o json`],
   ['reads the boot id', c.bootId(at), `${line} read /proc/sys/kernel/random/boot_id`],
   ["reads machined's log", c.machinedLog(at), `${line} logs machined`],
-  ["reads the kernel's log", c.dmesg(at), `${line} dmesg`],
   ['lists etcd members', c.etcdMembers(at), `${line} etcd members`],
   ['asks for etcd status', c.etcdStatus(at), `${line} etcd status`],
   ['lists etcd alarms', c.etcdAlarms(at), `${line} etcd alarm list`],

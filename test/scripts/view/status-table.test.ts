@@ -92,13 +92,13 @@ test('shows what is declared beside what runs, and since when a version waits in
         otherSlot: { state: 'installed', image: 'r:5000/x:v1.13.9@sha256:1', at: '2026-11-20T23:59:00' },
       }),
       'cp-3': facts({ otherSlot: { state: 'cut-off', image: 'x:v1.13.9' } }),
-      'worker-1': facts({ role: 'worker', version: 'v1.13.5', otherSlot: { state: 'unknown' } }),
+      'worker-1': facts({ role: 'worker', version: 'v1.13.5', otherSlot: { state: 'unknown', why: 'wrapped' } }),
     },
   })
   assert.match(lines[1] ?? '', /ready +v1\.13\.9 +aaaaaaa +v1\.13\.9 waits since 12:03 +v1\.36\.1 +leader$/)
   assert.match(lines[2] ?? '', /v1\.13\.5 → v1\.13\.9 +aaaaaaa +v1\.13\.9 waits since 2026-11-20 23:59 /)
   assert.match(lines[3] ?? '', /aaaaaaa → bbbbbbb +v1\.13\.9 was cut off/)
-  assert.match(lines[4] ?? '', /worker +ready +v1\.13\.5 → v1\.13\.9 +aaaaaaa +not known +v1\.36\.1$/)
+  assert.match(lines[4] ?? '', /worker +ready +v1\.13\.5 → v1\.13\.9 +aaaaaaa +not known any more +v1\.36\.1$/)
 })
 
 test('says why a node does not answer, and what keeps one from being ready', () => {

@@ -11,7 +11,8 @@ import type {
   OtherSlot,
 } from '../../../workflows/model/observation.ts'
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
-import { planUpgrade, type UpgradeHistory, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
+import type { Memory } from '../../../workflows/plan/memory.ts'
+import { planUpgrade, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 
@@ -27,7 +28,7 @@ type Wanted = {
   workers?: string[]
   kubernetes?: KubernetesObservation
   wish?: Partial<UpgradeWish>
-  history?: Partial<UpgradeHistory>
+  memory?: Partial<Memory>
   kubernetesVersion?: string
 }
 
@@ -109,7 +110,7 @@ function plan(wanted: Wanted = {}) {
     skipDrain: false,
     ...wanted.wish,
   }
-  return planUpgrade(cluster, observed, wish, { rolledBack: {}, openInstalls: {}, ...wanted.history })
+  return planUpgrade(cluster, observed, wish, { rolledBack: {}, installs: {}, refusedImages: {}, ...wanted.memory })
 }
 
 const planned = (wanted?: Wanted) => {
@@ -232,27 +233,48 @@ refused('refuses after an installation that was cut off', slot({ state: 'cut-off
 refused('refuses while an installation runs', slot({ state: 'installing', image: image() }), ['a install-unknown'])
 refused(
   'refuses what our own earlier run began when the log no longer tells',
-  { ...slot({ state: 'unknown' }), history: { openInstalls: { a: 'a-boot' } } },
+  { ...slot({ state: 'unknown', why: 'wrapped' }), memory: { installs: { a: ['older', 'a-boot'] } } },
+  ['a install-unknown'],
+)
+refused('refuses a node whose log can not be read', slot({ state: 'unknown', why: 'unread' }), ['a install-unknown'])
+refused(
+  'refuses a node whose release words it in a way that is not known',
+  slot({ state: 'unknown', why: 'wording' }),
   ['a install-unknown'],
 )
 
 test('installs where the log no longer tells, and nobody of ours began anything since that boot', () => {
-  assert.is(
-    planned({ ...slot({ state: 'unknown' }), history: { openInstalls: { a: 'an older boot' } } }).nodes[0]?.work,
-    'upgrade',
-  )
+  const { nodes } = planned({
+    ...slot({ state: 'unknown', why: 'wrapped' }),
+    memory: { installs: { a: ['an older boot'] } },
+  })
+  assert.is(nodes[0]?.work, 'upgrade')
 })
 
 test('installs again after an installer that failed', () => {
   assert.is(planned(slot({ state: 'install-failed', image: image() })).nodes[0]?.work, 'upgrade')
 })
 
-refused('refuses a node that fell back from this very image', { history: { rolledBack: { b: image() } } }, [
+refused('refuses a node that fell back from this very image', { memory: { rolledBack: { b: image() } } }, [
   'b rolled-back-before',
 ])
+refused(
+  'refuses a node whose installer did not take this very image, as it said or as we remember',
+  {
+    ...slot({ state: 'install-failed', image: image(), exitCode: 2 }),
+    memory: { refusedImages: { b: { image: image(), why: 'invalid input' }, c: { image: image('v1.13.8'), why: '' } } },
+  },
+  ['a installer-refused-before', 'b installer-refused-before'],
+)
 test('tries it again with --retry, or when the target changed', () => {
-  planned({ history: { rolledBack: { b: image() } }, wish: { retry: true } })
-  planned({ history: { rolledBack: { b: image('v1.13.8') } } })
+  planned({
+    ...slot({ state: 'install-failed', image: image(), exitCode: 3 }),
+    memory: { refusedImages: { b: { image: image(), why: '' } } },
+    wish: { retry: true },
+  })
+  planned(slot({ state: 'install-failed', image: image('v1.13.8'), exitCode: 3 }))
+  planned({ memory: { rolledBack: { b: image() } }, wish: { retry: true } })
+  planned({ memory: { rolledBack: { b: image('v1.13.8') } } })
 })
 
 refused('refuses a downgrade', { facts: { a: { version: 'v1.13.10' } } }, ['a downgrade'])

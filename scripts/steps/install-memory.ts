@@ -1,0 +1,31 @@
+import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { type Memory, wasBegun } from '../../workflows/plan/memory.ts'
+import type { Journal } from '../engine/journal.ts'
+
+/** What is remembered of installations: those of earlier runs, and of this one. */
+export type InstallMemory = {
+  /** whether an installation of ours was begun under that boot, whatever became of it */
+  begun(node: string, bootId: string): boolean
+  /** Writes down that one begins now; it may begin only where that could be written. */
+  begin(install: { node: string; bootId: string; image: string }): Failure | undefined
+}
+
+/**
+ * The intent of a step tells the boot that was planned for; the node may have been booted since, so the boot that an
+ * installation really begins under is written down by itself.
+ */
+export function createInstallMemory(memory: Memory, journal: Pick<Journal, 'append'>): InstallMemory {
+  const begunNow = new Set<string>()
+  return {
+    begun: (node, bootId) => begunNow.has(bootId) || wasBegun(memory, node, bootId),
+    begin(install) {
+      try {
+        journal.append({ type: 'installing', at: new Date().toISOString(), ...install })
+      } catch (error) {
+        return failure('journal-unwritable', { detail: (error as Error).message })
+      }
+      begunNow.add(install.bootId)
+      return undefined
+    },
+  }
+}

@@ -1,0 +1,257 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { JournalRecord } from '../../../scripts/engine/journal.ts'
+import { install } from '../../../scripts/steps/install.ts'
+import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
+import type { World } from '../../../scripts/steps/world.ts'
+import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
+import { defaultOperations } from '../../support/default-operations.ts'
+import { nodePlan } from '../../support/upgrade-plan.ts'
+
+const plan = nodePlan('a', 'worker')
+const { image } = plan
+const quiet: OtherSlot = { state: 'quiet' }
+const unread: OtherSlot = { state: 'unknown', why: 'unread' }
+const wrapped: OtherSlot = { state: 'unknown', why: 'wrapped' }
+const installing: OtherSlot = { state: 'installing', image }
+const installed: OtherSlot = { state: 'installed', image }
+const failed = (exitCode: number): OtherSlot => ({ state: 'install-failed', image, exitCode })
+const silent = failure('node-unreachable')
+const went: Partial<Inspection> = { bootId: 'another', otherSlot: quiet }
+
+type Seen = OtherSlot | Failure | Partial<Inspection>
+
+type Row = {
+  title: string
+  /** what is seen before the call, one look after the other; the last one lasts */
+  before: readonly Seen[]
+  after?: readonly Seen[]
+  call?: Failure
+  again?: true
+  /** an earlier run began to install under the boot that runs */
+  begun?: true
+  expected: 'installed' | Failure['reason']
+  installs: 0 | 1
+}
+
+const rows: readonly Row[] = [
+  { title: 'installs', before: [quiet], after: [installed], expected: 'installed', installs: 1 },
+  { title: 'does nothing when it waits already', before: [installed], expected: 'installed', installs: 0 },
+  {
+    title: 'believes the node, not the exit code',
+    before: [quiet],
+    after: [installed],
+    call: failure('install-failed', { detail: 'lost' }),
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'waits for an installation that outlived its talosctl',
+    before: [quiet],
+    after: [installing, installing, installed],
+    call: failure('install-failed', { detail: 'lost' }),
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'waits for one that a dead process left',
+    before: [installing, installed],
+    expected: 'installed',
+    installs: 0,
+  },
+  // a log that can not be read
+  {
+    title: 'looks again at a log that was not read',
+    before: [unread, quiet],
+    after: [installed],
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'does not install where the log stays unreadable',
+    before: [unread],
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  {
+    title: 'does not repeat what it may have begun',
+    before: [unread],
+    again: true,
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  {
+    title: 'looks again after the installation',
+    before: [quiet],
+    after: [unread, silent, installed],
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'does not call an unread end a failure of the installer',
+    before: [quiet],
+    after: [unread],
+    expected: 'install-unseen',
+    installs: 1,
+  },
+  {
+    title: 'does not say of a silent node that nothing was changed',
+    before: [quiet],
+    after: [silent],
+    expected: 'install-unseen',
+    installs: 1,
+  },
+  {
+    title: 'does not take a log that lost its beginning for a quiet one',
+    before: [quiet],
+    after: [wrapped],
+    expected: 'install-unseen',
+    installs: 1,
+  },
+  // a log that lost its beginning
+  {
+    title: 'installs where nobody of ours began',
+    before: [wrapped],
+    after: [installed],
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'does not install again under the boot of an earlier run',
+    before: [wrapped],
+    begun: true,
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  {
+    title: 'does not install again what this run began',
+    before: [wrapped],
+    again: true,
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  // the installer
+  { title: 'tells a failure', before: [quiet], after: [failed(6)], expected: 'install-failed', installs: 1 },
+  {
+    title: 'tells a refusal for good',
+    before: [quiet],
+    after: [failed(2)],
+    expected: 'installer-refused',
+    installs: 1,
+  },
+  {
+    title: 'tries again what may go well',
+    before: [failed(6)],
+    after: [installed],
+    again: true,
+    expected: 'installed',
+    installs: 1,
+  },
+  {
+    title: 'does not try again what was refused',
+    before: [failed(3)],
+    again: true,
+    expected: 'installer-refused',
+    installs: 0,
+  },
+  {
+    title: 'tries once when a person asked',
+    before: [failed(3)],
+    after: [installed],
+    expected: 'installed',
+    installs: 1,
+  },
+  { title: 'tells that the node went down', before: [quiet], after: [went], expected: 'install-failed', installs: 1 },
+  {
+    title: 'installs what a power cut kept from ending',
+    before: [went],
+    after: [{ ...went, otherSlot: installed }],
+    again: true,
+    expected: 'installed',
+    installs: 1,
+  },
+]
+
+const isFailure = (seen: Seen): seen is Failure => 'reason' in seen
+const factsOf = (seen: OtherSlot | Partial<Inspection>): Inspection => ({
+  version: 'v1.13.5',
+  bootId: 'boot',
+  stage: 'running',
+  ready: true,
+  unmet: [],
+  schematic: 's',
+  extensions: [],
+  ...('state' in seen ? { otherSlot: seen } : { otherSlot: quiet, ...seen }),
+})
+
+for (const { title, before, after = [], call, again = false, begun, expected, installs } of rows)
+  test(title, async () => {
+    let looks = [...before]
+    let calls = 0
+    const records: JournalRecord[] = []
+    const memory = recollect(
+      [{ run: 'r', records: [{ type: 'run' }, ...(begun ? [{ type: 'installing', node: 'a', bootId: 'boot' }] : [])] }],
+      '',
+    )
+    const world = {
+      cluster: {
+        nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }],
+        operations: {
+          ...defaultOperations,
+          deadlines: { ...defaultOperations.deadlines, observeMs: 20, installMs: 5_000 },
+        },
+      },
+      installs: createInstallMemory(memory, { append: (record) => void records.push(record) }),
+      talos: {
+        inspect: async () => {
+          const [seen = quiet] = looks
+          if (looks.length > 1) looks.shift()
+          return isFailure(seen) ? { ok: false, failure: seen } : { ok: true, value: factsOf(seen) }
+        },
+        install: async () => {
+          calls += 1
+          // what was written down before outlives this process
+          assert.is(records.at(-1)?.type, 'installing')
+          looks = [...after]
+          return call ? { ok: false, failure: call } : { ok: true, value: undefined }
+        },
+      },
+    } as unknown as World
+    const result = await install(world)(
+      { plan, flipped: false },
+      {
+        again,
+        signal: new AbortController().signal,
+        processFile: '',
+        waiting: () => {},
+      },
+    )
+    assert.is(result.ok ? 'installed' : result.failure.reason, expected)
+    assert.is(calls, installs)
+  })
+
+test('does not begin what can not be written down', async () => {
+  const world = {
+    cluster: { nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }], operations: defaultOperations },
+    installs: createInstallMemory(recollect([], ''), {
+      append() {
+        throw new Error('ENOSPC')
+      },
+    }),
+    talos: { inspect: async () => ({ ok: true, value: factsOf(quiet) }) },
+  } as unknown as World
+  const result = await install(world)(
+    { plan, flipped: false },
+    {
+      again: false,
+      signal: new AbortController().signal,
+      processFile: '',
+      waiting: () => {},
+    },
+  )
+  assert.is(result.ok ? '' : result.failure.reason, 'journal-unwritable')
+})
+
+test.run()

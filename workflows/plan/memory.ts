@@ -1,0 +1,85 @@
+/**
+ * What earlier runs remember and the world can not tell, from their journals. Those of every version of the product are
+ * read, and of verbs that are not known yet; so nothing is taken for granted of a record.
+ */
+import type { NodeName } from '../model/cluster.ts'
+
+export type Memory = {
+  /** image that a node fell back from, by node */
+  rolledBack: Readonly<Record<NodeName, string>>
+  /** boot ids under which we began to write the other slot, whatever became of it, by node */
+  installs: Readonly<Record<NodeName, readonly string[]>>
+  /** image that the installer refused for good, and what it said, by node */
+  refusedImages: Readonly<Record<NodeName, { image: string; why: string }>>
+}
+
+/** The records of one run, as they were found. */
+export type RememberedRun = { run: string; records: readonly unknown[] }
+
+/** The runs that something is remembered from, which must be kept. */
+export type Remembered = Memory & { sources: ReadonlySet<string> }
+
+/** Steps that write the other slot. */
+const WRITES: ReadonlySet<unknown> = new Set(['install', 'upgrade'])
+
+type Loose = { readonly [key: string]: unknown }
+
+const map = (value: unknown): Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
+const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
+
+/** Puts together what the runs of this very cluster tell, oldest first. A node that was upgraded since has left all of it. */
+export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
+  const rolledBack = new Map<NodeName, { image: string; run: string }>()
+  const installs = new Map<NodeName, { bootId: string; run: string }[]>()
+  const refused = new Map<NodeName, { image: string; why: string; run: string }>()
+  for (const { run, records } of runs) {
+    const first = map(records[0])
+    if (first.type !== 'run') continue
+    // the first journals did not tell whose they are; a boot id is one in the world
+    if (first.identity !== undefined && first.identity !== identity) continue
+    const plans = nodePlans(first.plan)
+    const imageOf = (node: NodeName) => text(plans.find((plan) => plan.node === node)?.image)
+    for (const record of records.slice(1).map(map)) {
+      const node = text(record.node) ?? nodeOfPath(record.path, plans)
+      if (node === undefined) continue
+      const bootId = text(record.bootId)
+      const begins = record.type === 'installing' || (record.type === 'intent' && WRITES.has(record.step))
+      if (begins && bootId !== undefined) installs.set(node, [...(installs.get(node) ?? []), { bootId, run }])
+      if (record.type !== 'outcome') continue
+      const image = imageOf(node)
+      const { verdict } = map(record.output)
+      const why = map(record.failure)
+      if (image !== undefined && record.ok === true && verdict === 'rolled-back') rolledBack.set(node, { image, run })
+      if (image !== undefined && why.reason === 'installer-refused')
+        refused.set(node, { image, why: text(why.detail) ?? 'the installer refused it', run })
+      if (record.ok !== true || verdict !== 'upgraded') continue
+      for (const left of [rolledBack, installs, refused]) left.delete(node)
+    }
+  }
+  return {
+    rolledBack: Object.fromEntries([...rolledBack].map(([node, { image }]) => [node, image])),
+    installs: Object.fromEntries(
+      [...installs].map(([node, begun]) => [node, [...new Set(begun.map(({ bootId }) => bootId))]]),
+    ),
+    refusedImages: Object.fromEntries([...refused].map(([node, { image, why }]) => [node, { image, why }])),
+    sources: new Set(
+      [...rolledBack.values(), ...[...installs.values()].flatMap((begun) => begun.slice(-1)), ...refused.values()].map(
+        ({ run }) => run,
+      ),
+    ),
+  }
+}
+
+/** The nodes that a plan names; none where it is no plan of nodes. */
+const nodePlans = (plan: unknown): Loose[] => {
+  const { nodes } = map(plan)
+  return Array.isArray(nodes) ? nodes.map(map) : []
+}
+
+const nodeOfPath = (path: unknown, plans: readonly Loose[]): NodeName | undefined =>
+  text(plans.find(({ node }) => typeof path === 'string' && path.startsWith(`${node}/`))?.node)
+
+/** Whether an installation of ours was begun under the boot that runs now. */
+export const wasBegun = ({ installs }: Memory, node: NodeName, bootId: string): boolean =>
+  installs[node]?.includes(bootId) === true

@@ -1,0 +1,99 @@
+/**
+ * Whether the slot that does not run may be written: the one decision of a plan and of the step that installs. At most one
+ * installation between two boots, since a second one overwrites the slot that runs, the only way back. What can not be
+ * known is not repeated.
+ */
+import semver from 'semver'
+import type { NodeName } from '../model/cluster.ts'
+import { type Failure, failure } from '../model/failure.ts'
+import type { NodeFacts } from '../model/observation.ts'
+import { exitText, isPermanent } from './installer-exit.ts'
+import { VANILLA_SCHEMATIC } from './installer-image.ts'
+import type { NodePlan } from './upgrade-plan.ts'
+
+export type Slot = {
+  node: NodeName
+  facts: Pick<NodeFacts, 'bootId' | 'otherSlot'>
+  /** what is to be written */
+  image: string
+  /** an installation of ours was begun under the boot that runs, whatever became of it */
+  begun: boolean
+  /** a person asked for one more try of what failed for good */
+  retry: boolean
+}
+
+/** Why the slot may not be written; undefined where it may. */
+export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, retry }: Slot): Failure | undefined {
+  const reboot = `talosctl -n ${node} reboot # takes it to a known state first`
+  const look = `talosctl -n ${node} logs machined`
+  switch (slot.state) {
+    case 'quiet':
+      return undefined
+    case 'install-failed':
+      return !retry && slot.image === image && isPermanent(slot.exitCode)
+        ? refusedBefore(node, exitText(slot.exitCode))
+        : undefined
+    case 'installed':
+      return failure('other-version-waiting', {
+        node,
+        detail: `${slot.image} waits for the next reboot, and installing ${image} over it would destroy the way back`,
+        hint: `talosctl -n ${node} reboot # boots it first`,
+      })
+    case 'installing':
+      return failure('install-unknown', {
+        node,
+        detail: `${slot.image} is being installed right now`,
+        hint: 'run again when it has ended',
+      })
+    case 'cut-off':
+      return failure('install-unknown', {
+        node,
+        detail: `the installation of ${slot.image} was cut off`,
+        hint: reboot,
+      })
+    case 'unknown':
+      switch (slot.why) {
+        case 'unread':
+          return failure('install-unknown', {
+            node,
+            detail: begun
+              ? 'an installation was begun since its last boot, and the log of machined can not be read'
+              : 'the log of machined can not be read, so what waits in its other slot is not known',
+            hint: begun ? reboot : look,
+          })
+        case 'wording':
+          return failure('install-unknown', {
+            node,
+            detail: 'how its release words an installation in the log of machined is not known',
+            hint: look,
+          })
+        case 'wrapped':
+          // nobody of ours installed anything since that boot, so this is no repetition
+          if (!begun) return undefined
+          return failure('install-unknown', {
+            node,
+            detail:
+              'an installation was begun since its last boot, and the log of machined no longer tells how it ended',
+            hint: reboot,
+          })
+      }
+  }
+}
+
+/** The refusal of an image that the installer did not take, and will not take as things are. */
+export const refusedBefore = (node: NodeName, why: string): Failure =>
+  failure('installer-refused-before', {
+    node,
+    detail: why,
+    hint: 'change the image or the machine configuration, then try again with --retry',
+  })
+
+/** Whether the image waits for the next reboot. */
+export const waits = (image: string, { otherSlot }: Pick<NodeFacts, 'otherSlot'>): boolean =>
+  otherSlot.state === 'installed' && otherSlot.image === image
+
+/** Whether the node runs what it is to run. An image without extensions may tell of no schematic. */
+export const runsTarget = (
+  plan: Pick<NodePlan, 'to' | 'schematic'>,
+  { version, schematic }: Pick<NodeFacts, 'version' | 'schematic'>,
+): boolean => semver.eq(version, plan.to) && (schematic ?? VANILLA_SCHEMATIC) === plan.schematic
