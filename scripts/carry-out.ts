@@ -271,6 +271,7 @@ async function run(
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,
     installs: createInstallMemory(recall(held.root, session.identity), journal),
+    notice: (node, text) => front.emit({ type: 'notice', node, text }),
     knocks: knock,
   }
   const driven = await drive({

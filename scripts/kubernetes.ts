@@ -5,6 +5,7 @@ import type {
   CordonMark,
   EvictionTrial,
   GateTrial,
+  InstallMark,
   KubeNode,
   KubePod,
   KubernetesRead,
@@ -51,6 +52,8 @@ export interface Kubernetes {
   waitForGate(gate: Gate, options: CallOptions): Promise<Result<void>>
   cordon(node: KubeNode, mark: CordonMark, options: CallOptions): Promise<Guarded>
   uncordon(node: KubeNode, options: CallOptions): Promise<Guarded>
+  /** Tells on the Node that its other slot is being written, and under which boot. */
+  noteInstall(name: string, mark: InstallMark, options: CallOptions): Promise<Result<void>>
   /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words. */
   drain(
     name: string,
@@ -206,6 +209,10 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     },
     cordon: (node, mark, options) => guarded((at) => kubectlCommands.cordon(at, node.name, node, mark), options),
     uncordon: (node, options) => guarded((at) => kubectlCommands.uncordon(at, node.name, node), options),
+    async noteInstall(name, mark, options) {
+      const answer = await ask((at) => kubectlCommands.noteInstall(at, name, mark), options)
+      return answer.ok ? { ok: true, value: undefined } : answer
+    },
     async drain(name, { policy, podSelector, timeoutMs, say }, options) {
       const hear = (line: string) => {
         const blocks = blockedPod(line)

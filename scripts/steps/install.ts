@@ -11,6 +11,7 @@ import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
+import { noteInstall, wasInstallBegun } from './note-install.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 export const install =
@@ -20,9 +21,9 @@ export const install =
     if (!before.ok) return before
     const facts = before.value
     if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
-    const objection = whyNotNow(world, plan, facts, context)
+    const objection = await whyNotNow(world, plan, facts, context)
     if (objection) return { ok: false, failure: objection }
-    const unwritten = world.installs.begin({ node: plan.node, bootId: facts.bootId, image: plan.image })
+    const unwritten = await noteInstall(world, plan, facts, context)
     if (unwritten) return { ok: false, failure: unwritten }
 
     context.waiting(`${plan.image} to be installed`)
@@ -91,20 +92,21 @@ const waiting = ({ image }: NodePlan, { otherSlot }: Inspection): InstallOutput 
 })
 
 /** Why the installation may not be started, or not once more. */
-function whyNotNow(
+async function whyNotNow(
   world: World,
   plan: NodePlan,
   facts: Inspection,
-  { again }: Pick<StepContext, 'again'>,
-): Failure | undefined {
+  context: StepContext,
+): Promise<Failure | undefined> {
   if (semver.lt(facts.version, '1.13.0')) {
     // below 1.13 talosctl would silently fall back to the call that reboots as well
     return failure('wrong-version', { detail: `runs ${facts.version}, where an install can not wait for its reboot` })
   }
   const { node, image } = plan
   // that a person asked for one more try was judged by the plan; what a killed process of this run tried is enough
-  if (again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')
-  const begun = again || world.installs.begun(node, facts.bootId)
+  if (context.again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')
+  const isKnown = facts.otherSlot.state !== 'unknown'
+  const begun = context.again || (!isKnown && (await wasInstallBegun(world, plan, facts, context)))
   return slotObjection({ node, facts, image, begun, retry: true })
 }
 

@@ -8,6 +8,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
+import { noteInstall } from './note-install.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -36,7 +37,7 @@ export const upgrade =
       // our own earlier call may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
         requests++
-        const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image })
+        const unwritten = await noteInstall(world, plan, { bootId }, context)
         if (unwritten) return { ok: false, failure: unwritten }
         const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
         went.refusal = await request(world, plan, { force, bootId, went }, context)

@@ -4,11 +4,14 @@
  */
 
 import type { DrainPolicy, Gate } from '../../workflows/model/cluster.ts'
-import type { CordonMark } from '../../workflows/model/kubernetes.ts'
+import type { CordonMark, InstallMark } from '../../workflows/model/kubernetes.ts'
 import type { Command } from '../run.ts'
 
 /** The annotation that stands beside a cordon of ours. */
 export const CORDON_ANNOTATION = 'talos-workflows/cordon'
+
+/** The annotation that tells under which boot an installation was begun. */
+export const INSTALL_ANNOTATION = 'talos-workflows/install'
 
 /** The Lease that locks a cluster. */
 export const LEASE = { name: 'talos-workflows', namespace: 'kube-system' } as const
@@ -90,6 +93,9 @@ export const kubectlCommands = {
   cordon: (at: KubeTarget, name: string, guard: Guard, mark: CordonMark) =>
     patchNode(at, name, guard, JSON.stringify(mark), true),
   uncordon: (at: KubeTarget, name: string, guard: Guard) => patchNode(at, name, guard, null, null),
+  /** One of ours at a time holds the cluster, so nothing guards this patch. */
+  noteInstall: (at: KubeTarget, name: string, mark: InstallMark) =>
+    mergePatch(at, name, { metadata: { annotations: { [INSTALL_ANNOTATION]: JSON.stringify(mark) } } }),
   drain: (at: KubeTarget, name: string, policy: DrainPolicy, podSelector: string | undefined, drainMs: number) =>
     kubectl(at, true, [
       'drain',
@@ -142,9 +148,11 @@ function patchNode(
   mark: string | null,
   unschedulable: true | null,
 ): Command {
-  const patch = {
+  return mergePatch(at, name, {
     metadata: { resourceVersion, annotations: { [CORDON_ANNOTATION]: mark } },
     spec: { unschedulable },
-  }
-  return kubectl(at, true, ['patch', 'node', name, '--type=merge', MANAGER, `--patch=${JSON.stringify(patch)}`])
+  })
 }
+
+const mergePatch = (at: KubeTarget, name: string, patch: object): Command =>
+  kubectl(at, true, ['patch', 'node', name, '--type=merge', MANAGER, `--patch=${JSON.stringify(patch)}`])

@@ -87,6 +87,20 @@ test('cordons and uncordons by one patch that carries the version it has read', 
   assert.equal(await other.cordon(node, mark, options), { ok: true, value: 'conflict' })
 })
 
+test('notes an installation on the Node by a patch that touches nothing else, and says why it could not', async () => {
+  const { kubernetes, commands } = scripted({})
+  const mark = { bootId: 'b', image: 'x:v1', run: 'r' }
+  assert.equal(await kubernetes.noteInstall('a', mark, options), { ok: true, value: undefined })
+  const [command] = commands
+  assert.equal(JSON.parse(command?.argv.at(-1)?.slice('--patch='.length) ?? ''), {
+    metadata: { annotations: { 'talos-workflows/install': JSON.stringify(mark) } },
+  })
+  assert.ok(command?.mutates && command.argv.includes('a'))
+  const forbidden = { exitCode: 1, stderr: 'Error from server (Forbidden): nodes "a" is forbidden: cannot patch' }
+  const noted = await scripted({ '10.0.0.1': forbidden }).kubernetes.noteInstall('a', mark, options)
+  assert.is(noted.ok ? '' : noted.failure.reason, 'permission-denied')
+})
+
 test('takes the judgement of the API server on an eviction for an answer, and its silence for none', async () => {
   const judged = async (answer: Answer) =>
     scripted({ '10.0.0.1': answer }).kubernetes.tryEviction({ namespace: 'shop', name: 'web-1' }, options)

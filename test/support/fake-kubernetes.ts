@@ -86,6 +86,7 @@ export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36
           now.unschedulable = false
           delete now.mark
         }),
+      noteInstall: () => answer(() => ok(undefined)),
       drain: (name) =>
         answer(() => {
           const heir = names.find((other) => !at(other).unschedulable)

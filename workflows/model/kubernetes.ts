@@ -29,6 +29,8 @@ export type KubeNode = {
   unschedulable: boolean
   /** our annotation, where the cordon is ours */
   mark?: CordonMark
+  /** our annotation about the installation that was begun last */
+  install?: InstallMark
   /** cordoned by Talos itself, which takes that back after its next boot */
   cordonedByTalos?: true
   kubeletVersion: string
@@ -51,6 +53,12 @@ export type CordonMark = {
   /** ISO time */
   at: string
 }
+
+/**
+ * What we write on a Node before the other slot of its machine is written (annotation `talos-workflows/install`, as JSON): it
+ * counts for as long as that boot lasts.
+ */
+export type InstallMark = { bootId: string; image: string; run: string }
 
 export type KubePod = {
   namespace: string

@@ -46,7 +46,8 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       if (refusal) failures.push(refusal)
       continue
     }
-    const planned = planNode(cluster, declared, seen, wish, memory)
+    const begun = wasBegun(memory, declared.name, seen.bootId) || isNoted(observed, seen.bootId)
+    const planned = planNode(cluster, declared, seen, wish, { ...memory, begun })
     nodes.push(planned.plan)
     failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
   }
@@ -75,6 +76,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
   failures.push(...drains.failures)
   if (failures.length > 0) return { ok: false, failures }
 
+  const planned = nodes.map((n) => withKubernetes(n, drains.byNode[n.node]))
   const [canary, ...rest] = sequence
   const snapshotFrom = firstControlPlane && snapshotSource(firstControlPlane.node, observed, policy)
   return {
@@ -83,7 +85,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       verb: 'upgrade',
       cluster: cluster.name,
       to: wish.to,
-      nodes: nodes.map((n) => withKubernetes(n, drains.byNode[n.node])),
+      nodes: planned,
       ...(canary ? { canary: canary.node } : {}),
       order: rest.map((n) => n.node),
       controlPlanes: controlPlanes.map((n) => n.name),
@@ -99,10 +101,28 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...identityNotes(cluster, observed.nodes),
         ...notes(nodes, observed),
         ...drains.notes,
+        ...notNoted(planned),
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
       ],
     },
   }
+}
+
+/** `begun`: an installation of ours was begun under the boot that the node runs. */
+type NodeMemory = Memory & { begun: boolean }
+
+/** Whether a Node object tells of an installation under that boot, whoever's journal does not. */
+const isNoted = ({ kubernetes }: Observation, bootId: string): boolean =>
+  kubernetes.answers && kubernetes.nodes.some(({ install }) => install?.bootId === bootId)
+
+/** Said where another checkout could not know that an installation was begun. */
+function notNoted(nodes: readonly NodePlan[]): string[] {
+  const names = nodes.filter((n) => n.work === 'upgrade' && n.kubernetes === undefined).map((n) => n.node)
+  return names.length === 0
+    ? []
+    : [
+        `${names.join(', ')}: that it is being installed is remembered in this folder only, and on no Node of Kubernetes`,
+      ]
 }
 
 const withKubernetes = (plan: NodePlan, kubernetes: KubernetesPlan | undefined): NodePlan =>
@@ -136,7 +156,7 @@ function planNode(
   declared: NodeDeclaration,
   seen: NodeFacts,
   wish: UpgradeWish,
-  memory: Memory,
+  memory: NodeMemory,
 ): { plan: NodePlan; failures: Failure[] } {
   const node = declared.name
   const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
@@ -223,9 +243,9 @@ function slotObjections(
   facts: NodeFacts,
   image: string,
   { retry }: UpgradeWish,
-  memory: Memory,
+  memory: NodeMemory,
 ): Failure[] {
-  const objection = slotObjection({ node, facts, image, begun: wasBegun(memory, node, facts.bootId), retry })
+  const objection = slotObjection({ node, facts, image, begun: memory.begun, retry })
   if (objection) return [objection]
   const refused = memory.refusedImages[node]
   return retry || refused?.image !== image ? [] : [refusedBefore(node, refused.why)]

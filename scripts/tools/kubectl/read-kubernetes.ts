@@ -1,6 +1,7 @@
 import type {
   CordonMark,
   DisruptionBudget,
+  InstallMark,
   KubeNode,
   KubePod,
   KubernetesRead,
@@ -10,7 +11,7 @@ import type {
   Toleration,
   VolumeAttachment,
 } from '../../../workflows/model/kubernetes.ts'
-import { CORDON_ANNOTATION } from '../kubectl.ts'
+import { CORDON_ANNOTATION, INSTALL_ANNOTATION } from '../kubectl.ts'
 
 /** what Talos writes beside a cordon of its own: AnnotationCordonedKey in its pkg/machinery/constants */
 const TALOS_CORDON = 'talos.dev/cordoned'
@@ -73,6 +74,7 @@ export function readNode(object: Loose): KubeNode {
   const ready = condition(status, 'Ready')
   const annotations = map(metadata.annotations)
   const mark = readMark(text(annotations[CORDON_ANNOTATION]))
+  const install = readInstallMark(text(annotations[INSTALL_ANNOTATION]))
   const detail = text(ready?.message) ?? text(ready?.reason)
   const bootId = text(info.bootID)
   return {
@@ -84,6 +86,7 @@ export function readNode(object: Loose): KubeNode {
     ...(ready?.status !== 'True' && detail !== undefined ? { detail } : {}),
     unschedulable: spec.unschedulable === true,
     ...(mark ? { mark } : {}),
+    ...(install ? { install } : {}),
     ...(annotations[TALOS_CORDON] === undefined ? {} : { cordonedByTalos: true }),
     kubeletVersion: text(info.kubeletVersion) ?? '',
     ...(bootId ? { bootId } : {}),
@@ -104,6 +107,17 @@ function readMark(json: string | undefined): CordonMark | undefined {
   try {
     const { run, at } = map(JSON.parse(json))
     return typeof run === 'string' && typeof at === 'string' ? { run, at } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whatever can not be read tells of no installation: the journals may. */
+function readInstallMark(json: string | undefined): InstallMark | undefined {
+  if (json === undefined) return undefined
+  try {
+    const { bootId, image, run } = map(JSON.parse(json))
+    return typeof bootId === 'string' ? { bootId, image: text(image) ?? '', run: text(run) ?? '' } : undefined
   } catch {
     return undefined
   }

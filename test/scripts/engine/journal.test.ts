@@ -117,6 +117,7 @@ async function driveUntilFull(file: string, full: number) {
       snapshots: join(file, '../snapshots'),
       run: 'r',
       installs: createInstallMemory(recollect([], ''), filling),
+      notice: () => {},
       knocks: async () => true,
     }),
     journal: filling,

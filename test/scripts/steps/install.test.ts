@@ -1,16 +1,21 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JournalRecord } from '../../../scripts/engine/journal.ts'
+import type { Kubernetes } from '../../../scripts/kubernetes.ts'
 import { install } from '../../../scripts/steps/install.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import type { World } from '../../../scripts/steps/world.ts'
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
 import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
+import { kubeNode } from '../../support/kubernetes-facts.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
-const plan = nodePlan('a', 'worker')
+const plan = nodePlan('a', 'worker', {
+  kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+})
 const { image } = plan
 const quiet: OtherSlot = { state: 'quiet' }
 const unread: OtherSlot = { state: 'unknown', why: 'unread' }
@@ -32,6 +37,10 @@ type Row = {
   again?: true
   /** an earlier run began to install under the boot that runs */
   begun?: true
+  /** another checkout did, as the Node tells */
+  noted?: true
+  /** Kubernetes does not take the note */
+  forbidden?: true
   expected: 'installed' | Failure['reason']
   installs: 0 | 1
 }
@@ -126,6 +135,21 @@ const rows: readonly Row[] = [
     installs: 0,
   },
   {
+    title: 'does not install again under the boot of another checkout',
+    before: [wrapped],
+    noted: true,
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  {
+    title: 'installs although its Node can not tell of it, and says so',
+    before: [quiet],
+    after: [installed],
+    forbidden: true,
+    expected: 'installed',
+    installs: 1,
+  },
+  {
     title: 'does not install again what this run began',
     before: [wrapped],
     again: true,
@@ -186,11 +210,13 @@ const factsOf = (seen: OtherSlot | Partial<Inspection>): Inspection => ({
   ...('state' in seen ? { otherSlot: seen } : { otherSlot: quiet, ...seen }),
 })
 
-for (const { title, before, after = [], call, again = false, begun, expected, installs } of rows)
+for (const { title, before, after = [], call, again = false, begun, noted, forbidden, expected, installs } of rows)
   test(title, async () => {
     let looks = [...before]
     let calls = 0
     const records: JournalRecord[] = []
+    const marks: InstallMark[] = []
+    const notices: string[] = []
     const memory = recollect(
       [{ run: 'r', records: [{ type: 'run' }, ...(begun ? [{ type: 'installing', node: 'a', bootId: 'boot' }] : [])] }],
       '',
@@ -204,6 +230,19 @@ for (const { title, before, after = [], call, again = false, begun, expected, in
         },
       },
       installs: createInstallMemory(memory, { append: (record) => void records.push(record) }),
+      run: 'r',
+      notice: (_: string, text: string) => void notices.push(text),
+      kubernetes: {
+        node: async () => ({
+          ok: true,
+          value: kubeNode('a', '', noted ? { install: { bootId: 'boot', image, run: '' } } : {}),
+        }),
+        noteInstall: async (_, mark) => {
+          if (forbidden) return { ok: false, failure: failure('permission-denied', { detail: 'no' }) }
+          marks.push(mark)
+          return { ok: true, value: undefined }
+        },
+      } satisfies Pick<Kubernetes, 'node' | 'noteInstall'>,
       talos: {
         inspect: async () => {
           const [seen = quiet] = looks
@@ -214,6 +253,7 @@ for (const { title, before, after = [], call, again = false, begun, expected, in
           calls += 1
           // what was written down before outlives this process
           assert.is(records.at(-1)?.type, 'installing')
+          assert.is(marks.length, forbidden ? 0 : 1)
           looks = [...after]
           return call ? { ok: false, failure: call } : { ok: true, value: undefined }
         },
@@ -230,6 +270,7 @@ for (const { title, before, after = [], call, again = false, begun, expected, in
     )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
     assert.is(calls, installs)
+    assert.is(notices.length, forbidden ? 1 : 0)
   })
 
 test('does not begin what can not be written down', async () => {

@@ -236,6 +236,24 @@ refused(
   { ...slot({ state: 'unknown', why: 'wrapped' }), memory: { installs: { a: ['older', 'a-boot'] } } },
   ['a install-unknown'],
 )
+refused(
+  'refuses what another checkout began, as the Node tells, when the log no longer does',
+  {
+    ...slot({ state: 'unknown', why: 'wrapped' }),
+    kubernetes: kubernetesFacts([
+      kubeNode('a', '10.0.0.2', { install: { bootId: 'a-boot', image: image(), run: 'r' } }),
+      kubeNode('b', '10.0.0.3', { install: { bootId: 'an older boot', image: image(), run: 'r' } }),
+      kubeNode('c', '10.0.0.4'),
+    ]),
+  },
+  ['a install-unknown'],
+)
+test('says which installations no Node will tell of', () => {
+  const silent: KubernetesObservation = { answers: false, failure: failure('kubernetes-unreachable') }
+  const { notes } = planned({ kubernetes: silent, wish: { skipDrain: true }, facts: { a: { version: 'v1.13.9' } } })
+  assert.match(notes.join('\n'), /^b, c: .* in this folder only/m)
+  assert.not.match(planned().notes.join(), /folder only/)
+})
 refused('refuses a node whose log can not be read', slot({ state: 'unknown', why: 'unread' }), ['a install-unknown'])
 refused(
   'refuses a node whose release words it in a way that is not known',

@@ -78,6 +78,12 @@ test('reads of a node whether it takes pods, and whose its cordon is', () => {
     assert.is(node(damaged).mark, undefined, `${damaged} is nobody's mark`)
   assert.is(node('true', 'talos.dev/cordoned').cordonedByTalos, true)
   assert.is(node().cordonedByTalos, undefined)
+  const install = { bootId: 'b', image: 'x:v1', run: 'r' }
+  assert.equal(node(JSON.stringify(install), 'talos-workflows/install').install, install)
+  // whoever wrote it, what counts is the boot
+  assert.is(node('{"bootId":"b"}', 'talos-workflows/install').install?.bootId, 'b')
+  for (const damaged of ['', '{', 'null', '[]', '{"bootId":1}'])
+    assert.is(node(damaged, 'talos-workflows/install').install, undefined, damaged)
 })
 
 test('reads of a pod what a drain asks about', () => {

@@ -1,0 +1,50 @@
+import type { Failure } from '../../workflows/model/failure.ts'
+import type { Inspection } from '../../workflows/model/observation.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { asking, type World } from './world.ts'
+
+/** An installation does not wait for longer than this to be noted where others could read it. */
+const PATIENCE_MS = 10_000
+
+/**
+ * Writes down that an installation begins, in the journal and, where Kubernetes knows the node, on its Node object, so that
+ * another checkout knows it too. Without the journal nothing may begin; without the Node it may, and that is said.
+ */
+export async function noteInstall(
+  world: World,
+  plan: NodePlan,
+  { bootId }: Pick<Inspection, 'bootId'>,
+  context: StepContext,
+): Promise<Failure | undefined> {
+  const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image })
+  if (unwritten || plan.kubernetes === undefined) return unwritten
+  const mark = { bootId, image: plan.image, run: world.run }
+  const noted = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
+  if (noted.ok) return undefined
+  const { reason, detail = reason } = noted.failure
+  const lacks = reason === 'permission-denied' ? ' (the kubeconfig needs the right to patch nodes)' : ''
+  world.notice(
+    plan.node,
+    `its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}${lacks}`,
+  )
+  return undefined
+}
+
+/** Whether its journals or its Node say that an installation was begun under the boot that runs. */
+export async function wasInstallBegun(
+  world: World,
+  plan: NodePlan,
+  { bootId }: Pick<Inspection, 'bootId'>,
+  context: StepContext,
+): Promise<boolean> {
+  if (world.installs.begun(plan.node, bootId)) return true
+  if (plan.kubernetes === undefined) return false
+  const node = await world.kubernetes.node(plan.kubernetes.name, patient(world, plan, context))
+  return node.ok && node.value?.install?.bootId === bootId
+}
+
+function patient(world: World, plan: NodePlan, context: StepContext) {
+  const options = asking(world, plan, context)
+  return { ...options, timeoutMs: Math.min(options.timeoutMs, PATIENCE_MS) }
+}
