@@ -20,6 +20,7 @@ import {
   type Stage,
 } from './lab-node.ts'
 import type { LabLog } from './log.ts'
+import { MachineLog } from './machine-log.ts'
 import type { Timings } from './timings.ts'
 
 /** What a machine needs of its etcd member: the calls of the API, and control over the process. */
@@ -92,7 +93,7 @@ export class Machine implements LabNode {
   #staged: string | undefined
   #bootId: string = randomUUID()
   #bootedAt: Date
-  #logs: { machined: string[]; dmesg: string[] } = { machined: [], dmesg: [] }
+  readonly #journal: MachineLog
 
   constructor(options: MachineOptions) {
     this.#options = options
@@ -101,6 +102,7 @@ export class Machine implements LabNode {
     this.role = options.role
     this.etcd = options.etcd
     this.#bootedAt = options.clock.now()
+    this.#journal = new MachineLog({ now: () => options.clock.now(), tell: (event) => this.#emit(event) })
     this.#slots = freshSlots({
       version: options.version,
       schematic: options.schematic,
@@ -183,7 +185,7 @@ export class Machine implements LabNode {
   }
 
   log(name: 'machined' | 'dmesg'): readonly string[] {
-    return this.#logs[name]
+    return this.#journal.lines(name)
   }
 
   on(listener: (event: NodeEvent) => void): () => void {
@@ -197,6 +199,7 @@ export class Machine implements LabNode {
 
   recordCall(call: { method: string; endpoint: string; caller: string; roles: readonly string[]; code: string }): void {
     this.#options.log.append({ type: 'rpc', node: this.name, ...call })
+    if (this.#up) this.#journal.call(call)
   }
 
   async pullImage(image: string, clientSignal: AbortSignal): Promise<string> {
@@ -245,7 +248,7 @@ export class Machine implements LabNode {
     const hungUp = () => output.destroy(new ApiError('UNKNOWN', 'context canceled'))
     if (signal.aborted) hungUp()
     else signal.addEventListener('abort', hungUp, { once: true })
-    this.#runInstaller(present.name, this.#life.signal, (line) => {
+    this.#runInstaller(present.name, 'lifecycle', this.#life.signal, (line) => {
       if (!output.destroyed) output.push(line)
     }).then(
       () => output.push(null),
@@ -262,8 +265,8 @@ export class Machine implements LabNode {
     const { image, force, preserve, stage } = request
     const { faults, log } = this.#options
     if (faults.strike('reboot-request-lost', this.name)) throw connectionLost()
-    this.#kernelLine(`upgrade request received: staged ${stage}, force ${force}, reboot mode DEFAULT`)
-    this.#kernelLine(`validating "${image}"`)
+    this.#journal.say(`upgrade request received: staged ${stage}, force ${force}, reboot mode DEFAULT`)
+    this.#journal.say(`validating "${image}"`)
     try {
       await this.pullImage(image, clientSignal)
     } catch (error) {
@@ -299,7 +302,7 @@ export class Machine implements LabNode {
     const { faults, log } = this.#options
     if (faults.strike('reboot-request-lost', this.name)) throw connectionLost()
     const actorId = randomUUID()
-    this.#kernelLine(`reboot via API received. actor id: ${actorId}`)
+    this.#journal.say(`reboot via API received. actor id: ${actorId}`)
     if (this.#isLocked(actorId, 'reboot', ['boot'])) return actorId
     log.append({ type: 'reboot.requested', node: this.name, actorId, mode, bootId: this.#bootId, by: 'reboot' })
     const lost = faults.strike('connection-lost-during-reboot', this.name) !== undefined
@@ -347,14 +350,15 @@ export class Machine implements LabNode {
     this.#phases(actorId, ['unmount', 'unmountBind', 'unmountSystem', 'volumeFinalize'])
     let exitCode = 1
     this.#phase(actorId, 'upgrade', 'START')
-    await this.#runInstaller(image, this.#halt.signal, (line) => {
+    await this.#runInstaller(image, 'sequence', this.#halt.signal, (line) => {
       if ('exitCode' in line) exitCode = line.exitCode
     }).catch(() => this.#halt.signal.throwIfAborted())
     this.#phase(actorId, 'upgrade', 'STOP')
     if (exitCode !== 0) {
       // a fatal error in a sequence makes machined reboot
       const message = `sequence failed: error running phase 9 in upgrade sequence: task 1/1: failed, task "upgrade" failed: exit code ${exitCode}`
-      this.#kernelLine('upgrade sequence: failed')
+      this.#journal.say(`task upgrade (1/1): failed: exit code ${exitCode}`)
+      this.#journal.say('upgrade sequence: failed')
       this.#sequenceEvent(actorId, 'upgrade', 'NOOP', { code: 'FATAL', message })
       this.#enter('rebooting')
       return this.#goDownAndUp(actorId)
@@ -411,7 +415,6 @@ export class Machine implements LabNode {
     const { signal } = this.#life
     this.#bootId = randomUUID()
     this.#bootedAt = clock.now()
-    this.#logs = { machined: [], dmesg: [] }
     // Talos keeps what it pulled for itself in a tmpfs
     this.#images.length = 0
     this.#nodeReady = false
@@ -421,8 +424,7 @@ export class Machine implements LabNode {
     log.append({ type: 'machine.booting', ...boot })
     this.#up = true
     this.#servicesRun = true
-    this.#logs.dmesg.push(`kern:  notice: [${this.#timestamp()}]: Linux version 6.18.0-talos`)
-    this.#kernelLine(`[initramfs] booting Talos ${this.#slots.runs.version}`, '')
+    this.#journal.begin(boot.version)
     this.#enter('booting')
     this.#sequenceEvent(undefined, 'boot', 'START')
     try {
@@ -452,7 +454,9 @@ export class Machine implements LabNode {
   async #installStaged(image: string): Promise<void> {
     this.#staged = undefined
     this.#enter('installing')
-    await this.#runInstaller(image, this.#halt.signal, () => undefined).catch(() => this.#halt.signal.throwIfAborted())
+    await this.#runInstaller(image, 'sequence', this.#halt.signal, () => undefined).catch(() =>
+      this.#halt.signal.throwIfAborted(),
+    )
     const actorId = randomUUID()
     this.#beginSequence('reboot')
     this.#enter('rebooting')
@@ -516,24 +520,31 @@ export class Machine implements LabNode {
 
   // --- the installer
 
-  async #runInstaller(image: string, signal: AbortSignal, say: (line: InstallerOutput) => void): Promise<void> {
+  /** `by`: who started it; a sequence has other words for it than the lifecycle service */
+  async #runInstaller(
+    image: string,
+    by: 'lifecycle' | 'sequence',
+    signal: AbortSignal,
+    say: (line: InstallerOutput) => void,
+  ): Promise<void> {
     const { log, clock, timings, faults } = this.#options
     const about = { node: this.name, image, bootId: this.#bootId }
     const disk = this.#options.disks.find(({ system }) => system)?.devPath ?? '/dev/sda'
     const progress = (message: string) => {
-      this.#kernelLine(`upgrade progress {"component": "lifecycle", "message": ${JSON.stringify(message)}}`)
+      if (by === 'lifecycle') this.#journal.installation({ what: 'progress', message: `${message}\n` })
       say({ message: `${message}\n` })
     }
     const fail = (reason: string) => {
       log.append({ type: 'install.failed', ...about, reason })
       progress(`error: ${reason}`)
-      this.#kernelLine('upgrade failed: exit_code=1')
+      if (by === 'lifecycle') this.#journal.installation({ what: 'ended', exitCode: 1 })
       say({ exitCode: 1 })
     }
     log.append({ type: 'install.started', ...about })
     this.#installing = true
     this.#emit({ type: 'state' })
-    this.#kernelLine(`starting upgrade: installer_image=${image}, disk=${disk}`)
+    if (by === 'lifecycle') this.#journal.installation({ what: 'started', image, disk })
+    else this.#journal.say(`task upgrade (1/1): performing upgrade via "${image}"`)
     try {
       const parsed = parseInstallerImage(image)
       const version = parsed?.version ?? 'unknown'
@@ -571,7 +582,8 @@ export class Machine implements LabNode {
       log.append({ type: 'install.finished', ...about })
       this.#slots = finishInstall(this.#slots, { version, schematic, extensions })
       progress(`installation of ${version} complete`)
-      this.#kernelLine('upgrade completed successfully: exit_code=0')
+      if (by === 'lifecycle') this.#journal.installation({ what: 'ended', exitCode: 0 })
+      else this.#journal.say('task upgrade (1/1): upgrade successful')
       say({ exitCode: 0 })
     } catch (error) {
       if (!signal.aborted) throw error
@@ -739,7 +751,7 @@ export class Machine implements LabNode {
   }
 
   #phase(actorId: string, phase: string, action: 'START' | 'STOP'): void {
-    this.#kernelLine(`phase ${phase}: ${action === 'START' ? 'starting' : 'done'}`)
+    this.#journal.say(`phase ${phase}: ${action === 'START' ? 'starting' : 'done'}`)
     this.#emit({ type: 'runtime', actorId, event: { kind: 'phase', phase, action } })
   }
 
@@ -754,22 +766,6 @@ export class Machine implements LabNode {
       ...(actorId === undefined ? {} : { actorId }),
       event: { kind: 'sequence', sequence, action, ...(error === undefined ? {} : { error }) },
     })
-  }
-
-  /** machined logs to its own log and to the kernel's, with the time in the form of each. */
-  #kernelLine(text: string, prefix = '[talos] '): void {
-    const at = this.#timestamp()
-    const kernel = `user: warning: [${at}]: ${prefix}${text}`
-    // Go's standard logger: 2026/11/29 01:46:24.577361
-    const line = `${at.slice(0, 10).replaceAll('-', '/')} ${at.slice(11, -1)}000 ${prefix}${text}`
-    this.#logs.machined.push(line)
-    this.#logs.dmesg.push(kernel)
-    this.#emit({ type: 'machined-log', line })
-    this.#emit({ type: 'dmesg', line: kernel })
-  }
-
-  #timestamp(): string {
-    return this.#options.clock.now().toISOString()
   }
 
   #mustBeUp(): void {

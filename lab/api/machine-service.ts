@@ -104,7 +104,10 @@ export const machineService: Readonly<Record<string, Method>> = {
       if (!logNames(call.node).includes(id)) throw new ApiError('UNKNOWN', `log "${id}" was not registered`)
       const lines = id === 'machined' ? call.node.log('machined') : serviceLog(call.node, id)
       const wanted = tail_lines < 0 ? lines : tail_lines === 0 ? [] : lines.slice(-tail_lines)
-      for (const line of wanted) yield { bytes: Buffer.from(`${line}\n`) }
+      // whole lines together: a client that asks for a full ring waits for its bytes, not for thousands of messages
+      for (let from = 0; from < wanted.length; from += linesAMessage) {
+        yield { bytes: Buffer.from(`${wanted.slice(from, from + linesAMessage).join('\n')}\n`) }
+      }
       if (follow) yield* followLines(call, id === 'machined' ? 'machined-log' : undefined)
     },
   ),
@@ -120,6 +123,8 @@ export const machineService: Readonly<Record<string, Method>> = {
     events,
   ),
 }
+
+const linesAMessage = 200
 
 type EventsRequest = { tail_events: number; tail_id: string; tail_seconds: number; with_actor_id: string }
 

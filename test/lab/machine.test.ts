@@ -110,9 +110,46 @@ test("machined's log and the kernel's tell of an installation in Talos' words", 
   await installTo(fake, image('v1.13.9'))
   const log = fake.machine.log('machined')
   const start = `[talos] starting upgrade: installer_image=${image('v1.13.9')}, disk=/dev/sdb`
-  assert.ok(log.some((line) => line.endsWith(` ${start}`)))
-  assert.match(log.at(-1) ?? '', /^2026\/\d\d\/\d\d [\d:.]+ \[talos\] upgrade completed successfully: exit_code=0$/)
+  assert.match(log[0] ?? '', /^2026\/01\/01 \d\d:\d\d:\d\d\.\d{6} \[talos\] machined logger initialized$/)
+  assert.ok(log.some((line) => line.endsWith(`000 ${start}`)))
+  assert.ok(log.at(-1)?.endsWith('000 [talos] upgrade completed successfully: exit_code=0'))
+  assert.not.ok(fake.machine.log('dmesg').some((line) => line.includes('upgrade progress')))
   assert.ok(fake.machine.log('dmesg').some((line) => line.startsWith('user: warning: [') && line.endsWith(start)))
+})
+
+test('Talos 1.14 tells of an installation in other words, and not in the kernel log', async () => {
+  const fake = await fakeMachine({ version: 'v1.14.0' })
+  await installTo(fake, image('v1.14.1'))
+  const log = fake.machine.log('machined')
+  const about = '{"component": "machined", "service": "lifecycle", '
+  const started = log.find((line) => line.includes('starting upgrade'))
+  assert.is(
+    started?.slice(24),
+    ` \x1b[34mINFO\x1b[0m starting upgrade ${about}"installer_image": "${image('v1.14.1')}", "disk": "/dev/sda"}`,
+  )
+  assert.is(started?.slice(0, 24), new Date(started?.slice(0, 24) ?? '').toISOString())
+  assert.ok(log.at(-1)?.endsWith(`\x1b[34mINFO\x1b[0m upgrade completed ${about}"exit_code": 0}`))
+  assert.not.ok(fake.machine.log('dmesg').some((line) => line.includes('upgrade')))
+})
+
+test('Calls of the API push the oldest lines of the log out, some 1,700 of them all that came before', async () => {
+  const fake = await fakeMachine()
+  await installTo(fake, image('v1.13.9'))
+  const call = {
+    method: '/machine.MachineService/Version',
+    endpoint: '127.0.0.11',
+    caller: '',
+    roles: ['os:admin'],
+    code: 'OK',
+  }
+  const begins = () => fake.machine.log('machined')[0]?.includes('machined logger initialized')
+  const tells = () => fake.machine.log('machined').some((line) => line.includes('starting upgrade'))
+  for (let calls = 0; calls < 1500; calls += 1) fake.machine.recordCall(call)
+  assert.equal([begins(), tells()], [true, true])
+  for (let calls = 0; calls < 500; calls += 1) fake.machine.recordCall(call)
+  assert.equal([begins(), tells()], [false, false])
+  const bytes = fake.machine.log('machined').join('\n').length
+  assert.ok(bytes > 15 * 65_536 && bytes <= 16 * 65_536, String(bytes))
 })
 
 test('An installation outlives its caller: the stream ends, the installer goes on to its end and says so in the log', async () => {
@@ -197,7 +234,7 @@ for (const [what, options, name, words] of [
     assert.is(exitCode, 1)
     assert.match(lines.join(''), words)
     assert.equal(fake.machine.state().slots, before)
-    assert.match(fake.machine.log('machined').at(-1) ?? '', /^2026\/.* \[talos\] upgrade failed: exit_code=1$/)
+    assert.match(fake.machine.log('machined').at(-1) ?? '', '[talos] upgrade failed: exit_code=1')
   })
 }
 
