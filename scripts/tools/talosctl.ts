@@ -24,8 +24,8 @@ const talosctl = (at: Target, mutates: boolean, ...argv: string[]): Command => (
 
 /** Every call of talosctl that the project makes. Reading ones take several nodes where talosctl does. */
 export const talosctlCommands = {
-  /** JSON, one object a node that answers; the flag is hidden, not new. A node that does not answer is a warning. */
-  version: (at: Target) => talosctl(at, false, 'version', '--json'),
+  /** Text, a block a node that answers, in any order. */
+  version: (at: Target) => talosctl(at, false, 'version'),
   /** `kind` of each node, or the one with that id: concatenated indented JSON objects. Nodes that are down break it. */
   get: (at: Target, kind: string, id?: string) =>
     talosctl(at, false, 'get', kind, ...(id === undefined ? [] : [id]), '-o', 'json'),

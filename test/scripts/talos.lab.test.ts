@@ -6,6 +6,8 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Command, createRun, type Run } from '../../scripts/run.ts'
 import { createTalos, type Talos } from '../../scripts/talos.ts'
+import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
+import type { TalosctlName } from '../../scripts/toolchain/tool-table.ts'
 import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
 import type { NodeObservation } from '../../workflows/model/observation.ts'
 import { labImage, labSchematic, startLab, type TestLab } from '../support/lab.ts'
@@ -15,6 +17,9 @@ const test = suite('Talos by talosctl, in the lab')
 let lab: TestLab
 let nodes: NodeDeclaration[]
 let talosconfig: string
+/** through each talosctl */
+let by: Record<TalosctlName, Talos>
+/** through the older of them, which is what these nodes are driven by */
 let talos: Talos
 let ran: Command[] = []
 const folder = mkdtempSync(join(tmpdir(), 'talos-test-'))
@@ -26,8 +31,11 @@ const node = (name: string): NodeDeclaration => {
   return found
 }
 const controlPlanes = () => nodes.filter(({ role }) => role === 'controlplane')
-const talosWith = (config: string) => {
-  const real = createRun({ paths: { talosctl: lab.tools.talosctl }, env: process.env })
+const clients = ['talosctl-1.13', 'talosctl-1.14'] as const satisfies readonly TalosctlName[]
+const talosWith = async (config: string, client: TalosctlName = 'talosctl-1.13') => {
+  const tool = await resolveTool(client)
+  if (!tool.found) throw new Error(tool.detail)
+  const real = createRun({ paths: { talosctl: tool.path }, env: process.env })
   const run: Run = (command, options) => {
     ran.push(command)
     return real(command, options)
@@ -48,14 +56,18 @@ const readyAgain = async (name: string) => {
 }
 
 test.before(async () => {
-  lab = await startLab({ controlPlanes: 3, workers: 1, versions: { 'k8s-3': 'v1.12.7' } })
+  lab = await startLab({ controlPlanes: 3, workers: 2, versions: { 'k8s-3': 'v1.12.7', 'worker-2': 'v1.12.7' } })
   nodes = Object.entries(lab.addresses).map(([name, address]) => ({
     name,
     address,
     role: name.startsWith('worker') ? 'worker' : 'controlplane',
   }))
   talosconfig = join(lab.clusterDir, 'talosconfig')
-  talos = talosWith(talosconfig)
+  by = {
+    'talosctl-1.13': await talosWith(talosconfig),
+    'talosctl-1.14': await talosWith(talosconfig, 'talosctl-1.14'),
+  }
+  talos = by['talosctl-1.13']
 })
 test.before.each(() => {
   ran = []
@@ -65,58 +77,61 @@ test.after(async () => {
   await lab?.down()
 })
 
-test('observes every node, of both generations, in one process a kind of resource', async () => {
-  const seen = await talos.observeNodes(nodes, time)
-  assert.equal(Object.keys(seen), ['k8s-1', 'k8s-2', 'k8s-3', 'worker-1'])
-  const { bootId, ...first } = facts(seen['k8s-1'])
-  assert.match(bootId, /^[0-9a-f-]{36}$/)
-  assert.equal(first, {
-    reachable: true,
-    version: 'v1.13.5',
-    stage: 'running',
-    ready: true,
-    unmet: [],
-    schematic: labSchematic,
-    extensions: ['iscsi-tools', 'intel-ucode'],
-    platform: 'metal',
-    secureBoot: false,
-    role: 'controlplane',
-    hostname: 'k8s-1',
-    nodename: 'k8s-1',
-    kubeletVersion: 'v1.36.1',
-    otherSlot: { state: 'quiet' },
+for (const client of clients)
+  test(`${client}: observes every node, of both generations, in one process a kind of resource`, async () => {
+    const seen = await by[client].observeNodes(nodes, time)
+    assert.equal(Object.keys(seen), ['k8s-1', 'k8s-2', 'k8s-3', 'worker-1', 'worker-2'])
+    const { bootId, ...first } = facts(seen['k8s-1'])
+    assert.match(bootId, /^[0-9a-f-]{36}$/)
+    assert.equal(first, {
+      reachable: true,
+      version: 'v1.13.5',
+      stage: 'running',
+      ready: true,
+      unmet: [],
+      schematic: labSchematic,
+      extensions: ['iscsi-tools', 'intel-ucode'],
+      platform: 'metal',
+      secureBoot: false,
+      role: 'controlplane',
+      hostname: 'k8s-1',
+      nodename: 'k8s-1',
+      kubeletVersion: 'v1.36.1',
+      otherSlot: { state: 'quiet' },
+    })
+    assert.is(facts(seen['k8s-3']).version, 'v1.12.7')
+    assert.is(facts(seen['worker-1']).role, 'worker')
+    // version, eight kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
+    assert.is(ran.length, 1 + 8 + 1 + nodes.length)
   })
-  assert.is(facts(seen['k8s-3']).version, 'v1.12.7')
-  assert.is(facts(seen['worker-1']).role, 'worker')
-  // version, eight kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
-  assert.is(ran.length, 1 + 8 + 1 + nodes.length)
-})
 
-test("lays the control planes' views of etcd side by side, in three processes", async () => {
-  const etcd = await talos.observeEtcd(controlPlanes(), time)
-  assert.equal(
-    etcd.members.map(({ node: name, started, learner, answers, errors }) => ({
-      name,
-      started,
-      learner,
-      answers,
-      errors,
-    })),
-    ['k8s-1', 'k8s-2', 'k8s-3'].map((name) => ({ name, started: true, learner: false, answers: true, errors: [] })),
-  )
-  assert.is(etcd.members.filter(({ leader }) => leader).length, 1)
-  assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms], [[], [], []])
-  assert.is(ran.length, 3)
-})
+for (const client of clients)
+  test(`${client}: lays the control planes' views of etcd side by side, in three processes`, async () => {
+    const etcd = await by[client].observeEtcd(controlPlanes(), time)
+    assert.equal(
+      etcd.members.map(({ node: name, started, learner, answers, errors }) => ({
+        name,
+        started,
+        learner,
+        answers,
+        errors,
+      })),
+      ['k8s-1', 'k8s-2', 'k8s-3'].map((name) => ({ name, started: true, learner: false, answers: true, errors: [] })),
+    )
+    assert.is(etcd.members.filter(({ leader }) => leader).length, 1)
+    assert.equal([etcd.undeclared, etcd.disagreements, etcd.alarms], [[], [], []])
+    assert.is(ran.length, 3)
+  })
 
-test('glances at a node through itself', async () => {
-  const glance = await talos.glance(node('worker-1'), time)
-  assert.ok(glance.ok)
-  const { bootId, ...rest } = glance.value
-  assert.match(bootId, /^[0-9a-f-]{36}$/)
-  assert.equal(rest, { version: 'v1.13.5', stage: 'running', ready: true, unmet: [] })
-  for (const { argv } of ran) assert.is(argv[argv.indexOf('-e') + 1], node('worker-1').address)
-})
+for (const client of clients)
+  test(`${client}: glances at a node through itself`, async () => {
+    const glance = await by[client].glance(node('worker-1'), time)
+    assert.ok(glance.ok)
+    const { bootId, ...rest } = glance.value
+    assert.match(bootId, /^[0-9a-f-]{36}$/)
+    assert.equal(rest, { version: 'v1.13.5', stage: 'running', ready: true, unmet: [] })
+    for (const { argv } of ran) assert.is(argv[argv.indexOf('-e') + 1], node('worker-1').address)
+  })
 
 for (const [fault, reason] of [
   ['wrong-ca', 'wrong-ca'],
@@ -125,13 +140,21 @@ for (const [fault, reason] of [
   test(`${fault} on one node is told of that node, and the others are read`, async () => {
     await lab.fault({ name: fault, node: 'k8s-2' })
     try {
-      const seen = await talos.observeNodes(nodes, time)
-      assert.equal(
-        nodes.map(({ name }) => reasonOf(seen[name])),
-        ['reachable', reason, 'reachable', 'reachable'],
-      )
-      const glance = await talos.glance(node('k8s-2'), time)
-      assert.is(glance.ok ? 'ok' : glance.failure.reason, reason)
+      for (const client of clients) {
+        const seen = await by[client].observeNodes(nodes, time)
+        const others = nodes.map(({ name }) => (name === 'k8s-2' ? reason : 'reachable'))
+        assert.equal(
+          nodes.map(({ name }) => reasonOf(seen[name])),
+          others,
+        )
+        const stages = await by[client].stages(nodes, time)
+        assert.equal(
+          nodes.map(({ name }) => (stages[name]?.ok ? 'reachable' : stages[name]?.failure.reason)),
+          others,
+        )
+        const glance = await by[client].glance(node('k8s-2'), time)
+        assert.is(glance.ok ? 'ok' : glance.failure.reason, reason)
+      }
     } finally {
       await lab.cure()
     }
@@ -139,89 +162,98 @@ for (const [fault, reason] of [
 
 const silence = { timeoutMs: 20_000 }
 
-test('a silent first endpoint keeps nobody else from being read', async () => {
-  await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 100_000 } as never)
-  try {
-    const seen = await talos.observeNodes(nodes, silence)
-    assert.equal(
-      nodes.map(({ name }) => reasonOf(seen[name])),
-      ['node-unreachable', 'reachable', 'reachable', 'reachable'],
-    )
-    const etcd = await talos.observeEtcd(controlPlanes(), silence)
-    assert.equal(
-      etcd.members.map(({ answers, failure }) => (answers ? 'answers' : failure?.reason)),
-      ['node-unreachable', 'answers', 'answers'],
-    )
-    assert.ok(etcd.members[0]?.id, 'the others know its member')
-  } finally {
+for (const client of clients)
+  test(`${client}: a silent first endpoint keeps nobody else from being read`, async () => {
+    await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 100_000 } as never)
+    try {
+      const seen = await by[client].observeNodes(nodes, silence)
+      assert.equal(
+        nodes.map(({ name }) => reasonOf(seen[name])),
+        ['node-unreachable', 'reachable', 'reachable', 'reachable', 'reachable'],
+      )
+      const etcd = await by[client].observeEtcd(controlPlanes(), silence)
+      assert.equal(
+        etcd.members.map(({ answers, failure }) => (answers ? 'answers' : failure?.reason)),
+        ['node-unreachable', 'answers', 'answers'],
+      )
+      assert.ok(etcd.members[0]?.id, 'the others know its member')
+    } finally {
+      await lab.cure()
+    }
+  })
+
+for (const client of clients)
+  test(`${client}: a dead etcd member, an alarm and a learner are seen for what they are`, async () => {
+    const etcd = () => by[client].observeEtcd(controlPlanes(), time)
+    await lab.fault({ name: 'etcd-member-down', node: 'k8s-2' })
+    const dead = await etcd()
+    assert.is(dead.members[1]?.answers, false)
+    assert.is(dead.members[1]?.failure?.reason, 'etcd-member-unhealthy')
+    assert.ok(dead.members[1]?.id)
     await lab.cure()
-  }
-})
+    await lab.logged(({ type }) => type === 'etcd.started')
 
-test('a dead etcd member, an alarm and a learner are seen for what they are', async () => {
-  const etcd = () => talos.observeEtcd(controlPlanes(), time)
-  await lab.fault({ name: 'etcd-member-down', node: 'k8s-2' })
-  const dead = await etcd()
-  assert.is(dead.members[1]?.answers, false)
-  assert.is(dead.members[1]?.failure?.reason, 'etcd-member-unhealthy')
-  assert.ok(dead.members[1]?.id)
-  await lab.cure()
-  await lab.logged(({ type }) => type === 'etcd.started')
+    await lab.fault({ name: 'etcd-learner', node: 'k8s-1' })
+    const learning = await etcd()
+    assert.equal(
+      learning.undeclared.map(({ hostname, learner }) => ({ hostname, learner })),
+      [{ hostname: '', learner: true }],
+    )
+    await lab.cure()
 
-  await lab.fault({ name: 'etcd-learner', node: 'k8s-1' })
-  const learning = await etcd()
-  assert.equal(
-    learning.undeclared.map(({ hostname, learner }) => ({ hostname, learner })),
-    [{ hostname: '', learner: true }],
-  )
-  await lab.cure()
+    await lab.fault({ name: 'etcd-alarm-nospace', node: 'k8s-3' })
+    assert.equal((await etcd()).alarms, [{ node: 'k8s-3', kind: 'NOSPACE' }])
+    await lab.cure()
 
-  await lab.fault({ name: 'etcd-alarm-nospace', node: 'k8s-3' })
-  assert.equal((await etcd()).alarms, [{ node: 'k8s-3', kind: 'NOSPACE' }])
-  await lab.cure()
+    await lab.fault({ name: 'etcd-alarms-unreadable', node: 'k8s-2' })
+    const unread = (await etcd()).unread.map(({ node, what, failure }) => [node, what, failure.detail])
+    assert.equal(unread, [['k8s-2', 'alarms', 'failed to list etcd alarms: context deadline exceeded']])
+    await lab.cure()
+  })
 
-  await lab.fault({ name: 'etcd-alarms-unreadable', node: 'k8s-2' })
-  const unread = (await etcd()).unread.map(({ node, what, failure }) => [node, what, failure.detail])
-  assert.equal(unread, [['k8s-2', 'alarms', 'failed to list etcd alarms: context deadline exceeded']])
-  await lab.cure()
-})
+for (const client of clients)
+  test(`${client}: a snapshot is verified, private, and leaves nothing behind when it fails`, async () => {
+    const path = join(folder, 'etcd.db')
+    const taken = await by[client].snapshot(node('k8s-1'), path, time)
+    assert.ok(taken.ok, JSON.stringify(taken))
+    assert.match(taken.value.info, /^hash [0-9a-f]{8}, revision \d+, /)
+    assert.is(statSync(path).mode & 0o777, 0o600)
+    const failed = await by[client].snapshot(node('worker-1'), join(folder, 'none.db'), time)
+    assert.is(failed.ok ? 'ok' : failed.failure.reason, 'snapshot-failed')
+    assert.not.ok(existsSync(join(folder, 'none.db')) || existsSync(join(folder, 'none.db.part')))
+  })
 
-test('a snapshot is verified, private, and leaves nothing behind when it fails', async () => {
-  const path = join(folder, 'etcd.db')
-  const taken = await talos.snapshot(node('k8s-1'), path, time)
-  assert.ok(taken.ok, JSON.stringify(taken))
-  assert.match(taken.value.info, /^hash [0-9a-f]{8}, revision \d+, /)
-  assert.is(statSync(path).mode & 0o777, 0o600)
-  const failed = await talos.snapshot(node('worker-1'), join(folder, 'none.db'), time)
-  assert.is(failed.ok ? 'ok' : failed.failure.reason, 'snapshot-failed')
-  assert.not.ok(existsSync(join(folder, 'none.db')) || existsSync(join(folder, 'none.db.part')))
-})
-
-test('hands over leadership', async () => {
-  const leader = (await talos.observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node ?? ''
-  const handed = await talos.forfeitLeadership(node(leader), time)
-  assert.ok(handed.ok, JSON.stringify(handed))
-  const now = (await talos.observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node
-  assert.is.not(now, leader)
-})
+for (const client of clients)
+  test(`${client}: hands over leadership`, async () => {
+    const leader =
+      (await by[client].observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node ?? ''
+    const handed = await by[client].forfeitLeadership(node(leader), time)
+    assert.ok(handed.ok, JSON.stringify(handed))
+    const now = (await by[client].observeEtcd(controlPlanes(), time)).members.find((member) => member.leader)?.node
+    assert.is.not(now, leader)
+  })
 
 for (const name of ['k8s-1', 'k8s-3'])
   test(`pulls onto ${name}, and says why when it can not`, async () => {
-    assert.equal(await talos.pull(node(name), labImage('v1.13.9'), time), { ok: true, value: undefined })
-    await lab.fault({ name: 'image-pull-fails', node: name })
-    const failed = await talos.pull(node(name), labImage('v1.13.8'), time)
-    assert.is(failed.ok ? 'ok' : failed.failure.reason, 'image-pull-failed')
-    await lab.cure()
-    await lab.fault({ name: 'image-pull-hangs', node: name })
-    const hung = await talos.pull(node(name), labImage('v1.13.7'), { timeoutMs: 3000 })
-    assert.is(hung.ok ? 'ok' : hung.failure.reason, 'image-pull-timed-out')
-    await lab.cure()
+    for (const client of clients) {
+      assert.equal(await by[client].pull(node(name), labImage('v1.13.9'), time), { ok: true, value: undefined })
+      await lab.fault({ name: 'image-pull-fails', node: name })
+      const failed = await by[client].pull(node(name), labImage('v1.13.8'), time)
+      assert.is(failed.ok ? 'ok' : failed.failure.reason, 'image-pull-failed')
+      await lab.cure()
+      await lab.fault({ name: 'image-pull-hangs', node: name })
+      const hung = await by[client].pull(node(name), labImage('v1.13.7'), { timeoutMs: 2000 })
+      assert.is(hung.ok ? 'ok' : hung.failure.reason, 'image-pull-timed-out')
+      await lab.cure()
+    }
   })
 
 test('an installation that fails is told, and seen in the log', async () => {
   await lab.fault({ name: 'install-fails', node: 'worker-1' })
-  const failed = await talos.install(node('worker-1'), labImage('v1.13.9'), time)
-  assert.is(failed.ok ? 'ok' : failed.failure.reason, 'install-failed')
+  for (const client of clients) {
+    const failed = await by[client].install(node('worker-1'), labImage('v1.13.9'), time)
+    assert.is(failed.ok ? 'ok' : failed.failure.reason, 'install-failed')
+  }
   await lab.cure()
   const seen = facts((await talos.observeNodes([node('worker-1')], time))['worker-1'])
   assert.equal(seen.otherSlot, { state: 'install-failed', image: labImage('v1.13.9'), exitCode: 1 })
@@ -232,7 +264,7 @@ test('installs without a reboot through another endpoint, whatever happens to th
   const processFile = join(folder, 'install.pid')
   const installing = talos.install(node('k8s-2'), labImage('v1.13.9'), { ...time, signal: abort.signal, processFile })
   await lab.logged((e) => e.type === 'install.started' && e.node === 'k8s-2')
-  assert.match(readFileSync(processFile, 'utf8'), /^\d+\n$/)
+  assert.match(readFileSync(processFile, 'utf8'), /^\d+\b/)
   const during = facts((await talos.observeNodes([node('k8s-2')], time))['k8s-2'])
   assert.ok(['installing', 'installed'].includes(during.otherSlot.state), during.otherSlot.state)
   abort.abort()
@@ -292,19 +324,40 @@ test('reboots, follows the stage from the node itself, and sees the new boot', a
   assert.equal(facts(seen['k8s-2']).otherSlot, { state: 'quiet' })
 })
 
-test('a reboot whose request is lost is no success', async () => {
-  await lab.fault({ name: 'reboot-request-lost', node: 'k8s-2' })
-  const lost = await talos.reboot(node('k8s-2'), time)
-  assert.is(lost.ok ? 'ok' : lost.failure.reason, 'reboot-failed')
-  await lab.cure()
+for (const client of clients)
+  test(`${client}: a reboot whose request is lost is no success`, async () => {
+    await lab.fault({ name: 'reboot-request-lost', node: 'k8s-2' })
+    const lost = await by[client].reboot(node('k8s-2'), time)
+    assert.is(lost.ok ? 'ok' : lost.failure.reason, 'reboot-failed')
+    await lab.cure()
+  })
+
+test('talosctl-1.14: installs and reboots a node of Talos 1.13', async () => {
+  const newer = by['talosctl-1.14']
+  const worker = node('worker-1')
+  assert.equal(await newer.install(worker, labImage('v1.13.9'), time), { ok: true, value: undefined })
+  assert.is(facts((await newer.observeNodes([worker], time))['worker-1']).otherSlot.state, 'installed')
+  const stages: string[] = []
+  const watching = newer.watchStage(worker, ({ stage }) => stages.push(stage), time)
+  while (stages.length === 0) await new Promise(setImmediate)
+  assert.equal(await newer.reboot(worker, time), { ok: true, value: undefined })
+  await watching
+  assert.ok(stages.includes('rebooting'), stages.join())
+  await readyAgain('worker-1')
+  assert.is(facts((await newer.observeNodes([worker], time))['worker-1']).version, 'v1.13.9')
 })
 
-test('upgrades a node below 1.13 the old way, and returns before it reboots', async () => {
-  const upgraded = await talos.upgradeLegacy(node('k8s-3'), labImage('v1.13.9'), { ...time, force: false })
-  assert.equal(upgraded, { ok: true, value: undefined })
-  await readyAgain('k8s-3')
-  assert.is(facts((await talos.observeNodes([node('k8s-3')], time))['k8s-3']).version, 'v1.13.9')
-})
+for (const [client, name] of [
+  ['talosctl-1.13', 'k8s-3'],
+  ['talosctl-1.14', 'worker-2'],
+] as const)
+  test(`${client}: upgrades a node below 1.13 the old way, and returns before it reboots`, async () => {
+    const upgraded = await by[client].upgradeLegacy(node(name), labImage('v1.13.9'), { ...time, force: false })
+    assert.equal(upgraded, { ok: true, value: undefined })
+    await readyAgain(name)
+    assert.is(facts((await by[client].observeNodes([node(name)], time))[name]).version, 'v1.13.9')
+  })
+
 test('a talosconfig that is missing or none is told of every node, and is not created', async () => {
   const missing = join(folder, 'no-talosconfig')
   const none = join(folder, 'bad-talosconfig')
@@ -313,7 +366,7 @@ test('a talosconfig that is missing or none is told of every node, and is not cr
     [missing, 'talosconfig-missing'],
     [none, 'talosconfig-invalid'],
   ] as const) {
-    const seen = await talosWith(path).observeNodes(nodes, time)
+    const seen = await (await talosWith(path)).observeNodes(nodes, time)
     assert.equal(
       nodes.map(({ name }) => reasonOf(seen[name])),
       nodes.map(() => reason),

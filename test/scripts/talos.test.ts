@@ -19,7 +19,7 @@ function rebootingAfter(calls: number): Run {
         ? AFTER
         : BEFORE
       : argv.includes('version')
-        ? JSON.stringify({ version: { tag: isBack ? 'v1.13.9' : 'v1.13.5' }, metadata: { hostname: node.address } })
+        ? `Server:\n\tNODE:        ${node.address}\n\tTag:         ${isBack ? 'v1.13.9' : 'v1.13.5'}`
         : JSON.stringify(
             {
               metadata: { type: 'MachineStatuses.runtime.talos.dev', id: 'machine' },

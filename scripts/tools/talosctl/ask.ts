@@ -92,7 +92,7 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       for (const endpoint of through) {
         answer = await read(nodes, endpoint, build, () => share(giveUpAt, 1), options)
         // Silence may be that of a node behind the endpoint: another one would not help.
-        if (!(neverArrived(answer) && nodeErrors(answer.stderr).size === 0)) break
+        if (!(neverArrived(answer) && isOfEndpoint(answer, nodes))) break
       }
       return answer
     },
@@ -106,6 +106,12 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       return answer
     },
   }
+}
+
+/** talosctl 1.14 says of each node what is wrong with the endpoint. */
+function isOfEndpoint({ stderr }: Answer, nodes: readonly string[]): boolean {
+  const errors = nodeErrors(stderr)
+  return errors.size === 0 || (errors.size === nodes.length && new Set(errors.values()).size === 1)
 }
 
 const share = (deadlineAt: number, of: number): number => (deadlineAt - performance.now()) / of

@@ -1,4 +1,9 @@
-/** The tables of `talosctl etcd`: there is no other output. Columns are found by the header, since cells may be empty. */
+/**
+ * The tables of `talosctl etcd`: there is no other output. Cells are told apart by what they hold, not by where they
+ * begin: talosctl 1.14 pads anew after every 500 ms of silence, so that rows which come late do not stand below the
+ * header's titles. Nothing that was printed is skipped: a line of another shape makes an answer that can not be read.
+ */
+import { type Failure, failure } from '../../../workflows/model/failure.ts'
 
 /** A row of `etcd members`: what one node's member believes. */
 export type MemberRow = {
@@ -23,64 +28,100 @@ export type StatusRow = {
 
 export type AlarmRow = { id: string; kind: string }
 
-/** Node address → its member list. `only` names the node where the table has no NODE column. */
-export function readMembers(stdout: string, only?: string): Map<string, MemberRow[]> {
-  return byNode(stdout, only, (cell) => ({
-    id: cell('ID'),
-    hostname: cell('HOSTNAME'),
-    peerUrls: list(cell('PEER URLS')),
-    learner: cell('LEARNER') === 'true',
-  }))
+/** Node → what it said, or why that can not be read. Nodes that said nothing are absent. */
+export type Told<T> = Map<string, { ok: true; value: T } | { ok: false; failure: Failure }>
+
+/** The member list of each node that was asked. */
+export function readMembers(asked: readonly string[], stdout: string): Told<MemberRow[]> {
+  return readTable(asked, stdout, MEMBERS, ([id = '', ...cells]) => {
+    const learner = cells.pop()
+    const hostname = cells[0]?.includes('://') ? '' : (cells.shift() ?? '')
+    // a member that never started has no host name and no client URLs
+    const [peers, clients = ''] = cells
+    if (!peers?.includes('://') || !(clients === '' || clients.includes('://')) || cells.length > 2) return undefined
+    if (!isId(id) || !isBoolean(learner)) return undefined
+    return { id, hostname, peerUrls: list(peers), learner: learner === 'true' }
+  })
 }
 
-/** Node address → what its member says. Rows whose numbers are none are left out. */
-export function readStatus(stdout: string, only?: string): Map<string, StatusRow> {
-  const rows = byNode(stdout, only, (cell) => ({
-    id: cell('MEMBER'),
-    dbSize: cell('DB SIZE'),
-    leader: cell('LEADER'),
-    raftIndex: number(cell('RAFT INDEX')),
-    raftTerm: number(cell('RAFT TERM')),
-    appliedIndex: number(cell('RAFT APPLIED INDEX')),
-    learner: cell('LEARNER') === 'true',
-    errors: list(cell('ERRORS')),
-  }))
+/** What the member of each node that was asked says about itself. */
+export function readStatus(asked: readonly string[], stdout: string): Told<StatusRow> {
+  const rows = readTable(asked, stdout, STATUS, (cells): StatusRow | undefined => {
+    const [id = '', dbSize = '', , leader = '', raftIndex, raftTerm, appliedIndex, learner, ...rest] = cells
+    const numbers = [raftIndex, raftTerm, appliedIndex].map((cell) => (/^\d+$/.test(cell ?? '') ? Number(cell) : NaN))
+    if (!isId(id) || !isId(leader) || !numbers.every(Number.isFinite) || !isBoolean(learner)) return undefined
+    const [index = 0, term = 0, applied = 0] = numbers
+    // versions of protocol and storage, which an old member does not tell, and then errors, which may be none
+    while (rest.length > 0 && /^\d+\.\d+(\.\d+)?$/.test(rest[0] ?? '')) rest.shift()
+    return {
+      id,
+      dbSize,
+      leader,
+      raftIndex: index,
+      raftTerm: term,
+      appliedIndex: applied,
+      learner: learner === 'true',
+      errors: list(rest.join(' ')),
+    }
+  })
   return new Map(
-    [...rows].flatMap(([node, [row]]) =>
-      row && [row.raftIndex, row.raftTerm, row.appliedIndex].every(Number.isFinite) ? [[node, row]] : [],
-    ),
+    [...rows].map(([node, told]): [string, { ok: true; value: StatusRow } | { ok: false; failure: Failure }] => {
+      if (!told.ok) return [node, told]
+      const [row, second] = told.value
+      return [node, row && !second ? { ok: true, value: row } : unreadable('it says twice how its member is')]
+    }),
   )
 }
 
-/** Node address → the alarms that its member knows of, its own and those of others. */
-export function readAlarms(stdout: string, only?: string): Map<string, AlarmRow[]> {
-  return byNode(stdout, only, (cell) => ({ id: cell('MEMBER'), kind: cell('ALARM') }))
+/** The alarms that the member of each node that was asked knows of, its own and those of others. */
+export function readAlarms(asked: readonly string[], stdout: string): Told<AlarmRow[]> {
+  return readTable(asked, stdout, ALARMS, ([id = '', kind = '', ...rest]) =>
+    isId(id) && /^[A-Z]+$/.test(kind) && rest.length === 0 ? { id, kind } : undefined,
+  )
 }
 
-/** Go's tabwriter pads every column to the same width, header included, so a column begins where its title does. */
-function byNode<T>(
+const MEMBERS = ['ID', 'HOSTNAME', 'PEER URLS', 'CLIENT URLS', 'LEARNER'].join()
+const STATUS = [
+  ...['MEMBER', 'DB SIZE', 'IN USE', 'LEADER', 'RAFT INDEX', 'RAFT TERM', 'RAFT APPLIED INDEX', 'LEARNER'],
+  ...['PROTOCOL', 'STORAGE', 'ERRORS'],
+].join()
+const ALARMS = ['MEMBER', 'ALARM'].join()
+
+/** Rows by node. What can not be said to be a row of one node could be of any: then nothing of the table is believed. */
+function readTable<T>(
+  asked: readonly string[],
   stdout: string,
-  only: string | undefined,
-  read: (cell: (title: string) => string) => T,
-): Map<string, T[]> {
-  const rows = new Map<string, T[]>()
-  let columns: { title: string; start: number }[] = []
+  titles: string,
+  read: (cells: string[]) => T | undefined,
+): Told<T[]> {
+  const told: Told<T[]> = new Map()
+  let known = false
+  let named = true
   for (const line of stdout.split('\n').filter((l) => l.trim() !== '')) {
-    if (/^(NODE|ID|MEMBER)\s{3,}[A-Z]/.test(line)) {
-      columns = [...line.matchAll(/\S+(?: \S+)*/g)].map((match) => ({ title: match[0], start: match.index }))
+    // Go's tabwriter leaves three spaces at least, and no cell has more than one in a row
+    const cells = line.trim().split(/ {3,}/)
+    if ([titles, `NODE,${titles}`].includes(cells.join())) {
+      known = true
+      // talosctl 1.13 leaves the column out where a node is asked without a name
+      named = cells[0] === 'NODE'
       continue
     }
-    const cell = (title: string): string => {
-      const at = columns.findIndex((column) => column.title === title)
-      return at === -1 ? '' : line.slice(columns[at]?.start, columns[at + 1]?.start).trim()
-    }
-    const node = cell('NODE') || only
-    if (node === undefined || !/^[0-9a-f]{16}$/.test(cell('ID') || cell('MEMBER'))) continue
-    rows.set(node, [...(rows.get(node) ?? []), read(cell)])
+    const address = named ? cells.shift() : undefined
+    const node = asked.length === 1 ? asked[0] : asked.find((one) => one === address)
+    const row = known ? read(cells) : undefined
+    if (node === undefined) return new Map(asked.map((one) => [one, unreadable(`etcd's table says "${line.trim()}"`)]))
+    const before = told.get(node)
+    if (row === undefined) told.set(node, unreadable(`etcd's table says "${line.trim()}"`))
+    else if (before?.ok) before.value.push(row)
+    else if (!before) told.set(node, { ok: true, value: [row] })
   }
-  return rows
+  return told
 }
 
-const list = (cell: string): string[] => cell.split(/,\s*/).filter((part) => part !== '')
+const unreadable = (detail: string) => ({ ok: false as const, failure: failure('garbage-answer', { detail }) })
 
-const number = (cell: string): number => (/^\d+$/.test(cell) ? Number(cell) : Number.NaN)
+const isId = (cell: string): boolean => /^[0-9a-f]{16}$/.test(cell)
+
+const isBoolean = (cell: string | undefined): boolean => cell === 'true' || cell === 'false'
+
+const list = (cell: string): string[] => cell.split(/,\s*/).filter((part) => part !== '')

@@ -70,10 +70,15 @@ export function failureOf(result: CommandResult, otherwise?: { failed: FailureRe
   return failure(otherwise?.failed ?? 'command-failed', { detail: said || `talosctl ended with ${result.exitCode}` })
 }
 
-/** The call never reached the API that it was for, so nothing happened and another endpoint may be asked. */
+/**
+ * The call never reached the API that it was for, so nothing happened and another endpoint may be asked. From 1.14 on
+ * talosctl asks a node for its version before it does anything, and then does nothing where that is not told.
+ */
 export const neverArrived = (result: CommandResult): boolean =>
   result.exitCode !== 0 &&
-  /transport: (Error while dialing(?!: dial tcp \S+:2379:)|authentication handshake failed)/.test(result.stderr)
+  /transport: (Error while dialing(?!: dial tcp \S+:2379:)|authentication handshake failed)|error getting server version: rpc error: code = Unavailable/.test(
+    result.stderr,
+  )
 
 /** The one sentence in what talosctl printed: no warnings, no usage, no wrapping of gRPC, at most 300 characters. */
 function gist(stderr: string): string {
@@ -85,7 +90,10 @@ function gist(stderr: string): string {
   const text = (lines?.at(-1) ?? '')
     .replace(/rpc error: code = (\w+) desc = /g, '')
     .replace(/^ERROR: /, '')
-    .replace(/^(error from node )?[0-9a-f.:]+: /, '')
+    .replace(
+      /^(error ([\w ]+ )?((from|on) node|during upgrade: node) )?[0-9a-f.:]+: (error getting server version: )?/,
+      '',
+    )
     .replace(/^.*connection error: desc = "transport: (Error while dialing: )?(.*)"$/, '$2')
   return text.length > 300 ? `${text.slice(0, 299)}…` : text
 }

@@ -3,10 +3,19 @@ import { type Failure, failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
 import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
-import { type AlarmRow, type MemberRow, readAlarms, readMembers, readStatus, type StatusRow } from './etcd-tables.ts'
+import {
+  type AlarmRow,
+  type MemberRow,
+  readAlarms,
+  readMembers,
+  readStatus,
+  type StatusRow,
+  type Told,
+} from './etcd-tables.ts'
 import { failureOf } from './failure-of.ts'
 import { nodeErrors } from './node-errors.ts'
 import { hostOf } from './talosconfig.ts'
+import { toldAll } from './told-all.ts'
 
 /** What one control plane says; what is absent could not be read, and `failures` says why. */
 type View = {
@@ -141,26 +150,26 @@ function disagreements(
   })
 }
 
-type Read<T> = { ok: true; value: T } | { ok: false; failure: Failure }
-
 /** One call for all, then each that is missing alone. `none` is what an answer without rows means, where it means any. */
 async function ofEach<T>(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
   build: (at: Target) => ReturnType<typeof talosctlCommands.etcdStatus>,
-  read: (stdout: string, only?: string) => Map<string, T>,
+  read: (asked: readonly string[], stdout: string) => Told<T>,
   options: AskOptions,
   none?: () => T,
-): Promise<Map<NodeName, Read<T>>> {
-  const found = new Map<NodeName, Read<T>>()
+): Promise<Told<T>> {
+  const found: Told<T> = new Map()
   const take = (asked: readonly NodeDeclaration[], answer: Answer) => {
-    const whole = answer.exitCode === 0 && !answer.timedOut && !answer.aborted
-    const rows = read(answer.stdout, asked.length === 1 ? asked[0]?.address : undefined)
+    if (!toldAll(answer)) return
+    const addresses = asked.map(({ address }) => address)
+    const told = read(addresses, answer.stdout)
     const errors = nodeErrors(answer.stderr)
     for (const { name, address } of asked) {
-      const row = rows.get(address)
-      if (row !== undefined && whole) found.set(name, { ok: true, value: row })
-      else if (none && whole && !errors.has(address)) found.set(name, { ok: true, value: none() })
+      if (errors.has(address)) continue
+      const own = told.get(address) ?? (none && { ok: true, value: none() })
+      // what can not be read in a table of many may be in one of its own
+      if (own?.ok || (own && asked.length === 1)) found.set(name, own)
     }
   }
   if (nodes.length > 1) {

@@ -6,6 +6,7 @@ import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
 import { linesByNode } from './lines-by-node.ts'
+import { nodeErrors } from './node-errors.ts'
 import { readOtherSlot } from './other-slot.ts'
 import { type Resource, readResources } from './resources.ts'
 import {
@@ -176,7 +177,13 @@ export async function getOfEach(
   }
   if (nodes.length > 1) {
     const addresses = nodes.map(({ address }) => address)
-    take(await ask.many(addresses, build, [via], options), addresses)
+    const answer = await ask.many(addresses, build, [via], options)
+    take(answer, addresses)
+    // talosctl 1.14 gets nothing of anybody where a single node does not tell its version
+    const failing = nodeErrors(answer.stderr)
+    const others = addresses.filter((address) => !failing.has(address))
+    if (found.size === 0 && failing.size > 0 && others.length > 1)
+      take(await ask.many(others, build, [via], options), others)
   }
   await Promise.all(
     nodes.map(async ({ address }) => {

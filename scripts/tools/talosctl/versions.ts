@@ -1,5 +1,4 @@
 import semver from 'semver'
-import * as v from 'valibot'
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
 import type { CommandResult } from '../../run.ts'
 import { failureOf } from './failure-of.ts'
@@ -8,40 +7,28 @@ import { nodeErrors } from './node-errors.ts'
 /** Address → version, or why there is none. Nodes about which nothing was said are absent. */
 export type Versions = Map<string, { ok: true; value: string } | { ok: false; failure: Failure }>
 
-const Answer = v.object({
-  metadata: v.optional(v.object({ hostname: v.optional(v.string(), '') })),
-  version: v.object({ tag: v.string() }),
-})
-
 /**
- * Reads `talosctl version --json` of the nodes that were asked. Up to 1.13 nodes that fail are a warning next to exit 0
- * as long as one answers (machinery/client/reply.go). A version that is none is a garbage answer: it would break `get`.
+ * Reads `talosctl version` of the nodes that were asked. The text, because talosctl 1.14 names no node in its JSON. Nodes
+ * that fail are a warning next to exit 0 up to 1.13, as long as one answers, and from 1.14 on a line next to exit 1. A
+ * version that is none is a garbage answer: it would break `get`.
  */
 export function readVersions(asked: readonly string[], result: CommandResult): Versions {
   const versions: Versions = new Map()
-  for (const line of result.stdout.split('\n').filter((l) => l.trim() !== '')) {
-    const answer = v.safeParse(Answer, parseJson(line))
-    const hostname = (answer.success && answer.output.metadata?.hostname) || (asked.length === 1 ? asked[0] : undefined)
-    if (hostname === undefined) continue
-    const tag = answer.success ? answer.output.version.tag : undefined
+  const only = asked.length === 1 ? asked[0] : undefined
+  const [, server = ''] = result.stdout.split(/^Server:$/m)
+  for (const block of server.split(/^\s*(?=NODE:)/m)) {
+    const node = only ?? /^NODE:\s+(\S+)/.exec(block)?.[1]
+    if (node === undefined || block.trim() === '') continue
+    const tag = /^\s*Tag:[^\S\n]*(.*)$/m.exec(block)?.[1]
     versions.set(
-      hostname,
+      node,
       tag?.startsWith('v') && semver.valid(tag)
         ? { ok: true, value: tag }
-        : { ok: false, failure: failure('garbage-answer', { detail: `says that its version is "${tag ?? line}"` }) },
+        : { ok: false, failure: failure('garbage-answer', { detail: `says that its version is "${tag ?? ''}"` }) },
     )
   }
   for (const [address, text] of nodeErrors(result.stderr))
     versions.set(address, { ok: false, failure: failureOf({ ...result, stderr: text }) })
-  const only = asked.length === 1 ? asked[0] : undefined
   if (only !== undefined && !versions.has(only)) versions.set(only, { ok: false, failure: failureOf(result) })
   return versions
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -12,7 +12,7 @@ const line = 'talosctl --talosconfig talosconfig -e 10.0.0.12 -n 10.0.0.11'
 const c = talosctlCommands
 
 const rows: [what: string, command: Command, is: string, mutates?: true][] = [
-  ['asks many nodes for their version', c.version(all), `${line},10.0.0.12,fd00::13 version --json`],
+  ['asks many nodes for their version', c.version(all), `${line},10.0.0.12,fd00::13 version`],
   ['gets every resource of a kind', c.get(at, 'extensions'), `${line} get extensions -o json`],
   ['gets one resource', c.get(at, 'machinestatus', 'machine'), `${line} get machinestatus machine -o json`],
   ['watches the stage', c.watchStage(at), `${line} get machinestatus machine --watch -o json`],

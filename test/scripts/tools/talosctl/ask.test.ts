@@ -78,6 +78,14 @@ test('a call about many goes on when the endpoint is down, not when nodes are', 
   assert.equal(asked, [a, b])
 })
 
+test('a call about many goes on when talosctl 1.14 blames each node for an endpoint that is down', async () => {
+  const blaming = (dialled: (node: string) => string) =>
+    failing([a, b, c].map((node) => `error getting version from node ${node}: ${refused(dialled(node))}\n`).join(''))
+  const { ask, asked } = fake({ [a]: blaming(() => a), [b]: blaming((node) => node) })
+  assert.is((await ask.many([a, b, c], version, [a, b, c], soon())).endpoint, b)
+  assert.equal(asked, [a, b])
+})
+
 test('a call about many is given up after a third of the time', async () => {
   const { ask, asked, given } = fake({ [a]: late })
   await ask.many([a, b, c], version, [a, b, c], soon())
@@ -89,6 +97,8 @@ test('a change is sent again only where it never arrived', async () => {
   for (const [answer, endpoints] of [
     [failing(refused(a)), [a, c]],
     [broken, [a]],
+    // talosctl 1.14 reboots nobody whose version it does not know
+    [failing(`${b}: error getting server version: ${broken.stderr}`), [a, c]],
     [late, [a]],
     [failing('rpc error: code = PermissionDenied desc = not authorized'), [a]],
   ] as const) {

@@ -16,6 +16,7 @@ const said = (stderr: string, more: Partial<CommandResult> = {}): CommandResult 
 })
 const unavailable = 'rpc error: code = Unavailable desc = connection error: desc = "transport: '
 const pulling = { failed: 'image-pull-failed', late: 'image-pull-timed-out' } as const
+const installing = { failed: 'install-failed', late: 'install-timed-out' } as const
 const rebooting = { failed: 'reboot-failed', late: 'reboot-failed' } as const
 
 // What talosctl 1.13.9 printed, against the lab where it takes a node to say it.
@@ -130,6 +131,59 @@ const rows: [what: string, stderr: string, reason: Failure['reason'], detail: Re
     'unknown command "nosuch" for "talosctl"\n\nUsage:\n  talosctl [command]\n\nAvailable Commands:\n  x\n',
     'command-failed',
     /^unknown command "nosuch" for "talosctl"$/,
+  ],
+  // and what talosctl 1.14.1 printed
+  [
+    '1.14: a node that does not tell its version',
+    `127.110.159.77: error getting server version: ${unavailable}Error while dialing: dial tcp 127.110.159.77:50000: connect: connection refused"\n`,
+    'node-unreachable',
+    /^dial tcp 127\.110\.159\.77:50000: connect: connection refused$/,
+  ],
+  [
+    '1.14: a version that is none',
+    'WARNING: 127.110.159.101: server version 1.13.5 is older than client version 1.14.1\n127.110.159.12: error parsing server version: Invalid character(s) found in major number "0garbage"\n',
+    'garbage-answer',
+    /^error parsing server version: Invalid character/,
+  ],
+  [
+    '1.14: an image that is not there, on a node below 1.13',
+    'error pulling image on node 127.110.159.13: rpc error: code = NotFound desc = error pulling image: failed to resolve reference "factory.talos.dev/metal-installer/abc:v1.13.8": not found\n',
+    'image-pull-failed',
+    /^error pulling image: failed to resolve reference/,
+    pulling,
+  ],
+  [
+    '1.14: an installer that fails',
+    '127.110.159.101: error: write /boot: input/output error\n127.110.159.101: Exit code: 1\n127.110.159.101: upgrade failed with exit code 1\nerror during upgrade: node 127.110.159.101: upgrade failed with exit code 1\n',
+    'install-failed',
+    /^upgrade failed with exit code 1$/,
+    installing as never,
+  ],
+  [
+    '1.14: a node that is not there when it is to install',
+    `error checking Talos version compatibility: 127.110.159.77: error getting server version: ${unavailable}Error while dialing: dial tcp 127.110.159.77:50000: connect: connection refused"\n`,
+    'node-unreachable',
+    /^dial tcp 127\.110\.159\.77:50000/,
+    installing as never,
+  ],
+  [
+    '1.14: a connection that broke while changing',
+    'WARNING: 127.110.159.101: server version 1.13.5 is older than client version 1.14.1\nerror executing reboot on node 127.110.159.101: rpc error: code = Unavailable desc = error reading from server: EOF\n',
+    'reboot-failed',
+    /^error reading from server: EOF$/,
+    rebooting as never,
+  ],
+  [
+    '1.14: an etcd that does not run',
+    `error from node 127.110.159.12: ${unavailable}Error while dialing: dial tcp 127.110.159.12:2379: connect: connection refused"\n`,
+    'etcd-member-unhealthy',
+    /^dial tcp 127\.110\.159\.12:2379/,
+  ],
+  [
+    '1.14: more nodes than a command takes',
+    'command "read" requires exactly one node (got 2)\n\nUsage:\n  talosctl read <path> [flags]\n',
+    'command-failed',
+    /^command "read" requires exactly one node \(got 2\)$/,
   ],
   [
     'warnings are not the reason',
