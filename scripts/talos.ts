@@ -11,7 +11,7 @@ import { inspect } from './tools/talosctl/inspect.ts'
 import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
-import { readStage } from './tools/talosctl/specs.ts'
+import { readNodename, readStage } from './tools/talosctl/specs.ts'
 import { readVersions } from './tools/talosctl/versions.ts'
 import { type Target, talosctlCommands } from './tools/talosctl.ts'
 
@@ -46,6 +46,11 @@ export interface Talos {
   ): Promise<Record<NodeName, Result<Status>>>
   inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
+  /** Who the machine is in this boot: what tells its Node in Kubernetes. */
+  identity(
+    node: NodeDeclaration,
+    options: Omit<CallOptions, 'processFile'>,
+  ): Promise<Result<Pick<NodeFacts, 'bootId' | 'nodename'>>>
   /**
    * Streams the machine's stage from the node itself until the stream breaks or the signal aborts.
    * `seen` is called with the present state first. Resolves when the stream ended, for whatever reason.
@@ -170,6 +175,19 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
       const bootId = readBootId(bootIdAnswer)
       if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
       return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
+    },
+
+    async identity({ address, name }, options) {
+      const limits = until(options)
+      const { selfFirst } = ask.endpoints(address)
+      const [bootIdAnswer, nodenames] = await Promise.all([
+        ask.one(address, talosctlCommands.bootId, selfFirst, limits),
+        ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), selfFirst, limits),
+      ])
+      const bootId = readBootId(bootIdAnswer)
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const nodename = readNodename(readResources(nodenames.stdout)[0])?.nodename
+      return { ok: true, value: { bootId: bootId.value, ...(nodename === undefined ? {} : { nodename }) } }
     },
 
     async watchStage({ address }, seen, { signal, timeoutMs }) {

@@ -29,6 +29,8 @@ export type StepContext = {
   processFile: string
   /** says which condition is being watched, and what was seen last */
   waiting(what: string, last?: string): void
+  /** says something that a person should know of, whatever becomes of the step */
+  notice(text: string): void
 }
 
 /** Observes, acts, verifies. It may be carried out more than once and must not do twice what was done. */
@@ -168,6 +170,7 @@ async function carryOut(run: Drive, effect: Effect, intent: Intent, before: read
       signal,
       processFile: intent.processFile,
       waiting,
+      notice: (text) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text }),
     })
     const result = await orStopped(work, signal)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }

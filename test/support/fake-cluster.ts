@@ -97,6 +97,7 @@ export function fakeCluster(names: readonly string[]) {
         answer(() =>
           ok({ version: at(n.name).version, bootId: bootId(n.name), stage: 'running', ready: true, unmet: [] }),
         ),
+      identity: (n) => answer(() => ok({ bootId: bootId(n.name), nodename: n.name })),
       watchStage: (_, seen) => answer(() => seen({ stage: 'running', ready: true, unmet: [] })),
       pull: () => answer(() => ok(undefined)),
       async install({ name }, image) {

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
+import type { TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 import { withLab } from '../support/with-lab.ts'
@@ -39,11 +40,35 @@ test('What would block is refused before anything changes, by the names of the p
       await lab.cure()
       await untilWell(lab)
     }
+    // what a machine left behind under an old name, listed before its own Node
+    const address = lab.addresses['k8s-2'] ?? ''
+    await leaveDeadNode(lab, 'a-before', address)
     const last = await runUpgrade(lab, { operations: { upgrade } })
+    const started = last.events.find((event) => event.type === 'run.started')
+    assert.match(started?.plan.notes.join() ?? '', 'another Node with its address, a-before')
+    assert.equal(
+      lab.log().filter((event) => event.type === 'node.cordoned' && event.node === 'a-before'),
+      [],
+    )
     assertEnding(last, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
     await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
   })
 })
+
+/** A Node object that no kubelet stands behind any more, with the address of a machine that has another one. */
+async function leaveDeadNode(lab: TestLab, name: string, address: string): Promise<void> {
+  const node = { apiVersion: 'v1', kind: 'Node', metadata: { name } }
+  await lab.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(node) })
+  const ready = { type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', message: 'Kubelet stopped posting' }
+  const status = {
+    addresses: [{ type: 'InternalIP', address }],
+    conditions: [ready],
+    nodeInfo: { bootID: 'of-another-boot' },
+  }
+  const patch = ['patch', 'node', name, '--subresource=status', '--patch', JSON.stringify({ status })]
+  const { code, stderr } = await lab.kubectl(patch)
+  assert.is(code, 0, stderr)
+}
 
 type GivenUp = {
   title: string

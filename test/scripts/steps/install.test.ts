@@ -266,6 +266,7 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
         signal: new AbortController().signal,
         processFile: '',
         waiting: () => {},
+        notice: () => {},
       },
     )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
@@ -290,6 +291,7 @@ test('does not begin what can not be written down', async () => {
       signal: new AbortController().signal,
       processFile: '',
       waiting: () => {},
+      notice: () => {},
     },
   )
   assert.is(result.ok ? '' : result.failure.reason, 'journal-unwritable')

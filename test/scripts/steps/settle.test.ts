@@ -8,25 +8,34 @@ import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
-type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean }
+type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean; others?: KubeNode[] }
 
 const daemon = { controller: { kind: 'DaemonSet', name: 'agent' } }
 const well: Seen = {}
 
 /** Settles a worker which Kubernetes sees as `looks` say, one after the other; tells what was waited for. */
-async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: string[] }> {
+async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: string[]; told?: string[] }> {
   let look = -1
   const now = (): Seen => looks[Math.min(Math.max(look, 0), looks.length - 1)] ?? {}
-  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn'> = {
-    node: async () => {
+  const own = () => (now().gone ? [] : [kubeNode('a', '10.0.0.1', now().node)])
+  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn' | 'read'> = {
+    node: async (name) => {
       look += 1
-      return { ok: true, value: now().gone ? undefined : kubeNode('a', '10.0.0.1', now().node) }
+      return { ok: true, value: [...own(), ...(now().others ?? [])].find((node) => node.name === name) }
     },
+    read: async () => ({
+      ok: true,
+      value: { nodes: [...own(), ...(now().others ?? [])], pods: [], budgets: [], attachments: [] },
+    }),
     podsOn: async () => ({ ok: true, value: now().pods ?? [] }),
   }
   const upgrade = { ...defaultOperations.upgrade, soakMs: 0 }
-  const world = { cluster: { operations: { ...defaultOperations, upgrade } }, kubernetes } as unknown as World
+  const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
+  const talos = { identity: async () => ({ ok: true, value: { bootId: 'now', nodename: 'a' } }) }
+  const cluster = { nodes, operations: { ...defaultOperations, upgrade } }
+  const world = { cluster, kubernetes, talos } as unknown as World
   const waited: string[] = []
+  const told: string[] = []
   const plan = nodePlan('a', 'worker', {
     kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
   })
@@ -35,8 +44,9 @@ async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: s
     signal: new AbortController().signal,
     processFile: '',
     waiting: (_, last) => waited.push(last ?? ''),
+    notice: (text) => told.push(text),
   })
-  return { ok, waited }
+  return { ok, waited, ...(told.length > 0 ? { told } : {}) }
 }
 
 const rows: [waitsFor: string, first: Seen, says: string][] = [
@@ -60,6 +70,30 @@ for (const [waitsFor, first, says] of rows) {
     assert.equal(await settled([first, well]), { ok: true, waited: [says] })
   })
 }
+
+test('waits for its kubelet to tell of this boot, although its Node says that it is ready', async () => {
+  assert.equal(await settled([{ node: { bootId: 'before' } }, { node: { bootId: 'now' } }]), {
+    ok: true,
+    waited: ['not ready: its kubelet has not registered since the boot'],
+  })
+})
+
+test('follows a machine that has another name since its boot, and says so', async () => {
+  const dead = { ready: false, detail: 'node is shutting down', bootId: 'before' }
+  const renamed = (more: Partial<KubeNode>) => kubeNode('a-2', '10.0.0.1', { bootId: 'now', ...more })
+  assert.equal(
+    await settled([
+      { node: dead },
+      { node: dead, others: [renamed({ ready: false, detail: 'booting' })] },
+      { node: dead, others: [renamed({})] },
+    ]),
+    {
+      ok: true,
+      waited: ['not ready: node is shutting down', 'not ready: booting'],
+      told: ['a is a-2 in Kubernetes since this boot'],
+    },
+  )
+})
 
 test('does not wait for pods that may run anywhere, nor for the cordon of a person', async () => {
   const pods = [kubePod('web-1', 'a', { ready: false }), kubePod('agent-1', 'a', daemon)]
