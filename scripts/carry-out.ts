@@ -12,9 +12,11 @@ import type { NodeName, Operations } from '../workflows/model/cluster.ts'
 import type { RunEvent } from '../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../workflows/model/failure.ts'
+import type { Observation } from '../workflows/model/observation.ts'
 import { versionObjections } from '../workflows/plan/compatibility.ts'
-import { exitCodeOf } from '../workflows/plan/exit-code.ts'
+import { exitCodeOf, promised } from '../workflows/plan/exit-code.ts'
 import { isEmpty } from '../workflows/plan/is-empty.ts'
+import { type Begun, begunBy, evidenceBefore, judge, judgeStopped, leftRunning } from '../workflows/plan/judge.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
@@ -22,7 +24,7 @@ import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
 import { type ClusterLease, joinClusterLease, thisHolder } from './engine/cluster-lease.ts'
 import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
-import { type Journal, openJournal } from './engine/journal.ts'
+import { type Journal, openJournal, readJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
 import { waitForOrphan } from './engine/orphan.ts'
@@ -154,27 +156,29 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   const { root, stop } = held
   const inputs = hashOf([session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
   const unfinished = findUnfinishedRuns(root)
+  const left: LeftBehind[] = []
   const same = unfinished.findLast(({ record }) => record.inputs === inputs)
   for (const other of unfinished.filter((found) => found !== same)) {
+    left.push(leftBehindBy(other))
     const closed = await abandon(other, front, held)
-    if (!closed.ok) return refuse(session, wish, front, [closed.failure])
+    if (!closed.ok) return refuse(session, wish, front, [closed.failure], '', left)
   }
   if (same) return resume(call, session, wish, front, held, same)
 
-  const leave = (exitCode: ExitCode, run = '') =>
-    finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again })
+  const leave = (exitCode: ExitCode, run = '', plan?: UpgradePlan) =>
+    finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again }, { left, plan })
   const observed = await observe(session, wish.nodes, stop.requested)
   if (stop.requested.aborted) return leave(stoppedBy(stop))
   const planned = planUpgrade(session.cluster, observed, wish, recall(root, session.identity))
   const made = onDisk(() => newRun(root, 'upgrade', new Date()))
-  if (!made.ok) return refuse(session, wish, front, [made.failure])
+  if (!made.ok) return refuse(session, wish, front, [made.failure], '', left)
   const paths = made.value
   front.reportTo(paths.report)
-  if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run)
+  if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run, left, observed)
   const { plan } = planned
   if (!isEmpty(plan) && !(await approved(call, plan, stop))) {
     front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
-    return leave(stop.requested.aborted ? stoppedBy(stop) : EXIT_CODES.tryAgain, paths.run)
+    return leave(stop.requested.aborted ? stoppedBy(stop) : EXIT_CODES.tryAgain, paths.run, plan)
   }
   const begun = onDisk(() => {
     const journal = openJournal(paths.journal)
@@ -192,7 +196,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
     })
     return journal
   })
-  if (!begun.ok) return refuse(session, wish, front, [begun.failure], paths.run)
+  if (!begun.ok) return refuse(session, wish, front, [begun.failure], paths.run, left, observed)
   return run(call, session, front, held, { paths, journal: begun.value, plan, resumed: false })
 }
 
@@ -202,15 +206,16 @@ async function resume(
   wish: UpgradeWish,
   front: Front,
   held: Held,
-  { paths, record }: UnfinishedRun,
+  unfinished: UnfinishedRun,
 ): Promise<ExitCode> {
+  const { paths, record } = unfinished
   front.reportTo(paths.report)
   const opened = onDisk(() => {
     const journal = openJournal(paths.journal)
     journal.append({ type: 'resumed', at: new Date().toISOString(), pid: process.pid })
     return journal
   })
-  if (!opened.ok) return refuse(session, wish, front, [opened.failure], paths.run)
+  if (!opened.ok) return refuse(session, wish, front, [opened.failure], paths.run, [leftBehindBy(unfinished)])
   const plan = record.plan as UpgradePlan
   return run(call, session, front, held, { paths, journal: opened.value, plan, resumed: true })
 }
@@ -245,14 +250,14 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
   }
 }
 
-type Begun = { paths: RunPaths; journal: Journal; plan: UpgradePlan; resumed: boolean }
+type Started = { paths: RunPaths; journal: Journal; plan: UpgradePlan; resumed: boolean }
 
 async function run(
   call: Call,
   session: Session,
   front: Front,
   held: Held,
-  { paths, journal, plan, resumed }: Begun,
+  { paths, journal, plan, resumed }: Started,
 ): Promise<ExitCode> {
   const startedAt = performance.now()
   front.emit({
@@ -288,8 +293,14 @@ async function run(
   })
   const context = driven.state.snapshot.context as ClusterContext
   const failures = [...context.failures, ...(driven.ended === 'broken' ? [driven.failure] : [])]
-  const found = verdicts(context)
-  const exitCode = exitOf(driven, failures, found, held.stop)
+  const begun = begunBy(journal.records)
+  const found = verdicts(context).map((stood) => {
+    const planned = plan.nodes.find(({ node }) => node === stood.node)
+    // a run that was carried to its end knows what became of all that it began
+    if (driven.ended === 'done' || planned === undefined) return stood
+    return { ...stood, ...judgeStopped(planned, stood, begun[stood.node]) }
+  })
+  const exitCode = exitOf(driven, failures, hasChanged(found, begun), held.stop)
   if (driven.ended === 'done') {
     // all of it is done and recorded; without this line the next run finds that out once more
     onDisk(() => journal.append({ type: 'end', at: new Date().toISOString(), how: 'finished', exitCode }))
@@ -345,28 +356,67 @@ function leaseMs({ deadlines, drain }: Operations): number {
 
 const LEASE_MARGIN_MS = 5 * 60_000
 
-/** Nothing was changed, and every reason is said. */
-function refuse(session: Session, wish: UpgradeWish, front: Front, failures: Failure[], run = ''): ExitCode {
+/** What a run that is not carried on began, which a run that ends before it begins does not call unchanged. */
+type LeftBehind = { plan: UpgradePlan; begun: Record<NodeName, Begun> }
+
+const leftBehindBy = ({ paths, record }: UnfinishedRun): LeftBehind => ({
+  plan: record.plan as UpgradePlan,
+  begun: begunBy(readJournal(paths.journal).records),
+})
+
+/** This run changed nothing, and every reason is said. */
+function refuse(
+  session: Session,
+  wish: UpgradeWish,
+  front: Front,
+  failures: Failure[],
+  run = '',
+  left: LeftBehind[] = [],
+  observed?: Observation,
+): ExitCode {
   const next = failures.find((f) => f.hint)?.hint
-  return finishUntouched(session, wish, front, { exitCode: exitCodeOf(failures), run, failures, ...(next && { next }) })
+  const end = { exitCode: exitCodeOf(failures), run, failures, ...(next && { next }) }
+  return finishUntouched(session, wish, front, end, { left, observed })
 }
 
-/** Ends a run that changed nothing: every wished node is as it was. */
+/** Ends a run that changed nothing: every wished node is as it was, but for what an earlier process began. */
 function finishUntouched(
   { cluster }: Session,
   wish: UpgradeWish,
   front: Front,
   end: { exitCode: ExitCode; run: string; failures: Failure[]; next?: string },
+  known: { left: LeftBehind[]; plan?: UpgradePlan | undefined; observed?: Observation | undefined },
 ): ExitCode {
   const verdict = end.exitCode === EXIT_CODES.refused ? 'refused' : 'unchanged'
   const nodes = cluster.nodes.map((n) => n.name).filter((n) => !wish.nodes || wish.nodes.includes(n))
+  const found = nodes.map((node): NodeVerdict => {
+    const seen = known.observed?.nodes[node]
+    for (const { plan, begun } of known.left.toReversed()) {
+      const planned = plan.nodes.find((n) => n.node === node)
+      const of = begun[node]
+      if (!planned || !of) continue
+      if (seen?.reachable) {
+        const now = judge(planned, of, seen)
+        return { node, ...now, verdict: now.verdict === 'unchanged' ? verdict : now.verdict }
+      }
+      return { node, ...judgeStopped(planned, { verdict, evidence: evidenceBefore(planned) }, of) }
+    }
+    const planned = known.plan?.nodes.find((n) => n.node === node)
+    if (planned?.work !== 'finish') return { node, verdict, evidence: {} }
+    return { node, verdict: leftRunning('done', verdict), evidence: evidenceBefore(planned) }
+  })
+  for (const { node, verdict: stands, evidence } of found)
+    if (stands !== verdict) front.emit({ type: 'verdict', node, verdict: stands, evidence })
+  const begun = known.left.some((left) => hasChanged([], left.begun))
+  const exitCode = promised(end.exitCode, begun)
   front.emit({
     type: 'run.finished',
     ...end,
-    verdicts: Object.fromEntries(nodes.map((n) => [n, verdict])),
+    exitCode,
+    verdicts: Object.fromEntries(found.map((stood) => [stood.node, stood.verdict])),
     tookMs: 0,
   })
-  return end.exitCode
+  return exitCode
 }
 
 const outlet = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: () => new Date() }
@@ -382,17 +432,19 @@ const viewKind = (output: Call['common']['output']) =>
 const nextCommand = (found: NodeVerdict[], failures: Failure[]): string | undefined =>
   found.find((v) => v.failure?.hint)?.failure?.hint ?? failures.find((f) => f.hint)?.hint
 
-function exitOf(driven: Driven, failures: Failure[], found: NodeVerdict[], stop: Stop): ExitCode {
+/** Whether an installation was begun, or a machine booted, since the plan was made. */
+const hasChanged = (found: readonly NodeVerdict[], begun: Record<NodeName, Begun>): boolean =>
+  Object.values(begun).some(({ install, flipped }) => install !== 'no' || flipped) ||
+  found.some(({ verdict }) => verdict !== 'unchanged' && verdict !== 'refused' && verdict !== 'interrupted')
+
+function exitOf(driven: Driven, failures: Failure[], changed: boolean, stop: Stop): ExitCode {
   switch (driven.ended) {
     case 'stopped':
       return stoppedBy(stop)
     case 'broken':
-      return exitCodeOf([driven.failure])
+      return exitCodeOf([driven.failure], changed)
     case 'done':
-      return exitCodeOf(
-        failures,
-        found.some(({ verdict }) => verdict !== 'unchanged' && verdict !== 'refused'),
-      )
+      return exitCodeOf(failures, changed)
   }
 }
 

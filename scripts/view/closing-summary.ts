@@ -1,19 +1,17 @@
 import type { ChalkInstance } from 'chalk'
-import type { Evidence, Verdict } from '../../workflows/model/verdict.ts'
+import { type Evidence, isGood } from '../../workflows/model/verdict.ts'
 import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
 import { waitingText } from './waiting-text.ts'
 
-const GOOD: readonly Verdict[] = ['unchanged', 'upgraded']
-
 /** Where every node stands and what to type next: the last thing that a run prints, from its report alone. */
 export function closingSummary(report: Report, paint: ChalkInstance): string {
   const nodes = Object.entries(report.verdicts)
   const stands = table(
     nodes.map(([node, { verdict, evidence, failure }]) => {
-      const good = GOOD.includes(verdict) && failure === undefined
+      const good = isGood(verdict) && failure === undefined
       return [
         good ? paint.green('✔') : paint.red('✖'),
         paint.bold(node),
@@ -62,7 +60,12 @@ function evidenceText(evidence: Evidence, endedAt: string): string {
   const state =
     stage === undefined ? [] : [ready === true ? `${stage} and ready` : ready === false ? `${stage}, not ready` : stage]
   const slot =
-    waiting === undefined ? [] : [`${waitingText(waiting.image, waiting.since, endedAt)} for the next reboot`]
+    waiting === undefined
+      ? []
+      : [
+          `${waitingText(waiting.image, waiting.since, endedAt)} for the next reboot`,
+          ...(waiting.doubt === undefined ? [] : [`as far as we know: ${waiting.doubt}`]),
+        ]
   return [versions, ...state, ...slot].join(', ')
 }
 

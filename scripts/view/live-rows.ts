@@ -1,6 +1,6 @@
 /** What the rows of a live view say at one moment: a value that events change, with no terminal in it. */
 import type { RunEvent } from '../../workflows/model/event.ts'
-import type { Verdict } from '../../workflows/model/verdict.ts'
+import { isGood } from '../../workflows/model/verdict.ts'
 import { durationText } from './duration-text.ts'
 
 export type Row = {
@@ -21,8 +21,6 @@ export type LiveRows = {
   /** the cluster first, then the nodes in the order of the plan */
   rows(): Row[]
 }
-
-const GOOD: readonly Verdict[] = ['unchanged', 'upgraded']
 
 /** Rows for a run that has not begun; `run.started` names them, later events may add what the plan did not name. */
 export function createLiveRows(): LiveRows {
@@ -131,7 +129,7 @@ export function createLiveRows(): LiveRows {
         }
         case 'verdict': {
           const { verdict, evidence, failure } = event
-          const good = GOOD.includes(verdict) && failure === undefined
+          const good = isGood(verdict) && failure === undefined
           const { version, versionBefore } = evidence
           const versions =
             version !== versionBefore && versionBefore ? `${versionBefore} → ${version ?? '?'}` : (version ?? '')

@@ -246,18 +246,18 @@ function key(state: RunState, past: Past): string {
       waiting,
       failure: why,
       verdict,
-      installed,
+      install,
       cordoned,
     } = s.snapshot.context as ClusterContext & NodeOutput & { cordoned?: boolean }
     const known = Object.values(results ?? {}).map((r) => [
       r.node,
       r.goal,
-      r.installed,
+      r.install,
       good(r.verdict),
       r.failure !== undefined,
     ])
     const decided = (failures ?? []).map(({ reason }) => reason === 'drain-blocked')
-    const own = [running, waiting, decided, known, why !== undefined, good(verdict), installed, cordoned]
+    const own = [running, waiting, decided, known, why !== undefined, good(verdict), install, cordoned]
     return [s.snapshot.value, own, [...s.effects.keys()], [...s.children].map(([id, c]) => [id, essence(c)])]
   }
   return JSON.stringify([essence(state), past])

@@ -10,8 +10,9 @@ import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
+import { evidenceBefore, leftRunning } from '../plan/judge.ts'
 import type { NodePlan, StaleCordon, UpgradePlan } from '../plan/upgrade-plan.ts'
-import { evidenceBefore, type NodeGoal, type NodeInput, type NodeOutput } from './node.ts'
+import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
 
 export type NodeVerdict = { node: NodeName; verdict: Verdict; evidence: Evidence; failure?: Failure }
@@ -142,7 +143,12 @@ export const clusterMachine = setup({
       enqueue.assign({ waiting, running: [...context.running, node] })
       enqueue.spawnChild('node', {
         id: `${node}/${context.goal}`,
-        input: { plan: planOf(context, node), goal: context.goal, votes: context.plan.controlPlanes.length },
+        input: {
+          plan: planOf(context, node),
+          goal: context.goal,
+          votes: context.plan.controlPlanes.length,
+          ...(context.results[node] ? { earlier: context.results[node] } : {}),
+        },
       })
     }),
     noteNode: assign(({ context, event }) => {
@@ -196,12 +202,12 @@ export const clusterMachine = setup({
 export function verdicts(context: ClusterContext): NodeVerdict[] {
   return context.plan.nodes.map((plan) => {
     const result = context.results[plan.node]
-    const waits = plan.work === 'finish' || result?.installed === true
+    const install = result?.install ?? (plan.work === 'finish' ? 'done' : 'no')
     return {
       node: plan.node,
       verdict: context.running.includes(plan.node)
         ? 'interrupted'
-        : (result?.verdict ?? (waits ? 'installed-not-rebooted' : 'unchanged')),
+        : (result?.verdict ?? leftRunning(install, 'unchanged')),
       evidence: result?.evidence ?? evidenceBefore(plan),
       ...(result?.failure ? { failure: result.failure } : {}),
     }

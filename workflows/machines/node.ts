@@ -14,45 +14,44 @@ import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
+import { afterFailure, type Begun, evidenceBefore, type Judgement, leftRunning } from '../plan/judge.ts'
 import type { NodePlan } from '../plan/upgrade-plan.ts'
 import { step } from './step.ts'
 
 /** What a node's steps are given. */
-export type NodeStepInput = {
-  plan: NodePlan
-  /** the node was taken down, or was about to be */
-  flipped: boolean
-}
+export type NodeStepInput = Begun & { plan: NodePlan }
 
 export type NodeGoal = 'pull' | 'install' | 'flip' | 'upgrade'
 
-export type NodeInput = { plan: NodePlan; goal: NodeGoal; votes: number }
+export type NodeInput = {
+  plan: NodePlan
+  goal: NodeGoal
+  votes: number
+  /** where its last goal got it */
+  earlier?: Pick<NodeOutput, 'install' | 'evidence'>
+}
 
 /** Where a node got. `verdict` is absent after `pull` and `install`, which leave a node running as it was. */
-export type NodeOutput = {
+export type NodeOutput = Begun & {
   node: NodeName
   goal: NodeGoal
-  installed: boolean
-  /** the node was taken down, or was about to be */
-  flipped: boolean
   verdict?: Verdict
   evidence: Evidence
   failure?: Failure
 }
 
-type NodeContext = NodeInput & {
-  installed: boolean
-  flipped: boolean
-  flippedEarly: boolean
-  /** it may carry our cordon */
-  cordoned: boolean
-  verdict?: Verdict
-  evidence: Evidence
-  failure?: Failure
-}
+type NodeContext = NodeInput &
+  Begun & {
+    flippedEarly: boolean
+    /** it may carry our cordon */
+    cordoned: boolean
+    verdict?: Verdict
+    evidence: Evidence
+    failure?: Failure
+  }
 
 /** What `diagnose` reads after a failure, and `verify` after a success. */
-export type Diagnosis = { verdict: Verdict; evidence: Evidence }
+export type Diagnosis = Judgement
 
 /** What waits in the other slot now. */
 export type InstallOutput = { image: string; since?: string }
@@ -63,23 +62,12 @@ export type GateOutput = { leads: boolean }
 /** `reboot` tells when the node had booted the new version before it was asked to. */
 export type RebootOutput = { flippedEarly: boolean }
 
-/** What the plan saw of a node, for one that was left as it was. */
-export function evidenceBefore({ from, bootId, schematicBefore, otherSlot }: NodePlan): Evidence {
-  return {
-    version: from,
-    bootId,
-    ...(schematicBefore === undefined ? {} : { schematic: schematicBefore }),
-    ...(otherSlot.state === 'installed'
-      ? { waiting: { image: otherSlot.image, ...(otherSlot.at === undefined ? {} : { since: otherSlot.at }) } }
-      : {}),
-  }
-}
-
 const unbound = <Output, Input = NodeStepInput>() =>
   fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
 
 const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
+  install: context.install,
   flipped: context.flipped,
 })
 
@@ -124,9 +112,10 @@ export const nodeMachine = setup({
   actions: {
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
     noteInstalled: assign(({ event, context }) => ({
-      installed: true,
+      install: 'done' as const,
       evidence: { ...context.evidence, waiting: (event as unknown as { output: InstallOutput }).output },
     })),
+    noteInstalling: assign({ install: 'begun' }),
     noteGoingDown: assign({ flipped: true }),
     noteCordon: assign({ cordoned: true }),
     noteUnsettled: assign(({ event }) => ({ verdict: 'stuck' as const, failure: failureOf(event) })),
@@ -140,7 +129,8 @@ export const nodeMachine = setup({
       flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
     }),
     noteDiagnosis: assign(({ event, context }) => {
-      const { verdict, evidence } = (event as unknown as { output: Diagnosis }).output
+      const { output } = event as unknown as { output: Diagnosis }
+      const { verdict, evidence } = context.failure ? afterFailure(output, context.failure) : output
       return {
         verdict: verdict === 'upgraded' && context.flippedEarly ? ('flipped-early' as const) : verdict,
         evidence,
@@ -148,26 +138,26 @@ export const nodeMachine = setup({
     }),
     noteNoVerdict: assign({ verdict: 'unreachable' }),
     noteStillRunning: assign(({ context }) => ({
-      verdict: context.installed ? ('installed-not-rebooted' as const) : ('unchanged' as const),
+      verdict: leftRunning(context.install, 'unchanged'),
     })),
     noteRefused: assign(({ context }) => ({
-      verdict: context.installed ? ('installed-not-rebooted' as const) : ('refused' as const),
+      verdict: leftRunning(context.install, 'refused'),
     })),
   },
 }).createMachine({
   id: 'node',
   context: ({ input: given }) => ({
     ...given,
-    installed: given.plan.work === 'finish' || (given.goal === 'flip' && given.plan.path === 'lifecycle'),
+    install: given.earlier?.install ?? (given.plan.work === 'finish' ? 'done' : 'no'),
     flipped: false,
     flippedEarly: false,
     cordoned: false,
-    evidence: evidenceBefore(given.plan),
+    evidence: given.earlier?.evidence ?? evidenceBefore(given.plan),
   }),
   output: ({ context }) => ({
     node: context.plan.node,
     goal: context.goal,
-    installed: context.installed,
+    install: context.install,
     flipped: context.flipped,
     ...(context.verdict ? { verdict: context.verdict } : {}),
     evidence: context.evidence,
@@ -190,14 +180,17 @@ export const nodeMachine = setup({
           onDone: '#node.reached',
           onError: { target: '#node.missed', actions: ['noteFailure', 'noteStillRunning'] },
         }),
-        installing: step('install', {
-          input,
-          onDone: [
-            { guard: 'goalIsInstall', target: '#node.reached', actions: 'noteInstalled' },
-            { target: 'approaching', actions: 'noteInstalled' },
-          ],
-          onError: { target: 'diagnosing', actions: 'noteFailure' },
-        }),
+        installing: {
+          entry: 'noteInstalling',
+          ...step('install', {
+            input,
+            onDone: [
+              { guard: 'goalIsInstall', target: '#node.reached', actions: 'noteInstalled' },
+              { target: 'approaching', actions: 'noteInstalled' },
+            ],
+            onError: { target: 'diagnosing', actions: 'noteFailure' },
+          }),
+        },
         // a worker has no etcd member to guard
         approaching: {
           always: [

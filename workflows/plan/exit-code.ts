@@ -8,10 +8,13 @@ const GRAVITY: readonly ExitName[] = ['failed', 'refused', 'unavailable', 'decla
 /** Codes that say that nothing was changed. */
 const UNTOUCHED: readonly ExitName[] = ['unavailable', 'tryAgain']
 
-/** 0 when nothing failed. What the codes of a run that could not begin promise, a run that `changed` a node can not. */
+/** What the codes of a run that could not begin promise, a run that `changed` something can not. */
+export const promised = (code: ExitCode, changed: boolean): ExitCode =>
+  changed && UNTOUCHED.some((way) => EXIT_CODES[way] === code) ? EXIT_CODES.failed : code
+
+/** 0 when nothing failed. `changed`: an installation was begun, or a machine booted meanwhile. */
 export function exitCodeOf(failures: readonly Failure[], changed = false): ExitCode {
   const ways = new Set<ExitName>(failures.map((f) => FAILURES[f.reason].exit))
   const gravest = GRAVITY.find((way) => ways.has(way))
-  if (!gravest) return EXIT_CODES.done
-  return EXIT_CODES[changed && UNTOUCHED.includes(gravest) ? 'failed' : gravest]
+  return gravest ? promised(EXIT_CODES[gravest], changed) : EXIT_CODES.done
 }

@@ -260,7 +260,7 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
       },
     } as unknown as World
     const result = await install(world)(
-      { plan, flipped: false },
+      { plan, install: 'no', flipped: false },
       {
         again,
         signal: new AbortController().signal,
@@ -285,7 +285,7 @@ test('does not begin what can not be written down', async () => {
     talos: { inspect: async () => ({ ok: true, value: factsOf(quiet) }) },
   } as unknown as World
   const result = await install(world)(
-    { plan, flipped: false },
+    { plan, install: 'no', flipped: false },
     {
       again: false,
       signal: new AbortController().signal,

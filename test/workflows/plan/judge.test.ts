@@ -1,0 +1,191 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type FailureReason, failure } from '../../../workflows/model/failure.ts'
+import type { OtherSlot } from '../../../workflows/model/observation.ts'
+import type { Verdict } from '../../../workflows/model/verdict.ts'
+import { afterFailure, type Begun, begunBy, judge, judgeStopped, type Sight } from '../../../workflows/plan/judge.ts'
+import type { NodePlan } from '../../../workflows/plan/upgrade-plan.ts'
+import { nodePlan } from '../../support/upgrade-plan.ts'
+
+const plan = nodePlan('a', 'controlplane')
+const legacy = nodePlan('a', 'controlplane', { path: 'legacy', from: 'v1.12.9' })
+const idle = nodePlan('a', 'controlplane', { work: 'none', from: 'v1.13.9' })
+const { image } = plan
+
+const nothing: Begun = { install: 'no', flipped: false }
+const begun: Begun = { install: 'begun', flipped: false }
+const installed: Begun = { install: 'done', flipped: false }
+const down: Begun = { install: 'done', flipped: true }
+const downByOneCall: Begun = { install: 'no', flipped: true }
+
+const before: Sight = {
+  version: 'v1.13.5',
+  bootId: 'a-before',
+  stage: 'running',
+  ready: true,
+  unmet: [],
+  schematic: 's',
+  extensions: [],
+  otherSlot: { state: 'quiet' },
+}
+const slot = (otherSlot: OtherSlot): Sight => ({ ...before, otherSlot })
+const waits = slot({ state: 'installed', image, at: '2026-11-21T12:03:00' })
+const unread = slot({ state: 'unknown', why: 'unread' })
+const rebooted: Sight = { ...before, bootId: 'a-after' }
+const onTarget: Sight = { ...rebooted, version: 'v1.13.9' }
+
+type Row = [
+  sentence: string,
+  begun: Begun,
+  seen: Sight | undefined,
+  verdict: Verdict,
+  waiting?: string | undefined,
+  of?: NodePlan,
+]
+
+const rows: Row[] = [
+  ['a node that nothing was begun on, and that is as it was', nothing, before, 'unchanged'],
+  ['one whose log nobody can read, and that nothing was begun on', nothing, unread, 'unchanged'],
+  ['an installation that failed, and the log says so', begun, slot({ state: 'install-failed', image }), 'unchanged'],
+  ['an installation that never began, and the log says so', begun, before, 'unchanged'],
+  ['an installation that ended', begun, waits, 'installed-not-rebooted', 'since 2026-11-21T12:03:00'],
+  ...(['unread', 'wrapped', 'wording'] as const).map(
+    (why): Row => [
+      `an installation after which the log is ${why}`,
+      begun,
+      slot({ state: 'unknown', why }),
+      'installed-not-rebooted',
+      'its log can not tell whether the installation ended',
+    ],
+  ),
+  [
+    'an installation that was seen to end, and of which the log tells no more',
+    installed,
+    before,
+    'installed-not-rebooted',
+    'its log no longer tells of the installation',
+  ],
+  [
+    'an installation that still runs',
+    begun,
+    slot({ state: 'installing', image }),
+    'installed-not-rebooted',
+    'it is being installed',
+  ],
+  [
+    'an installation that was cut off',
+    begun,
+    slot({ state: 'cut-off', image }),
+    'installed-not-rebooted',
+    'its installation was cut off',
+  ],
+  ['a request to reboot that was not followed', down, waits, 'installed-not-rebooted', 'since 2026-11-21T12:03:00'],
+  ['an installation on a node that no longer answers', begun, undefined, 'unreachable', 'it does not answer'],
+  ['a node that no longer answers, and that nothing was begun on', nothing, undefined, 'unreachable'],
+  ['a power cut before anything was begun', nothing, rebooted, 'rebooted'],
+  ['a power cut in the middle of an installation', begun, rebooted, 'rebooted'],
+  [
+    'a power cut, and an installation after it',
+    begun,
+    { ...waits, bootId: 'a-after' },
+    'installed-not-rebooted',
+    'since 2026-11-21T12:03:00',
+  ],
+  ['a boot by somebody else into what we installed', installed, onTarget, 'flipped-early'],
+  ['the same, and it does not get ready', installed, { ...onTarget, ready: false }, 'stuck'],
+  ['an upgrade by somebody else', nothing, onTarget, 'upgraded'],
+  ['a boot of ours into the target', down, onTarget, 'upgraded'],
+  ['the same, and it does not get ready', down, { ...onTarget, ready: false }, 'stuck'],
+  ['the same, and it stays in a stage before', down, { ...onTarget, stage: 'booting' }, 'stuck'],
+  ['the same, and its etcd member does not vote', down, { ...onTarget, votes: false }, 'stuck'],
+  ['the same, and its etcd member votes', down, { ...onTarget, votes: true }, 'upgraded'],
+  ['a boot of ours back into the old version', down, rebooted, 'rolled-back'],
+  ['a boot of ours into something else', down, { ...rebooted, version: 'v1.13.7' }, 'stuck'],
+  [
+    'one call that boots the old version',
+    downByOneCall,
+    { ...rebooted, version: 'v1.12.9' },
+    'rolled-back',
+    undefined,
+    legacy,
+  ],
+  [
+    'one call that was begun, and a log that nobody can read',
+    downByOneCall,
+    { ...unread, version: 'v1.12.9' },
+    'installed-not-rebooted',
+    'its log can not tell whether the installation ended',
+    legacy,
+  ],
+  ['a node that was to be left alone', nothing, { ...before, version: 'v1.13.9' }, 'unchanged', undefined, idle],
+  ['a node that was to be left alone, and that somebody rebooted', nothing, onTarget, 'rebooted', undefined, idle],
+]
+
+for (const [sentence, what, seen, verdict, waiting, of = plan] of rows) {
+  test(`${sentence}: ${verdict}${waiting ? `, ${waiting}` : ''}`, () => {
+    const judged = judge(of, what, seen)
+    const { doubt, since } = judged.evidence.waiting ?? {}
+    assert.equal([judged.verdict, doubt ?? (since && `since ${since}`)], [verdict, waiting])
+    assert.is(judged.evidence.bootIdBefore, 'a-before')
+    assert.is(judged.evidence.bootId, seen?.bootId)
+  })
+}
+
+test('is never unchanged where an installation may wait, or the machine booted', () => {
+  const slots: OtherSlot[] = [
+    ...(['installing', 'installed', 'cut-off'] as const).map((state) => ({ state, image })),
+    ...(['unread', 'wrapped', 'wording'] as const).map((why) => ({ state: 'unknown' as const, why })),
+  ]
+  for (const what of [begun, installed, down])
+    for (const otherSlot of slots)
+      for (const bootId of ['a-before', 'a-after'])
+        assert.is.not(judge(plan, what, { ...before, otherSlot, bootId }).verdict, 'unchanged')
+})
+
+const afterFailures: [verdict: Verdict, doubt: string | undefined, reason: FailureReason, expected: Verdict][] = [
+  ['unchanged', undefined, 'install-failed', 'unchanged'],
+  ['unchanged', undefined, 'other-version-waiting', 'refused'],
+  ['installed-not-rebooted', 'its log can not tell', 'install-unknown', 'refused'],
+  ['installed-not-rebooted', 'its log can not tell', 'install-failed', 'installed-not-rebooted'],
+  ['installed-not-rebooted', undefined, 'etcd-alarm', 'installed-not-rebooted'],
+  ['rebooted', undefined, 'install-unknown', 'rebooted'],
+]
+for (const [verdict, doubt, reason, expected] of afterFailures) {
+  test(`after ${reason} a node that is ${verdict}${doubt ? ' as far as we know' : ''} is ${expected}, with what waits`, () => {
+    const evidence = { waiting: { image, ...(doubt ? { doubt } : {}) } }
+    assert.equal(afterFailure({ verdict, evidence }, failure(reason)), { verdict: expected, evidence })
+  })
+}
+
+const intent = (step: string) => ({ type: 'intent', path: `a/x/${step}`, step, node: 'a' })
+const outcome = (step: string, ok = true) => ({ type: 'outcome', path: `a/x/${step}`, ok })
+const told: [sentence: string, records: object[], begun: Begun | undefined][] = [
+  ['nothing', [{ type: 'run' }], undefined],
+  ['a pull', [intent('pull-image'), outcome('pull-image')], undefined],
+  ['an installation without an end', [intent('install')], begun],
+  ['an installation that failed', [intent('install'), outcome('install', false)], begun],
+  ['an installation that ended', [intent('install'), outcome('install')], installed],
+  ['a reboot after it', [intent('install'), outcome('install'), intent('reboot')], down],
+  ['the one call', [intent('upgrade')], downByOneCall],
+]
+for (const [sentence, records, expected] of told) {
+  test(`a journal tells of ${sentence}`, () => assert.equal(begunBy(records as never).a, expected))
+}
+
+const stopped: [verdict: Verdict, what: Begun | undefined, expected: Verdict, doubt?: string][] = [
+  ['unchanged', undefined, 'unchanged'],
+  ['refused', nothing, 'refused'],
+  ['unchanged', begun, 'installed-not-rebooted', 'its installation was begun'],
+  ['refused', installed, 'installed-not-rebooted', 'its installation was begun'],
+  ['interrupted', begun, 'interrupted', 'its installation was begun'],
+  ['unchanged', down, 'interrupted', 'its installation was begun'],
+  ['upgraded', undefined, 'upgraded'],
+]
+for (const [verdict, what, expected, doubt] of stopped) {
+  test(`a run that stands still calls what was ${verdict} ${expected}${doubt ? ', and what it began a doubt' : ''}`, () => {
+    const judged = judgeStopped(plan, { verdict, evidence: {} }, what)
+    assert.equal([judged.verdict, judged.evidence.waiting?.doubt], [expected, doubt])
+  })
+}
+
+test.run()
