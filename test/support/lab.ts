@@ -228,7 +228,8 @@ async function toolsFor({ kubernetes = false }: LabWishes): Promise<LabTools> {
   return { ...tools, kubernetes: { apiServer, controllerManager, scheduler } }
 }
 
-async function toolPath(name: ToolName): Promise<string> {
+/** Where a tool is; it is built when it is missing. */
+export async function toolPath(name: ToolName): Promise<string> {
   const tool = await resolveTool(name)
   if (!tool.found) throw new Error(tool.detail)
   return tool.path

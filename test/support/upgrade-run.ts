@@ -2,10 +2,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { parse, stringify } from 'yaml'
+import type { TalosctlName } from '../../scripts/toolchain/tool-table.ts'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
-import type { TestLab } from './lab.ts'
+import { type TestLab, toolPath } from './lab.ts'
 import { startEntry } from './run-entry.ts'
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>
@@ -31,18 +32,21 @@ type Options = {
   deadlines?: Readonly<Record<string, string>>
   /** other parts of operations.yaml */
   operations?: Readonly<Record<string, unknown>>
+  /** the talosctl that drives it, whatever the target; else the one that fits */
+  by?: TalosctlName
 }
 
 /** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
 export async function runUpgrade(
   lab: TestLab,
-  { flags = [], deadlines = {}, operations = {} }: Options = {},
+  { flags = [], deadlines = {}, operations = {}, by }: Options = {},
 ): Promise<UpgradeRun> {
   const file = join(lab.clusterDir, 'operations.yaml')
   const before = existsSync(file) ? parse(readFileSync(file, 'utf8')) : {}
   // a machine that runs several labs may be slow to answer
   writeFileSync(file, stringify({ ...before, ...operations, deadlines: { observe: '60s', ...deadlines } }))
-  const env = { ...process.env, TALOSCTL: lab.tools.talosctl }
+  const named = by === undefined ? {} : { TALOSCTL_1_13: '', TALOSCTL_1_14: '', TALOSCTL: await toolPath(by) }
+  const env = { ...process.env, ...named }
   const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env })
   const { code, stderr } = await upgrade.closed
   const events = upgrade.events()
