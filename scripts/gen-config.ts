@@ -7,6 +7,7 @@ import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import { type Call, reject } from './command.ts'
 import { checkRendered } from './config/check-rendered.ts'
+import { chooseContract, contractWarnings } from './config/choose-contract.ts'
 import { generate } from './config/generate.ts'
 import { type Comparison, comparePlaced, wouldChange } from './config/placing/compare-placed.ts'
 import { keepTalosconfig } from './config/placing/keep-talosconfig.ts'
@@ -96,10 +97,17 @@ async function prepareAndPlace(
   const places = placesOf(layout.folder)
   const before = placedBefore(places)
   if (!before.ok) return { ok: false, failure: [before.failure] }
+  const contract = chooseContract(call, before.value)
+  if (!contract.ok) return contract
   const foreign = authorityChanged(before.value?.caFingerprint, secrets.value, call)
   if (foreign) return { ok: false, failure: [foreign] }
 
-  const generated = await generateIn(call, rendered.value, secrets.value, { tools, signal, watch })
+  const generated = await generateIn(call, rendered.value, secrets.value, {
+    contract: contract.value,
+    tools,
+    signal,
+    watch,
+  })
   if (!generated.ok) return generated
   const ignored = await watch.time('git', () =>
     protectFromGit({
@@ -123,7 +131,8 @@ async function prepareAndPlace(
     files: files.files,
     talosconfig: files.why,
     secrets: secrets.value.leaves,
-    warnings: [...call.warnings, ...rendered.value.warnings],
+    contract: contract.value,
+    warnings: [...call.warnings, ...rendered.value.warnings, ...contractWarnings(call, contract.value, rendered.value)],
     ignored: ignored.value.flatMap(({ file, lines }) => lines.map((line) => `${forPeople(file)}: ${line}`)),
     unregistered: unregisteredOf(call, rendered.value),
     register: workflowCommand('register-schematics', cluster.id, layout.root),
@@ -135,9 +144,9 @@ async function prepareAndPlace(
   if (edits.length > 0) return { ok: false, failure: edits }
   if (common.dryRun || signal.aborted) return { ok: true, value: generation }
   announceRemovals(generation, common)
-  const { caFingerprint } = secrets.value
+  const remember = { caFingerprint: secrets.value.caFingerprint, contract: contract.value }
   const placed = await watch.time('place', () =>
-    place(places, files.files, comparison.value, { caFingerprint }, { discardEdits: wish.discardEdits }),
+    place(places, files.files, comparison.value, remember, { discardEdits: wish.discardEdits }),
   )
   return placed.ok ? { ok: true, value: { ...generation, placed: true } } : placed
 }
@@ -190,13 +199,14 @@ async function generateIn(
   { layout, cluster }: Call,
   rendered: RenderedConfig,
   secrets: CheckedSecrets,
-  { tools, signal, watch }: { tools: SecretTools; signal: AbortSignal; watch: Stopwatch },
+  { contract, tools, signal, watch }: { contract: string; tools: SecretTools; signal: AbortSignal; watch: Stopwatch },
 ): Promise<Result<Map<string, Uint8Array>, Failure[]>> {
   const folder = privateFolder(tools.env)
   try {
     const made = await generate({
       layout,
       cluster,
+      contract,
       rendered,
       shownAs: forPeople(join(layout.folder, rendered.talconfig.name)),
       secretFile: secrets.file,

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { type SecretsWorld, secretsWorld } from './support/secrets-world.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -246,6 +246,119 @@ test('prints events for programs, and nothing where all is well and quiet is wan
   assert.is(finished.type, 'run.finished')
   assert.is(finished.exitCode, 0)
   assert.equal(gen(world, '--output', 'quiet'), { code: 0, stdout: '', stderr: '' })
+})
+
+/** The documents of a generated configuration, without the name of the installer. */
+function withoutImage(text: string): { documents: unknown[]; image: string } {
+  const documents = parseAllDocuments(text).map((document) => document.toJS())
+  const { install } = documents[0].machine
+  const { image } = install
+  delete install.image
+  return { documents, image }
+}
+
+/** Held against both talosctl; throws where one of them does not take it. */
+function validated(world: SecretsWorld, name: string): void {
+  for (const talosctl of ['talosctl-1.13', 'talosctl-1.14'] as const)
+    world.sh(talosctl, ['validate', '--mode', 'metal', '--config', at(world, name)])
+}
+
+const contractOf = (world: SecretsWorld): string => JSON.parse(read(world, '.run/placed.json')).contract
+
+test('changes nothing but the installer when the release moves to 1.14, and both talosctl take it', ({ world }) => {
+  gen(world)
+  const before = generated(world)
+  world.write(`${CLUSTER}/talenv.yaml`, talenv.replace('v1.13.9', 'v1.14.1'))
+  const { code, stdout, stderr } = gen(world)
+  assert.is(code, 0, stderr)
+  assert.match(stdout, 'Configurations are in the form of v1.13, installers of v1.14.1\n')
+  assert.is(contractOf(world), 'v1.13')
+  const after = generated(world)
+  assert.is(after.talosconfig, before.talosconfig)
+  for (const name of NAMES.slice(0, 2)) {
+    const [was, is] = [before, after].map((files) => withoutImage(files[name] ?? ''))
+    assert.equal(is?.documents, was?.documents)
+    assert.match(was?.image ?? '', /^factory\.talos\.dev\/metal-installer\/[0-9a-f]{64}:v1\.13\.9$/)
+    assert.is(is?.image, was?.image.replace('v1.13.9', 'v1.14.1'))
+    validated(world, name)
+  }
+})
+
+test('keeps the form of 1.12 on 1.14, also when Kubernetes leaves its range', ({ world }) => {
+  const declare = (talos: string, kubernetes: string) =>
+    world.write(`${CLUSTER}/talenv.yaml`, talenv.replace('v1.13.9', talos).replace('v1.36.1', kubernetes))
+  declare('v1.12.9', 'v1.35.2')
+  gen(world)
+  const before = withoutImage(read(world, NAMES[0] ?? ''))
+  // as an earlier version of the product left it: the name of the installer is all that tells
+  const placed = JSON.parse(read(world, '.run/placed.json'))
+  delete placed.contract
+  world.write(`${CLUSTER}/.run/placed.json`, JSON.stringify(placed), 0o600)
+  declare('v1.14.1', 'v1.35.2')
+  const { code, stderr } = gen(world)
+  assert.is(code, 0, stderr)
+  assert.is(contractOf(world), 'v1.12')
+  const after = withoutImage(read(world, NAMES[0] ?? ''))
+  assert.equal(after.documents, before.documents)
+  assert.is(after.image, before.image.replace('v1.12.9', 'v1.14.1'))
+  declare('v1.14.1', 'v1.37.0')
+  assert.is(gen(world).code, 0)
+  const text = read(world, NAMES[0] ?? '')
+  assert.equal(text.match(/image: (?!factory)\S+/g), [
+    'image: ghcr.io/siderolabs/kubelet:v1.37.0',
+    ...['apiserver', 'controller-manager', 'proxy', 'scheduler'].map(
+      (one) => `image: registry.k8s.io/kube-${one}:v1.37.0`,
+    ),
+  ])
+  assert.equal(
+    JSON.parse(JSON.stringify(withoutImage(text).documents).replaceAll('v1.37.0', 'v1.35.2')),
+    before.documents,
+  )
+  assert.not.match(text, 'stand-in')
+})
+
+test('takes a talconfig.yaml that says 1.14 in the form of 1.13, with its patches from where they lie', ({ world }) => {
+  rmSync(join(world.dir, 'clusters'), { recursive: true })
+  const talconfig = (version: string) => `# a person wrote this
+clusterName: home
+talosVersion: ${version} # pinned
+kubernetesVersion: v1.36.1
+endpoint: https://10.0.0.10:6443
+allowSchedulingOnControlPlanes: true
+nodes:
+  - hostname: cp-1
+    ipAddress: 10.0.0.11
+    controlPlane: true
+    installDisk: /dev/sda
+    patches:
+      - "@./patches/one.yaml"
+      - '@../shared/two.yaml'
+      - |-
+        machine: {install: {image: "registry.example/installer:v1.13.9"}}
+`
+  world.write('shared/two.yaml', 'machine: {sysctls: {vm.swappiness: "2"}}\n')
+  world.write('talos/patches/one.yaml', 'machine: {sysctls: {net.core.somaxconn: "1"}}\n')
+  world.write('talos/talconfig.yaml', talconfig('v1.13.9'))
+  const run = (entry = 'gen-config') => {
+    const argv = ['--import', 'tsx', `workflows/${entry}.ts`, '--cluster', 'home', '--dir', world.dir]
+    const { status, stderr } = spawnSync(process.execPath, argv, { cwd: root, env: world.env, encoding: 'utf8' })
+    return { code: status, stderr: world.named(stderr) }
+  }
+  assert.is(run('init').code, 0)
+  const config = () => readFileSync(join(world.dir, 'talos/clusterconfig/home-cp-1.yaml'), 'utf8')
+  const first = run()
+  assert.is(first.code, 0, first.stderr)
+  assert.not.match(first.stderr, 'talhelper alone')
+  const before = config()
+  world.write('talos/talconfig.yaml', talconfig('v1.14.1'))
+  const { code, stderr } = run()
+  assert.is(code, 0, stderr)
+  assert.match(stderr, 'talconfig.yaml:3:15: warning: talhelper alone would write documents of v1.14')
+  assert.match(stderr, '(generate: {contract: v1.13} in operations.yaml)')
+  // the image of the patch is what the person wrote
+  assert.is(config(), before)
+  assert.match(before, 'vm.swappiness: "2"')
+  assert.match(before, 'registry.example/installer:v1.13.9')
 })
 
 test('lets no secret into argv, output or any file but those that are for their owner alone', ({ world }) => {

@@ -11,7 +11,8 @@ import type { Layout } from '../layout.ts'
 import type { CommandResult, Run } from '../run.ts'
 import { type TalhelperProblem, talhelperCommands, talhelperProblems } from '../tools/talhelper.ts'
 import { validateCommand } from '../tools/talosctl/validate-command.ts'
-import type { RenderedConfig } from './render-config.ts'
+import { type InContract, inContract } from './in-contract.ts'
+import type { RenderedConfig, RenderedFile } from './render-config.ts'
 import type { Stopwatch } from './stopwatch.ts'
 import { withOrigin } from './with-origin.ts'
 
@@ -21,6 +22,8 @@ export type Generated = Map<string, Uint8Array>
 type Request = {
   layout: Layout
   cluster: Cluster
+  /** form of the configurations, see `contractOf` */
+  contract: string
   rendered: RenderedConfig
   /** what the rendered file is called in messages */
   shownAs: string
@@ -37,7 +40,8 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
   const { layout, cluster, folder, run, signal } = request
   const output = join(folder, 'output')
   const input = join(folder, 'input')
-  const configFile = layout.kind === 'talconfig' ? join(layout.folder, layout.talconfig) : prepare(input, request)
+  const form = inContract(request.contract, cluster)
+  const configFile = configFor(input, request, form)
   const command = talhelperCommands.genConfig({
     configFile,
     secretFile: request.secretFile,
@@ -48,7 +52,10 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
     withoutNodes: true,
   })
   const made = await request.watch.time('talhelper', () => run(command, { signal }))
-  if (made.exitCode !== 0) return { ok: false, failure: await talhelperFailures(made, request) }
+  if (made.exitCode !== 0) {
+    const said = form ? { ...made, stdout: form.restored(made.stdout), stderr: form.restored(made.stderr) } : made
+    return { ok: false, failure: await talhelperFailures(said, request) }
+  }
 
   const files: Generated = new Map(
     readdirSync(output).map((name): [string, Uint8Array] => [name, readFileSync(join(output, name))]),
@@ -58,6 +65,12 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
     const detail = `talhelper made no ${missing.join(', no ')}`
     return { ok: false, failure: [failure('generation-failed', { detail, hint: 'leave filenameTmpl out' })] }
   }
+  if (form)
+    for (const [name, content] of files) {
+      const restored = Buffer.from(form.restored(Buffer.from(content).toString()))
+      writeFileSync(join(output, name), restored)
+      files.set(name, restored)
+    }
   const objections = await request.watch.time('talosctl', () => validateAll(output, request))
   return objections.length > 0 ? { ok: false, failure: objections } : { ok: true, value: files }
 }
@@ -65,9 +78,20 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
 /** What talhelper calls the file of each node. */
 const nodeFiles = ({ name, nodes }: Cluster): string[] => nodes.map((node) => `${name}-${node.name}.yaml`)
 
+/** The path of what talhelper reads: a talconfig.yaml that a person wrote where it lies, unless it has to be another. */
+function configFor(input: string, { layout, rendered: { talconfig, patches } }: Request, form?: InContract): string {
+  if (layout.kind !== 'talconfig') {
+    const text = form?.talconfig(talconfig.text, input) ?? talconfig.text
+    return prepare(input, layout, [{ ...talconfig, text }, ...patches])
+  }
+  if (!form) return join(layout.folder, layout.talconfig)
+  mkdirSync(input, { mode: 0o700 })
+  writeFileSync(join(input, layout.talconfig), form.talconfig(talconfig.text, layout.folder), { mode: 0o600 })
+  return join(input, layout.talconfig)
+}
+
 /** Lays out what talhelper reads as it will lie in the cluster's folder; returns the path of its configuration. */
-function prepare(input: string, { layout, rendered }: Request): string {
-  const files = [rendered.talconfig, ...rendered.patches]
+function prepare(input: string, layout: Layout, files: readonly RenderedFile[]): string {
   for (const { name, text } of files) {
     mkdirSync(dirname(join(input, name)), { recursive: true, mode: 0o700 })
     writeFileSync(join(input, name), text, { mode: 0o600 })
@@ -76,7 +100,7 @@ function prepare(input: string, { layout, rendered }: Request): string {
   const ours = new Set(files.map(({ name }) => name.split('/', 1)[0]))
   for (const name of readdirSync(layout.folder))
     if (!ours.has(name)) symlinkSync(join(layout.folder, name), join(input, name))
-  return join(input, rendered.talconfig.name)
+  return join(input, layout.talconfig)
 }
 
 /** The flat variables of the layouts that have some; else nothing, because talhelper would read a structured talenv.yaml. */

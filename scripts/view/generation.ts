@@ -1,6 +1,7 @@
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import { type Problem, problemText } from '../../workflows/model/problem.ts'
+import { contractOfVersion, isNewer } from '../../workflows/plan/contract.ts'
 import { configDiff } from '../config/diff/config-diff.ts'
 import type { Comparison, FileChange } from '../config/placing/compare-placed.ts'
 import type { CommonFlags } from '../flags.ts'
@@ -17,6 +18,8 @@ export type Generation = {
   talosconfig: string | undefined
   /** secret values, to be taken out of diffs */
   secrets: readonly string[]
+  /** form of the configurations */
+  contract: string
   warnings: readonly Problem[]
   /** lines that were added to files of ignored names */
   ignored: readonly string[]
@@ -51,6 +54,7 @@ export function printGeneration(
       dryRun,
       changes,
       warnings: warnings.map(problemText),
+      contract: generation.contract,
       unregistered: generation.unregistered,
       tookMs: generation.tookMs,
     }
@@ -70,6 +74,9 @@ export function printGeneration(
       ? [`The talosconfig is a new one: ${generation.talosconfig}`]
       : []),
     ...(changes.length === 0 ? [`${cluster.name}: ${comparison.length} files, all of them as they should be`] : []),
+    ...(isNewer(contractOfVersion(cluster.talosVersion), generation.contract)
+      ? [`Configurations are in the form of ${generation.contract}, installers of ${cluster.talosVersion}`]
+      : []),
     ...generation.unregistered.map((id) => `Schematic ${id} was never registered from here`),
     ...(generation.unregistered.length > 0 ? [`Register: ${generation.register}`] : []),
     ...generation.ignored.map((line) => `${dryRun ? 'would add' : 'added'} to ${line}`),

@@ -23,6 +23,8 @@ export type Cluster = {
   /** `cluster-101` */
   name: ClusterName
   talosVersion: TalosVersion
+  /** `v1.13`: the form of the configurations, where it is declared; see `contractOf` */
+  talosContract?: string
   kubernetesVersion: string
   /** host part of the Kubernetes endpoint */
   endpointHost: string
@@ -68,6 +70,8 @@ export type Operations = {
     mode: 'metal' | 'cloud' | 'container'
     /** Helm values of Cilium, from the folder that holds clusters/: what they need of Talos is checked */
     ciliumValues?: string
+    /** form of the configurations, where the declaration itself has no place for it */
+    contract?: string
   }
   /** longest time for each phase on one node, in milliseconds */
   deadlines: Deadlines

@@ -99,6 +99,7 @@ function clusterOf(
     id: name.replace(/^cluster-/, ''),
     name,
     talosVersion: parseVersion(talosVersion) ?? talosVersion,
+    ...(operations.generate.contract !== undefined && { talosContract: operations.generate.contract }),
     kubernetesVersion: parseVersion(kubernetesVersion) ?? kubernetesVersion,
     endpointHost: settings.cluster_api_addr,
     vip: settings.cluster_api_addr,

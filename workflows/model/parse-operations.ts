@@ -22,6 +22,7 @@ import { locate } from './locate.ts'
 import { parseDuration } from './parse-duration.ts'
 import type { Problem } from './problem.ts'
 import { skipSelector } from './skip-selector.ts'
+import { talosContract } from './talos-contract.ts'
 import { yamlMap } from './yaml-map.ts'
 import { readYaml, type SourceText, type YamlPath } from './yaml-source.ts'
 
@@ -105,6 +106,7 @@ const templatesShape = yamlMap(templates)
 const generate = {
   mode: optional(picklist(['metal', 'cloud', 'container']), 'metal'),
   ciliumValues: optional(string()),
+  contract: optional(talosContract),
 }
 const deadlines = {
   observe: optional(duration, '20s'),
@@ -161,6 +163,7 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
       generate: {
         mode: value.generate.mode,
         ...(value.generate.ciliumValues !== undefined && { ciliumValues: value.generate.ciliumValues }),
+        ...(value.generate.contract !== undefined && { contract: value.generate.contract }),
       },
       templates: templateOptions(value.templates),
       deadlines: {

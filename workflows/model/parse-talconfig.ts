@@ -13,7 +13,7 @@ import { type Purpose, topologyProblems } from './topology-problems.ts'
 import { readYaml, type SourceText, type YamlSource } from './yaml-source.ts'
 
 /** The release that talhelper 3.1.16 takes where talconfig.yaml names none. */
-const TALHELPERS_TALOS = 'v1.13.9'
+const TALHELPERS_TALOS = 'v1.13.8'
 
 /**
  * A cluster from a talconfig.yaml that a person wrote, with the variables of its flat talenv.yaml put in. Only what an
@@ -41,10 +41,12 @@ export function parseTalconfig(files: {
   if (shape.value === undefined || operations.value === undefined || problems.length > 0) return { ok: false, problems }
   const { clusterName, nodes, endpoint, talosVersion, kubernetesVersion } = shape.value
   const vip = topology.vip?.value
+  const { contract } = operations.value.generate
   const cluster: Cluster = {
     id: clusterName.replace(/^cluster-/, ''),
     name: clusterName,
     talosVersion: parseVersion(talosVersion ?? TALHELPERS_TALOS) ?? TALHELPERS_TALOS,
+    ...(contract !== undefined && { talosContract: contract }),
     kubernetesVersion: parseVersion(kubernetesVersion) ?? kubernetesVersion,
     endpointHost: endpointHost(endpoint) ?? '',
     ...(vip !== undefined && { vip }),

@@ -58,10 +58,12 @@ export function parseTalenv(files: {
 
 function clusterOf({ cluster, nodes }: Talenv, operations: Cluster['operations']): Cluster {
   const { id, name, talosVersion, kubernetesVersion, vip, endpoint } = cluster
+  const talosContract = cluster.talosContract ?? operations.generate.contract
   return {
     id,
     name,
     talosVersion,
+    ...(talosContract !== undefined && { talosContract }),
     kubernetesVersion,
     endpointHost: endpointHost(endpoint) ?? '',
     ...(vip !== null && { vip }),

@@ -25,6 +25,7 @@ import {
 } from 'valibot'
 import { parseAddress } from './parse-address.ts'
 import { parseVersion } from './parse-version.ts'
+import { talosContract } from './talos-contract.ts'
 import { yamlMap } from './yaml-map.ts'
 
 export const version = pipe(
@@ -133,6 +134,12 @@ export const clusterKeys = {
   endpoint: pipe(endpoint, said('address of the Kubernetes API: https://<virtual IP, control plane or name>:6443')),
   vip: pipe(nullish(address, null), said('virtual IP that the control planes share; never used to reach Talos')),
   talosVersion: pipe(version, said('release that the nodes are to run')),
+  talosContract: pipe(
+    nullish(talosContract, null),
+    said(
+      'minor release as whose the configurations are written (default: that of the last generation); v1.13 or older',
+    ),
+  ),
   kubernetesVersion: version,
   domain: pipe(nullish(string(), null), said('DNS domain of the cluster (default: cluster.local)')),
   nodeCidrs: pipe(optional(array(cidr), []), said('networks of the nodes, IPv4 and IPv6')),

@@ -25,7 +25,7 @@ export function place(
   places: Places,
   generated: GeneratedFiles,
   comparison: Comparison,
-  remember: { caFingerprint: string },
+  remember: Pick<Remembered, 'caFingerprint' | 'contract'>,
   { discardEdits, disk = realDisk }: PlaceOptions,
 ): Result<void, Failure[]> {
   const now = comparePlaced(places, generated)
@@ -43,7 +43,7 @@ export function place(
   const placed: Remembered = {
     v: 1,
     files: Object.fromEntries([...generated].map(([name, content]) => [name, fingerprint(name, content)])),
-    caFingerprint: remember.caFingerprint,
+    ...remember,
   }
   const before = placedBefore(places)
   if (!before.ok) return { ok: false, failure: [before.failure] }

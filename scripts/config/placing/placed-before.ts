@@ -14,6 +14,8 @@ export const remembered = v.object({
   files: v.record(plainName, v.string()),
   /** of the CA that signs the nodes' certificates: another one would be another cluster */
   caFingerprint: v.string(),
+  /** form that the configurations were generated in; earlier versions did not say, and took that of the release */
+  contract: v.optional(v.string()),
 })
 
 export type Remembered = v.InferOutput<typeof remembered>

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
-import { problemText } from '../../../workflows/model/problem.ts'
+import { type Problem, problemText } from '../../../workflows/model/problem.ts'
 
 const path = 'clusters/cluster-7/talenv.yaml'
 
@@ -53,6 +53,39 @@ test('warns of a release that was taken back, and of one that the table does not
   assert.equal(warningsOf('v1.13.9'), [])
   assert.match(warningsOf('v1.13.1').join(), /^6:17: warning: Talos v1\.13\.1 was withdrawn: .* \(--to v1\.13\.\d+\)$/)
   assert.match(warningsOf('v1.20.0').join(), /^6:17: warning: Talos v1\.20\.0 is not in the compatibility table/)
+})
+
+test('keeps a declared contract in one form, also that of operations.yaml, and takes none that is not ours', () => {
+  const parsed = (contract: string, operations = '{}') =>
+    parseTalenv({
+      talenv: { path, text: good.replace('  id: 7\n', `  id: 7\n${contract}`) },
+      operations: { path: 'operations.yaml', text: operations },
+    })
+  const kept = (...given: Parameters<typeof parsed>) => {
+    const { value } = parsed(...given) as { value: { cluster: { talosContract?: string } } }
+    return value.cluster.talosContract
+  }
+  assert.is(kept(''), undefined)
+  assert.is(kept('  talosContract: "1.12"\n'), 'v1.12')
+  assert.is(kept('', 'generate: {contract: v1.13}'), 'v1.13')
+  assert.is(kept('  talosContract: v1.12\n', 'generate: {contract: v1.13}'), 'v1.12')
+  const said = (...given: Parameters<typeof parsed>) => {
+    const { problems } = parsed(...given) as { problems: Problem[] }
+    return problems.map(problemText).join('\n')
+  }
+  assert.is(
+    said('  talosContract: v1.13.9\n'),
+    `${path}:4:18: cluster.talosContract "v1.13.9" is not a minor release such as v1.13`,
+  )
+  assert.match(
+    said('  talosContract: v1.14\n'),
+    'cluster.talosContract "v1.14" is newer than v1.13, the newest that is generated',
+  )
+  assert.match(said('  talosContract: 1.10\n'), 'cluster.talosContract should be text')
+  assert.match(
+    said('', 'generate: {contract: v1.14}'),
+    'operations.yaml:1:22: generate.contract "v1.14" is newer than v1.13',
+  )
 })
 
 test('keeps a declared schematic with its extensions, and takes IPv6 in its one spelling', () => {
