@@ -5,6 +5,7 @@ export type Invariant =
   | 'one-control-plane-down'
   | 'etcd-quorum'
   | 'others-ready'
+  | 'looked-last'
   | 'one-install-a-boot'
   | 'install-not-cut-off'
   | 'nothing-wiped'
@@ -22,6 +23,7 @@ export const invariants: Record<Invariant, string> = {
   'one-control-plane-down': 'Never two control planes down at once',
   'etcd-quorum': 'No reboot takes etcd its quorum',
   'others-ready': 'No control plane is rebooted while another one is down or not ready',
+  'looked-last': 'No control plane is told to reboot on an old look at etcd',
   'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
   'install-not-cut-off': 'No installation is cut off by taking its machine down',
   'nothing-wiped': 'Nothing is wiped',
@@ -38,6 +40,11 @@ const electionMs = 5000
 /** The same while a majority of the members ran: then only a machine that has no time for etcd makes it longer. */
 const busyElectionMs = 30_000
 
+/** A look at etcd that is older than this is none: whoever looked may have slept. */
+const freshLookMs = 60_000
+
+const looksAtEtcd = ['EtcdStatus', 'EtcdMemberList'].map((name) => `/machine.MachineService/${name}`)
+
 type Seen = {
   role: 'controlplane' | 'worker'
   down: boolean
@@ -47,13 +54,21 @@ type Seen = {
   cordoned: { run: string; at: string } | undefined
   stoppedByFault: boolean
   installed: boolean
+  /** lines of the log: when it was told to reboot, lost its power, was lost to the others */
+  asked: number
+  cut: number
+  lost: number
 }
+
+/** The last time that somebody asked a node for its etcd, and was answered. */
+type Look = { line: number; at: string }
 
 /** Judges a lab's log, in its order. Pure; events before `lab.up` are the lab's own start and do not count. */
 export function checkLog(log: readonly LoggedEvent[]): Breach[] {
   const breaches: Breach[] = []
   const nodes = new Map<string, Seen>()
-  for (const event of log) {
+  let look: Look | undefined
+  for (const [line, event] of log.entries()) {
     const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
     if (event.type === 'lab.up') {
       for (const { name, role } of event.nodes) {
@@ -65,14 +80,18 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
           cordoned: undefined,
           stoppedByFault: false,
           installed: false,
+          asked: 0,
+          cut: 0,
+          lost: 0,
         })
       }
     }
     if (event.type === 'lab.down') break
     const node = 'node' in event ? nodes.get(event.node) : undefined
     if (!('node' in event) || node === undefined) continue
-    judge(event, node, nodes, breach)
-    follow(event, node)
+    if (event.type === 'rpc' && event.code === 'OK' && looksAtEtcd.includes(event.method)) look = { line, at: event.at }
+    judge(event, node, { nodes, look }, breach)
+    follow(event, node, line)
   }
   for (const [name, { cordoned }] of nodes) {
     if (cordoned === undefined) continue
@@ -85,7 +104,7 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
 function judge(
   event: LoggedEvent & { node: string },
   node: Seen,
-  nodes: ReadonlyMap<string, Seen>,
+  { nodes, look }: { nodes: ReadonlyMap<string, Seen>; look: Look | undefined },
   breach: (invariant: Invariant, sentence: string) => number,
 ): number | undefined {
   const members = [...nodes].filter(([, { role }]) => role === 'controlplane')
@@ -93,7 +112,9 @@ function judge(
   const quorum = Math.floor(members.length / 2) + 1
   switch (event.type) {
     case 'machine.down': {
-      const down = others.filter(([, other]) => other.down).map(([name]) => name)
+      // a power cut is nobody's doing, and neither is what met one that came after its request
+      if (event.by === 'power-cut') return
+      const down = others.filter(([, other]) => other.down && other.cut <= node.asked).map(([name]) => name)
       if (node.role === 'controlplane' && down.length > 0) {
         breach('one-control-plane-down', `${event.node} went down while ${down.join(', ')} was down`)
       }
@@ -113,6 +134,10 @@ function judge(
           'etcd-quorum',
           `${event.node} was told to reboot with ${voting} other members voting, ${needed} are needed`,
         )
+      }
+      if (event.by === 'reboot' && others.length > 0) {
+        const sentence = oldLook(event, look, others)
+        if (sentence !== undefined) breach('looked-last', sentence)
       }
       return undefined
     }
@@ -163,17 +188,35 @@ function judge(
   }
 }
 
-function follow(event: LoggedEvent, node: Seen): void {
+/** Why nobody could know how etcd stood when the node was told to reboot; undefined when somebody did. */
+function oldLook(
+  { node, at }: LoggedEvent & { node: string },
+  look: Look | undefined,
+  others: readonly [string, Seen][],
+): string | undefined {
+  const told = `${node} was told to reboot`
+  if (look === undefined) return `${told}, and nobody had looked at etcd`
+  const ageMs = Date.parse(at) - Date.parse(look.at)
+  if (ageMs > freshLookMs) return `${told} ${Math.round(ageMs / 1000)} s after the last look at etcd`
+  const lost = others.filter(([, other]) => other.lost > look.line).map(([name]) => name)
+  return lost.length === 0 ? undefined : `${told}, and nobody had looked at etcd since ${lost.join(', ')} was lost`
+}
+
+function follow(event: LoggedEvent, node: Seen, line: number): void {
   switch (event.type) {
     case 'reboot.requested':
+      node.asked = line
       // its member is as good as gone: the process ends within the next moments
       node.etcd = 'stopped'
       node.ready = false
       return
     case 'machine.not-ready':
+      node.lost = line
       node.ready = false
       return
     case 'machine.down':
+      node.lost = line
+      if (event.by === 'power-cut') node.cut = line
       node.down = true
       node.ready = false
       return
@@ -190,6 +233,7 @@ function follow(event: LoggedEvent, node: Seen): void {
       node.installed = true
       return
     case 'etcd.stopped':
+      node.lost = line
       node.etcd = 'stopped'
       node.stoppedByFault = event.by === 'fault'
       return
@@ -200,6 +244,7 @@ function follow(event: LoggedEvent, node: Seen): void {
       node.cordoned = undefined
       return
     case 'etcd.lagging':
+      node.lost = line
       node.etcd = 'lagging'
       return
     case 'etcd.caught-up':

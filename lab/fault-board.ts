@@ -25,6 +25,7 @@ const shortNames: Record<string, string> = {
   cordoned: 'node.cordoned',
   uncordoned: 'node.uncordoned',
   evicted: 'pod.evicted',
+  booting: 'machine.booting',
   running: 'machine.running',
   down: 'machine.down',
   'reboot-requested': 'reboot.requested',

@@ -30,6 +30,11 @@ export const faultCatalogue = {
     ends: 'cured',
   },
   'never-returns': { summary: 'after a reboot the machine stays down; it boots when cured', ends: 'cured' },
+  'power-cut': {
+    summary: 'the machine loses its power at once, whatever it does; it boots when the power is back',
+    ends: 'after its seconds, or cured',
+    seconds: 30,
+  },
   'returns-not-ready': {
     summary: 'after a boot the node runs and does not get ready; it gets ready when cured',
     ends: 'cured',

@@ -32,7 +32,8 @@ export type LabEvent =
   | { type: 'reboot.requested'; node: string; actorId: string; mode: string; bootId: string; by: 'reboot' | 'upgrade' }
   /** asked for while another sequence ran, and therefore not started */
   | { type: 'reboot.ignored'; node: string; actorId: string; bootId: string }
-  | { type: 'machine.down'; node: string; bootId: string }
+  /** `by`: absent where somebody asked for it */
+  | { type: 'machine.down'; node: string; bootId: string; by?: 'power-cut' }
   /** apid answers again */
   | { type: 'machine.booting'; node: string; bootId: string; version: string; slot: 'A' | 'B' }
   | { type: 'machine.running'; node: string; bootId: string; version: string; slot: 'A' | 'B' }

@@ -10,8 +10,8 @@ lab.ts fault --cure <name> [--node <node>] | --cure-all | --list
   --die-with  the lab ends when this process is gone
   --seconds   length of the fault in machine seconds
   --times     how often it happens before it is over
-  --when      the fault starts at the next such event: ready, running, down, reboot-requested, pull-started,
-              pull-finished, install-started, install-finished, or a type of the log`
+  --when      the fault starts at the next such event: ready, booting, running, down, reboot-requested,
+              pull-started, pull-finished, install-started, install-finished, or a type of the log`
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const

@@ -78,6 +78,9 @@ export class Machine implements LabNode {
   readonly #listeners = new Set<(event: NodeEvent) => void>()
   readonly #images: { name: string; digest: string; sizeBytes: number; createdAt: Date }[] = []
   readonly #halt = new AbortController()
+  /** aborted when the machine has no power any more; a new one for each time that it comes back */
+  #power = new AbortController()
+  #powerCut = false
   /** aborted when what runs now ends: a boot, an installation, a pull; each boot has its own */
   #life = new AbortController()
   #slots: BootSlots
@@ -117,12 +120,13 @@ export class Machine implements LabNode {
 
   /** Powers the machine on as one that has been running for long: only etcd takes its time. */
   start(): void {
-    this.#detach(this.#boot({ readyAfterSeconds: 0 }))
+    this.#detach((power) => this.#boot({ readyAfterSeconds: 0 }, power))
   }
 
   /** Ends the machine for good, as the lab goes down. */
   async halt(): Promise<void> {
     this.#halt.abort(connectionLost())
+    this.#power.abort(connectionLost())
     this.#life.abort(connectionLost())
     this.#up = false
     this.#options.kubernetes?.kubelet.stop()
@@ -292,7 +296,9 @@ export class Machine implements LabNode {
     })
     const lost = faults.strike('connection-lost-during-reboot', this.name) !== undefined
     if (stage) this.#staged = image
-    this.#detach(stage ? this.#rebootNow(actorId, 'stageUpgrade', 'DEFAULT') : this.#upgradeNow(actorId, image))
+    this.#detach((power) =>
+      stage ? this.#rebootNow(actorId, 'stageUpgrade', 'DEFAULT', power) : this.#upgradeNow(actorId, image, power),
+    )
     if (lost) throw connectionLost()
     return actorId
   }
@@ -306,7 +312,7 @@ export class Machine implements LabNode {
     if (this.#isLocked(actorId, 'reboot', ['boot'])) return actorId
     log.append({ type: 'reboot.requested', node: this.name, actorId, mode, bootId: this.#bootId, by: 'reboot' })
     const lost = faults.strike('connection-lost-during-reboot', this.name) !== undefined
-    this.#detach(this.#rebootNow(actorId, 'reboot', mode))
+    this.#detach((power) => this.#rebootNow(actorId, 'reboot', mode, power))
     if (lost) throw connectionLost()
     return actorId
   }
@@ -321,38 +327,46 @@ export class Machine implements LabNode {
     return true
   }
 
-  async #rebootNow(actorId: string, sequence: 'reboot' | 'stageUpgrade', mode: string): Promise<void> {
+  async #rebootNow(
+    actorId: string,
+    sequence: 'reboot' | 'stageUpgrade',
+    mode: string,
+    power: AbortSignal,
+  ): Promise<void> {
+    power.throwIfAborted()
     this.#beginSequence(sequence)
     this.#enter(sequence === 'reboot' ? 'rebooting' : 'upgrading')
     this.#sequenceEvent(actorId, sequence, 'START')
     if (mode !== 'FORCE') {
       this.#phases(actorId, ['cleanup', 'dbus'])
       this.#stopServices(actorId)
-      await this.#pass(this.#options.timings.stopSeconds)
+      await this.#options.clock.sleep(this.#options.timings.stopSeconds, power)
       this.#phases(actorId, ['umount', 'unmountBind', 'unmountSystem', 'volumeFinalize'])
       if (mode === 'DEFAULT' && !this.#options.secureBoot) this.#phases(actorId, ['kexec'])
       this.#stopEverything(actorId)
     }
-    await this.#goDownAndUp(actorId)
+    await this.#goDownAndUp(actorId, power)
   }
 
   /** The sequence of MachineService.Upgrade: everything on the node, ending in a reboot either way. */
-  async #upgradeNow(actorId: string, image: string): Promise<void> {
+  async #upgradeNow(actorId: string, image: string, power: AbortSignal): Promise<void> {
+    power.throwIfAborted()
     this.#beginSequence('upgrade')
     this.#enter('upgrading')
     this.#sequenceEvent(actorId, 'upgrade', 'START')
     this.#phase(actorId, 'drain', 'START')
-    await this.#options.kubernetes?.kubelet.drain(this.#halt.signal)
+    await this.#options.kubernetes?.kubelet.drain(power)
+    power.throwIfAborted()
     this.#phase(actorId, 'drain', 'STOP')
     this.#phases(actorId, ['cleanup', 'dbus'])
     this.#stopServices(actorId)
-    await this.#pass(this.#options.timings.stopSeconds)
+    await this.#options.clock.sleep(this.#options.timings.stopSeconds, power)
     this.#phases(actorId, ['unmount', 'unmountBind', 'unmountSystem', 'volumeFinalize'])
     let exitCode = 1
     this.#phase(actorId, 'upgrade', 'START')
-    await this.#runInstaller(image, 'sequence', this.#halt.signal, (line) => {
+    await this.#runInstaller(image, 'sequence', power, (line) => {
       if ('exitCode' in line) exitCode = line.exitCode
-    }).catch(() => this.#halt.signal.throwIfAborted())
+    }).catch(() => power.throwIfAborted())
     this.#phase(actorId, 'upgrade', 'STOP')
     if (exitCode !== 0) {
       // a fatal error in a sequence makes machined reboot
@@ -361,33 +375,61 @@ export class Machine implements LabNode {
       this.#journal.say('upgrade sequence: failed')
       this.#sequenceEvent(actorId, 'upgrade', 'NOOP', { code: 'FATAL', message })
       this.#enter('rebooting')
-      return this.#goDownAndUp(actorId)
+      return this.#goDownAndUp(actorId, power)
     }
     this.#phases(actorId, ['meta'])
     this.#enter('rebooting')
     this.#phases(actorId, ['kexec'])
     this.#stopEverything(actorId)
-    await this.#goDownAndUp(actorId)
+    await this.#goDownAndUp(actorId, power)
   }
 
-  async #goDownAndUp(actorId: string): Promise<void> {
-    const { log, timings, faults } = this.#options
+  async #goDownAndUp(actorId: string, power: AbortSignal): Promise<void> {
     this.#phase(actorId, 'reboot', 'START')
-    log.append({ type: 'machine.down', node: this.name, bootId: this.#bootId })
     this.#up = false
+    this.#options.log.append({ type: 'machine.down', node: this.name, bootId: this.#bootId })
     this.#options.kubernetes?.kubelet.stop()
     this.#emit({ type: 'state' })
     await this.etcd?.stop('SIGKILL', 'machine')
+    await this.#comeUp(power)
+  }
+
+  /** From power to a boot. */
+  async #comeUp(power: AbortSignal): Promise<void> {
+    const { clock, timings, faults } = this.#options
+    power.throwIfAborted()
     const slow = faults.strike('slow-boot', this.name)
-    await this.#pass(timings.rebootSeconds + (slow?.seconds ?? 0))
-    await faults.hold('never-returns', this.name, this.#halt.signal)
-    await this.#chooseSlot()
-    await this.#boot({ readyAfterSeconds: timings.readySeconds })
+    await clock.sleep(timings.rebootSeconds + (slow?.seconds ?? 0), power)
+    await faults.hold('never-returns', this.name, power)
+    await this.#chooseSlot(power)
+    await this.#boot({ readyAfterSeconds: timings.readySeconds }, power)
+  }
+
+  /** Everything ends where it is, and nothing says goodbye. */
+  async #losePower(): Promise<void> {
+    const wasUp = this.#up
+    this.#up = false
+    this.#powerCut = true
+    if (wasUp) {
+      this.#options.log.append({ type: 'machine.down', node: this.name, bootId: this.#bootId, by: 'power-cut' })
+    }
+    this.#power.abort(connectionLost())
+    this.#life.abort(connectionLost())
+    this.#options.kubernetes?.kubelet.stop()
+    this.#emit({ type: 'state' })
+    await this.etcd?.stop('SIGKILL', 'fault')
+  }
+
+  #regainPower(): void {
+    if (this.#halt.signal.aborted) return
+    this.#powerCut = false
+    this.#power = new AbortController()
+    this.#detach((power) => this.#comeUp(power))
   }
 
   /** What the firmware and machined's revert do until something boots. */
-  async #chooseSlot(): Promise<void> {
-    const { log, timings, faults } = this.#options
+  async #chooseSlot(power: AbortSignal): Promise<void> {
+    const { log, clock, timings, faults } = this.#options
     const wanted = this.#slots.default
     const next = this.#slots.slots[wanted]
     const fails =
@@ -399,17 +441,17 @@ export class Machine implements LabNode {
     const back = otherSlot(wanted)
     const previous = this.#slots.slots[back]
     if (previous?.booted) {
-      await this.#pass(timings.rebootSeconds)
+      await clock.sleep(timings.rebootSeconds, power)
       log.append({ type: 'machine.fell-back', node: this.name, from: next?.version ?? 'nothing', to: previous.version })
       this.#slots = bootFrom(this.#slots, back)
       return
     }
     log.append({ type: 'machine.lost', node: this.name, version: next?.version ?? 'nothing' })
-    await faults.hold('boots-back-to-old-version', this.name, this.#halt.signal)
+    await faults.hold('boots-back-to-old-version', this.name, power)
     this.#slots = bootFrom(this.#slots, next === undefined ? back : wanted)
   }
 
-  async #boot({ readyAfterSeconds }: { readyAfterSeconds: number }): Promise<void> {
+  async #boot({ readyAfterSeconds }: { readyAfterSeconds: number }, power: AbortSignal): Promise<void> {
     const { log, clock, faults } = this.#options
     this.#life = new AbortController()
     const { signal } = this.#life
@@ -422,17 +464,20 @@ export class Machine implements LabNode {
     this.#sequence = 'boot'
     const boot = { node: this.name, bootId: this.#bootId, version: this.#slots.runs.version, slot: this.#slots.running }
     log.append({ type: 'machine.booting', ...boot })
+    // whoever waited for that line may have taken the power away
+    power.throwIfAborted()
     this.#up = true
     this.#servicesRun = true
     this.#journal.begin(boot.version)
     this.#enter('booting')
     this.#sequenceEvent(undefined, 'boot', 'START')
     try {
-      if (this.#staged !== undefined) return await this.#installStaged(this.#staged)
+      if (this.#staged !== undefined) return await this.#installStaged(this.#staged, power)
       await this.#startEtcd(signal)
       await clock.sleep(readyAfterSeconds * 0.6, signal)
       await this.#etcdHealthy(signal)
       log.append({ type: 'machine.running', ...boot })
+      signal.throwIfAborted()
       this.#sequence = undefined
       this.#stage = 'running'
       this.#sequenceEvent(undefined, 'boot', 'STOP')
@@ -446,21 +491,19 @@ export class Machine implements LabNode {
       this.#nodeReady = true
       this.#changed()
     } catch (error) {
-      if (!signal.aborted && !this.#halt.signal.aborted) throw error
+      if (!signal.aborted && !power.aborted) throw error
     }
   }
 
   /** The second half of `upgrade --stage`: the installer runs in the boot, and a second reboot follows. */
-  async #installStaged(image: string): Promise<void> {
+  async #installStaged(image: string, power: AbortSignal): Promise<void> {
     this.#staged = undefined
     this.#enter('installing')
-    await this.#runInstaller(image, 'sequence', this.#halt.signal, () => undefined).catch(() =>
-      this.#halt.signal.throwIfAborted(),
-    )
+    await this.#runInstaller(image, 'sequence', power, () => undefined).catch(() => power.throwIfAborted())
     const actorId = randomUUID()
     this.#beginSequence('reboot')
     this.#enter('rebooting')
-    await this.#goDownAndUp(actorId)
+    await this.#goDownAndUp(actorId, power)
   }
 
   async #startEtcd(signal: AbortSignal): Promise<void> {
@@ -587,7 +630,9 @@ export class Machine implements LabNode {
       say({ exitCode: 0 })
     } catch (error) {
       if (!signal.aborted) throw error
-      log.append({ type: 'install.cut-off', ...about, by: 'machine', reason: 'the machine went down' })
+      const by = this.#powerCut ? 'fault' : 'machine'
+      const reason = this.#powerCut ? 'the power was cut' : 'the machine went down'
+      log.append({ type: 'install.cut-off', ...about, by, reason })
       throw connectionLost()
     } finally {
       this.#installing = false
@@ -604,17 +649,16 @@ export class Machine implements LabNode {
   // --- faults that act at once
 
   async #suffer(fault: Fault): Promise<void> {
-    const { log, clock, faults } = this.#options
+    const { log } = this.#options
     switch (fault.name) {
       case 'unreachable-for':
         log.append({ type: 'unreachable.from', node: this.name })
         this.#silent = true
         this.#emit({ type: 'state' })
-        void clock.sleep(fault.seconds, this.#halt.signal).then(
-          () => (this.#fault('unreachable-for') === fault ? faults.cure(fault, 'itself') : undefined),
-          () => undefined,
-        )
-        return
+        return this.#cureLater(fault)
+      case 'power-cut':
+        await this.#losePower()
+        return this.#cureLater(fault)
       case 'etcd-member-down':
         return this.etcd?.stop('SIGKILL', 'fault')
       case 'etcd-alarm-nospace':
@@ -631,8 +675,19 @@ export class Machine implements LabNode {
     }
   }
 
+  /** Ends a fault after its seconds, unless it has ended before. */
+  #cureLater(fault: Fault): void {
+    const { clock, faults } = this.#options
+    void clock.sleep(fault.seconds, this.#halt.signal).then(
+      () => (this.#fault(fault.name) === fault ? faults.cure(fault, 'itself') : undefined),
+      () => undefined,
+    )
+  }
+
   async #recover(fault: Fault): Promise<void> {
     switch (fault.name) {
+      case 'power-cut':
+        return this.#regainPower()
       case 'unreachable-for':
         this.#options.log.append({ type: 'unreachable.to', node: this.name })
         this.#silent = false
@@ -772,15 +827,12 @@ export class Machine implements LabNode {
     if (!this.#up) throw new ApiError('UNAVAILABLE', `dial tcp ${this.address}:50000: connect: connection refused`)
   }
 
-  /** Lets a sequence run by itself; it ends early only with the lab. */
-  #detach(sequence: Promise<void>): void {
-    sequence.catch((error) => {
-      if (!this.#halt.signal.aborted) throw error
+  /** Lets a sequence run by itself; it ends early only with the machine's power. */
+  #detach(sequence: (power: AbortSignal) => Promise<void>): void {
+    const power = this.#power.signal
+    sequence(power).catch((error) => {
+      if (!power.aborted) throw error
     })
-  }
-
-  #pass(seconds: number): Promise<void> {
-    return this.#options.clock.sleep(seconds, this.#halt.signal)
   }
 
   #emit(event: NodeEvent): void {

@@ -22,9 +22,17 @@ function up(controlPlanes: number, workers = 0): LabEvent {
   }
 }
 
-const asked = (node: string): LabEvent => ({
+const call = { endpoint: '127.0.0.11', caller: 'c', roles: ['os:admin'], code: 'OK' }
+const looks: LabEvent = { type: 'rpc', node: 'k8s-1', method: '/machine.MachineService/EtcdStatus', ...call }
+/** Without the look before it, that anybody takes who looks at all. */
+const blindly = (node: string): LabEvent => ({
   ...{ type: 'reboot.requested', node, actorId: 'a', mode: 'DEFAULT', bootId, by: 'reboot' },
 })
+const asked = (node: string): LabEvent[] => [looks, blindly(node)]
+const cut = (node: string): LabEvent[] => [
+  { type: 'machine.down', node, bootId, by: 'power-cut' },
+  { type: 'etcd.stopped', node, by: 'fault' },
+]
 const goesDown = (node: string): LabEvent[] => [
   { type: 'etcd.stopped', node, by: 'machine' },
   { type: 'machine.down', node, bootId },
@@ -35,7 +43,7 @@ const runs = (node: string): LabEvent[] => [
   { type: 'machine.running', node, bootId, version: 'v1.13.9', slot: 'B' },
 ]
 const ready = (node: string): LabEvent => ({ type: 'machine.ready', node, bootId, version: 'v1.13.9' })
-const reboots = (node: string) => [asked(node), ...goesDown(node), ...runs(node), ready(node)]
+const reboots = (node: string) => [...asked(node), ...goesDown(node), ...runs(node), ready(node)]
 const installs = (node: string): LabEvent[] => [
   { type: 'install.started', node, image, bootId },
   { type: 'install.finished', node, image, bootId },
@@ -54,42 +62,44 @@ test('A rolling upgrade of three control planes breaks nothing', () => {
 })
 
 test('Two control planes down at once break one-control-plane-down', () => {
-  const log = [up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]
+  const log = [up(3), ...asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]
   assert.equal(broken(log), ['one-control-plane-down'])
 })
 
 test('A worker that is down with a control plane breaks nothing', () => {
-  const log = [up(3, 1), asked('k8s-1'), ...goesDown('k8s-1'), asked('worker-1')]
+  const log = [up(3, 1), ...asked('k8s-1'), ...goesDown('k8s-1'), ...asked('worker-1')]
   assert.equal(broken([...log, { type: 'machine.down', node: 'worker-1', bootId }]), [])
 })
 
 test('A reboot while another control plane is not ready breaks others-ready', () => {
-  assert.equal(broken([up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...runs('k8s-1'), asked('k8s-2')]), [
+  assert.equal(broken([up(3), ...asked('k8s-1'), ...goesDown('k8s-1'), ...runs('k8s-1'), ...asked('k8s-2')]), [
     'others-ready',
   ])
 })
 
 test('Two reboots asked for in the same moment break etcd-quorum', () => {
-  assert.equal(broken([up(3), asked('k8s-1'), asked('k8s-2')]), ['others-ready', 'etcd-quorum'])
+  assert.equal(broken([up(3), ...asked('k8s-1'), ...asked('k8s-2')]), ['others-ready', 'etcd-quorum'])
 })
 
 test('A reboot while the etcd of another of three is dead breaks etcd-quorum', () => {
-  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), ['etcd-quorum'])
+  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, ...asked('k8s-2')]), [
+    'etcd-quorum',
+  ])
 })
 
 test('A reboot of the one member whose etcd is dead breaks nothing', () => {
-  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-1')]), [])
+  assert.equal(broken([up(3), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, ...asked('k8s-1')]), [])
 })
 
 test('A reboot while another member lags breaks etcd-quorum, and not any more when it has caught up', () => {
   const lagging: LabEvent = { type: 'etcd.lagging', node: 'k8s-1' }
-  const back: LabEvent[] = [asked('k8s-1'), ...goesDown('k8s-1'), lagging, ...runs('k8s-1'), ready('k8s-1')]
-  assert.equal(broken([up(3), ...back, asked('k8s-2')]), ['etcd-quorum'])
-  assert.equal(broken([up(3), ...back, { type: 'etcd.caught-up', node: 'k8s-1' }, asked('k8s-2')]), [])
+  const back: LabEvent[] = [...asked('k8s-1'), ...goesDown('k8s-1'), lagging, ...runs('k8s-1'), ready('k8s-1')]
+  assert.equal(broken([up(3), ...back, ...asked('k8s-2')]), ['etcd-quorum'])
+  assert.equal(broken([up(3), ...back, { type: 'etcd.caught-up', node: 'k8s-1' }, ...asked('k8s-2')]), [])
 })
 
 test('A member that is down of five leaves room for a reboot', () => {
-  assert.equal(broken([up(5), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), [])
+  assert.equal(broken([up(5), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, ...asked('k8s-2')]), [])
 })
 
 test('The only control plane, or each of two in its turn, may be rebooted', () => {
@@ -98,7 +108,51 @@ test('The only control plane, or each of two in its turn, may be rebooted', () =
 })
 
 test('One of two control planes may not be rebooted while the other one has no etcd', () => {
-  assert.equal(broken([up(2), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, asked('k8s-2')]), ['etcd-quorum'])
+  assert.equal(broken([up(2), { type: 'etcd.stopped', node: 'k8s-1', by: 'fault' }, ...asked('k8s-2')]), [
+    'etcd-quorum',
+  ])
+})
+
+test('A control plane that is told to reboot without a look at etcd, or on an old one, breaks looked-last', () => {
+  const waits = Array.from({ length: 61 }, () => ready('k8s-3'))
+  assert.equal(broken([up(3), blindly('k8s-1')]), ['looked-last'])
+  assert.equal(broken([up(3), looks, ...waits, blindly('k8s-1')]), ['looked-last'])
+  assert.equal(broken([up(3), { ...looks, code: 'Unavailable' } as LabEvent, blindly('k8s-1')]), ['looked-last'])
+  assert.equal(broken([up(3), ...waits, ...asked('k8s-1')]), [])
+  assert.equal(broken([up(1), blindly('k8s-1')]), [])
+  assert.equal(broken([up(1, 1), blindly('worker-1')]), [])
+})
+
+test('A member that was lost and came back between the look and the request breaks looked-last', () => {
+  const died: LabEvent[] = [
+    { type: 'etcd.stopped', node: 'k8s-2', by: 'fault' },
+    { type: 'etcd.healthy', node: 'k8s-2' },
+  ]
+  assert.equal(broken([up(3), looks, ...died, blindly('k8s-1')]), ['looked-last'])
+  assert.equal(broken([up(3), ...died, ...asked('k8s-1')]), [])
+  const flickered: LabEvent[] = [
+    { type: 'machine.not-ready', node: 'k8s-3', bootId, unmet: 'services' },
+    ready('k8s-3'),
+  ]
+  assert.equal(broken([up(3), looks, ...flickered, blindly('k8s-1')]), ['looked-last'])
+})
+
+test('A member lost after the last look, right before the request, breaks the quorum as well', () => {
+  assert.equal(broken([up(3), looks, ...cut('k8s-2'), blindly('k8s-1')]), [
+    'others-ready',
+    'etcd-quorum',
+    'looked-last',
+  ])
+})
+
+test('A power cut breaks nothing by itself, and neither does one that meets a reboot which was asked for before', () => {
+  assert.equal(broken([up(3), ...cut('k8s-1'), ...cut('k8s-2')]), [])
+  assert.equal(broken([up(3), ...asked('k8s-1'), ...cut('k8s-2'), ...goesDown('k8s-1')]), [])
+  assert.equal(broken([up(3), ...cut('k8s-2'), ...asked('k8s-1'), ...goesDown('k8s-1')]), [
+    'others-ready',
+    'etcd-quorum',
+    'one-control-plane-down',
+  ])
 })
 
 test('A second installation before a boot breaks one-install-a-boot', () => {
@@ -146,8 +200,8 @@ test('A gap that faults alone explain breaks nothing', () => {
 
 test('A reboot of a node with pods that could run elsewhere breaks drained', () => {
   const loaded = (evictable: string[]): LabEvent => ({ type: 'node.loaded', node: 'worker-1', evictable })
-  assert.equal(broken([up(1, 2), asked('worker-1'), loaded([])]), [])
-  assert.equal(broken([up(1, 2), asked('worker-1'), loaded(['shop/web-1'])]), ['drained'])
+  assert.equal(broken([up(1, 2), ...asked('worker-1'), loaded([])]), [])
+  assert.equal(broken([up(1, 2), ...asked('worker-1'), loaded(['shop/web-1'])]), ['drained'])
 })
 
 test('A pod that is deleted past a budget which allows nothing breaks budgets-kept; others may be deleted', () => {
@@ -178,8 +232,8 @@ test('What happens before the lab is up and after it goes down does not count', 
 })
 
 test('A breach tells when and what', () => {
-  const [breach] = checkLog(logOf([up(3), asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]))
-  assert.is(breach?.at, '1970-01-01T00:00:05.000Z')
+  const [breach] = checkLog(logOf([up(3), ...asked('k8s-1'), ...goesDown('k8s-1'), ...goesDown('k8s-2')]))
+  assert.is(breach?.at, '1970-01-01T00:00:06.000Z')
   assert.is(breach?.sentence, 'k8s-2 went down while k8s-1 was down')
 })
 

@@ -131,6 +131,90 @@ test('never-returns: the machine stays down until cured', async () => {
   assert.is(fake.machine.ready, true)
 })
 
+const powerOn = defaultTimings.rebootSeconds + defaultTimings.readySeconds
+
+test('power-cut: everything ends at once, the machine boots when the power is back after its seconds', async () => {
+  const fake = await fakeMachine()
+  const { bootId } = fake.machine.state()
+  await fake.faults.inject({ name: 'power-cut', node, seconds: 100 })
+  assert.is(fake.machine.reachability(), 'refuses')
+  assert.is(fake.etcd.calls.at(-1), 'stop SIGKILL fault')
+  await fake.clock.pass(100 + defaultTimings.rebootSeconds - 1)
+  assert.is(fake.machine.reachability(), 'refuses')
+  await fake.clock.pass(1 + defaultTimings.readySeconds)
+  assert.is(fake.machine.ready, true)
+  assert.is.not(fake.machine.state().bootId, bootId)
+  const down = fake.log.filter(({ type }) => type === 'machine.down')
+  assert.equal(
+    down.map((event) => event.type === 'machine.down' && event.by),
+    ['power-cut'],
+  )
+})
+
+for (const [when, version, waits] of [
+  ['pull.started', 'v1.13.5', false],
+  ['pull.finished', 'v1.13.5', false],
+  ['install.started', 'v1.13.5', false],
+  ['install.finished', 'v1.13.9', true],
+] as const) {
+  test(`power-cut at ${when}: the machine comes back on ${version}, and nothing that was pulled is left`, async () => {
+    const fake = await fakeMachine()
+    await fake.faults.inject({ name: 'power-cut', node, when: `k8s-1 ${when}` })
+    await pull(fake, image('v1.13.9')).catch(() => undefined)
+    const { ended } = beginInstall(fake, image('v1.13.9'))
+    await fake.clock.pass(defaultTimings.installSeconds)
+    await ended.catch(() => undefined)
+    assert.is(fake.machine.reachability(), 'refuses')
+    assert.is(fake.machine.state().slots.B?.version === 'v1.13.9', waits)
+    await fake.clock.pass(30 + powerOn)
+    const state = fake.machine.state()
+    assert.equal([state.version, state.ready, state.installing], [version, true, false])
+    assert.equal(fake.machine.images(), [])
+    assert.not.ok(fake.machine.log('machined').some((line) => line.includes('upgrade')))
+    const cut = fake.log.find(({ type }) => type === 'install.cut-off')
+    assert.is(cut?.type === 'install.cut-off' ? cut.by : undefined, when === 'install.started' ? 'fault' : undefined)
+  })
+}
+
+test('power-cut in the middle of an installation, of a reboot and of the first boot', async () => {
+  const fake = await fakeMachine()
+  await pull(fake, image('v1.13.9'))
+  const { ended } = beginInstall(fake, image('v1.13.9'))
+  await fake.clock.pass(defaultTimings.installSeconds / 2)
+  await fake.faults.inject({ name: 'power-cut', node })
+  assert.is((await refusal(ended)).code, 'UNAVAILABLE')
+  await fake.clock.pass(30 + powerOn)
+  assert.equal([fake.machine.state().version, fake.machine.state().slots.B], ['v1.13.5', undefined])
+  await installTo(fake, image('v1.13.9'))
+  await fake.machine.reboot('DEFAULT')
+  await fake.clock.pass(1)
+  await fake.faults.inject({ name: 'power-cut', node, seconds: 1000 })
+  assert.is(fake.machine.reachability(), 'refuses')
+  await fake.clock.pass(500)
+  assert.is(fake.machine.reachability(), 'refuses')
+  await fake.faults.inject({ name: 'power-cut', node, when: 'k8s-1 booting' })
+  await fake.faults.cure({ name: 'power-cut', node })
+  await fake.clock.pass(powerOn)
+  assert.is(fake.machine.ready, true, 'a fault that waits is cured with the one in force')
+  await fake.faults.inject({ name: 'power-cut', node, when: 'k8s-1 booting' })
+  const boots = () => fake.types().filter((type) => type === 'machine.booting').length
+  const before = boots()
+  await rebootOnce(fake)
+  assert.is(fake.machine.reachability(), 'refuses')
+  await fake.clock.pass(30 + powerOn)
+  assert.equal([fake.machine.state().version, fake.machine.ready, boots() - before], ['v1.13.9', true, 2])
+})
+
+test('power-cut on a legacy upgrade: in the middle of its installation the node comes back with what it had', async () => {
+  const fake = await fakeMachine({ version: 'v1.12.9' })
+  await pull(fake, image('v1.13.9'))
+  await fake.faults.inject({ name: 'power-cut', node, when: 'k8s-1 install.started' })
+  await fake.machine.upgradeLegacy({ image: image('v1.13.9'), force: false, preserve: false, stage: false })
+  await fake.clock.pass(500)
+  assert.equal([fake.machine.state().version, fake.machine.ready], ['v1.12.9', true])
+  assert.is(fake.types().filter((type) => type === 'machine.booting').length, 1)
+})
+
 test('returns-not-ready: runs and is not ready until cured', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'returns-not-ready', node })
