@@ -42,7 +42,7 @@ import type { RunState } from './engine/run-state.ts'
 import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
 import { knock } from './knock.ts'
 import { collectReport, writeReport } from './report.ts'
-import { observe, openSession, type Session } from './session.ts'
+import { observe, openSession, type Session, withConfigurations } from './session.ts'
 import { createInstallMemory } from './steps/install-memory.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
@@ -99,7 +99,7 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
   const planned = planUpgrade(
     session.cluster,
-    await observe(session, wish.nodes),
+    await withConfigurations(session, await observe(session, wish.nodes), wish.nodes),
     wish,
     recall(runFolder(layout.folder), session.identity),
   )
@@ -167,7 +167,8 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
 
   const leave = (exitCode: ExitCode, run = '', plan?: UpgradePlan) =>
     finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again }, { left, plan })
-  const observed = await observe(session, wish.nodes, stop.requested)
+  const seen = await observe(session, wish.nodes, stop.requested)
+  const observed = await withConfigurations(session, seen, wish.nodes, stop.requested)
   if (stop.requested.aborted) return leave(stoppedBy(stop))
   const planned = planUpgrade(session.cluster, observed, wish, recall(root, session.identity))
   const made = onDisk(() => newRun(root, 'upgrade', new Date()))
@@ -276,7 +277,6 @@ async function run(
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,
     installs: createInstallMemory(recall(held.root, session.identity), journal),
-    notice: (node, text) => front.emit({ type: 'notice', node, text }),
     knocks: knock,
   }
   const driven = await drive({

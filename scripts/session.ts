@@ -133,6 +133,20 @@ export async function observe(
   }
 }
 
+/** The observation with what is known of the machine configurations of the nodes that may be changed. */
+export async function withConfigurations(
+  { cluster, talos }: Session,
+  observed: Observation,
+  wished?: readonly NodeName[],
+  signal?: AbortSignal,
+): Promise<Observation> {
+  const asked = cluster.nodes.filter(
+    ({ name }) => observed.nodes[name]?.reachable === true && (!wished || wished.includes(name)),
+  )
+  const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
+  return { ...observed, configurations: await talos.configurations(asked, options) }
+}
+
 /** One read of everything, and then a question about each pod whose eviction a budget seems to forbid. */
 async function observeKubernetes(
   kubernetes: Kubernetes,

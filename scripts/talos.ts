@@ -3,11 +3,18 @@ import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import type { NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../workflows/model/failure.ts'
-import type { EtcdObservation, Inspection, NodeFacts, NodeObservation } from '../workflows/model/observation.ts'
+import type {
+  Configuration,
+  EtcdObservation,
+  Inspection,
+  NodeFacts,
+  NodeObservation,
+} from '../workflows/model/observation.ts'
 import type { Command, Run, RunOptions } from './run.ts'
 import { createAsk } from './tools/talosctl/ask.ts'
 import { failureOf } from './tools/talosctl/failure-of.ts'
 import { inspect } from './tools/talosctl/inspect.ts'
+import { readConfiguration } from './tools/talosctl/machine-config.ts'
 import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
@@ -45,6 +52,14 @@ export interface Talos {
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<Record<NodeName, Result<Status>>>
   inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
+  /**
+   * Whether a machine configuration is pending, and a hash of it. Only the admin role may read it; nothing of its text is kept.
+   * Never rejects.
+   */
+  configurations(
+    nodes: readonly NodeDeclaration[],
+    options: Omit<CallOptions, 'processFile'>,
+  ): Promise<Record<NodeName, Result<Configuration>>>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
   /** Who the machine is in this boot: what tells its Node in Kubernetes. */
   identity(
@@ -139,6 +154,20 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
           const status = readStage(answer?.resources[0])
           if (status) return [name, { ok: true, value: status }]
           const failed = answer?.failure ?? failure('garbage-answer', { detail: 'its stage can not be read' })
+          return [name, { ok: false, failure: { ...failed, node: name } }]
+        }),
+      )
+    },
+
+    async configurations(nodes, options) {
+      const [via = ''] = ask.endpoints().othersFirst
+      const found = await getOfEach(ask, via, nodes, 'machineconfig', 'several', until(options))
+      return Object.fromEntries(
+        nodes.map(({ name, address }): [NodeName, Result<Configuration>] => {
+          const answer = found.get(address)
+          const configuration = readConfiguration(answer?.resources ?? [])
+          if (configuration) return [name, { ok: true, value: configuration }]
+          const failed = answer?.failure ?? failure('garbage-answer', { detail: 'has no machine configuration' })
           return [name, { ok: false, failure: { ...failed, node: name } }]
         }),
       )

@@ -24,7 +24,7 @@ export type JournalRecord =
   | { type: 'resumed'; at: string; pid: number }
   | { type: 'intent'; path: string; step: string; node?: string; at: string; processFile: string; bootId?: string }
   /** the other slot is written from here on, under that boot, whatever becomes of it */
-  | { type: 'installing'; node: string; bootId: string; image: string; at: string }
+  | { type: 'installing'; node: string; bootId: string; image: string; at: string; configuration?: string }
   | { type: 'outcome'; path: string; at: string; tookMs: number; ok: true; output?: unknown }
   | { type: 'outcome'; path: string; at: string; tookMs: number; ok: false; failure: Failure }
   | { type: 'end'; at: string; how: 'finished' | 'abandoned'; exitCode?: number; state?: string }

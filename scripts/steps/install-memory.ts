@@ -6,8 +6,10 @@ import type { Journal } from '../engine/journal.ts'
 export type InstallMemory = {
   /** whether an installation of ours was begun under that boot, whatever became of it */
   begun(node: string, bootId: string): boolean
+  /** hash of the machine configuration at the last installation under that boot, where it could be read */
+  configuration(bootId: string): string | undefined
   /** Writes down that one begins now; it may begin only where that could be written. */
-  begin(install: { node: string; bootId: string; image: string }): Failure | undefined
+  begin(install: { node: string; bootId: string; image: string; configuration?: string }): Failure | undefined
 }
 
 /**
@@ -15,16 +17,17 @@ export type InstallMemory = {
  * installation really begins under is written down by itself.
  */
 export function createInstallMemory(memory: Memory, journal: Pick<Journal, 'append'>): InstallMemory {
-  const begunNow = new Set<string>()
+  const begunNow = new Map<string, string | undefined>()
   return {
     begun: (node, bootId) => begunNow.has(bootId) || wasBegun(memory, node, bootId),
+    configuration: (bootId) => begunNow.get(bootId) ?? memory.configurations[bootId],
     begin(install) {
       try {
         journal.append({ type: 'installing', at: new Date().toISOString(), ...install })
       } catch (error) {
         return failure('journal-unwritable', { detail: (error as Error).message })
       }
-      begunNow.add(install.bootId)
+      begunNow.set(install.bootId, install.configuration)
       return undefined
     },
   }

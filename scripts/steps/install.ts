@@ -6,12 +6,14 @@ import semver from 'semver'
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
+import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
 import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { noteInstall, wasInstallBegun } from './note-install.ts'
+import { readConfiguration } from './read-configuration.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 export const install =
@@ -23,7 +25,11 @@ export const install =
     if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
     const objection = await whyNotNow(world, plan, facts, context)
     if (objection) return { ok: false, failure: objection }
-    const unwritten = await noteInstall(world, plan, facts, context)
+    const configured = await readConfiguration(world, plan, context)
+    const pending = configurationObjection(plan.node, configured)
+    if (pending) return { ok: false, failure: pending }
+    const hash = configured.ok ? configured.value.hash : undefined
+    const unwritten = await noteInstall(world, plan, facts, context, hash)
     if (unwritten) return { ok: false, failure: unwritten }
 
     context.waiting(`${plan.image} to be installed`)

@@ -16,16 +16,17 @@ export async function noteInstall(
   plan: NodePlan,
   { bootId }: Pick<Inspection, 'bootId'>,
   context: StepContext,
+  configuration?: string,
 ): Promise<Failure | undefined> {
-  const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image })
+  const known = configuration === undefined ? {} : { configuration }
+  const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image, ...known })
   if (unwritten || plan.kubernetes === undefined) return unwritten
   const mark = { bootId, image: plan.image, run: world.run }
   const noted = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
   if (noted.ok) return undefined
   const { reason, detail = reason } = noted.failure
   const lacks = reason === 'permission-denied' ? ' (the kubeconfig needs the right to patch nodes)' : ''
-  world.notice(
-    plan.node,
+  context.notice(
     `its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}${lacks}`,
   )
   return undefined

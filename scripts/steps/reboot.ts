@@ -1,11 +1,13 @@
 /** Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did. */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { runsTarget, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
+import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -31,6 +33,9 @@ export const reboot =
     for (let requests = 0; requests < REQUESTS; ) {
       // our own earlier request may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
+        const configured = await readConfiguration(world, plan, context)
+        const changed = configurationObjection(plan.node, configured, world.installs.configuration(bootId))
+        if (changed) return { ok: false, failure: changed }
         requests++
         refusal = await request(world, plan, bootId, context)
         if (refusal?.reason === 'permission-denied') return { ok: false, failure: refusal }

@@ -3,12 +3,14 @@ import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { etcdObjections, isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { noteInstall } from './note-install.ts'
+import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -37,6 +39,8 @@ export const upgrade =
       // our own earlier call may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
         requests++
+        const pending = configurationObjection(plan.node, await readConfiguration(world, plan, context))
+        if (pending) return { ok: false, failure: pending }
         const unwritten = await noteInstall(world, plan, { bootId }, context)
         if (unwritten) return { ok: false, failure: unwritten }
         const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))

@@ -16,8 +16,6 @@ export type World = {
   /** name of the run, for what outlives it: files, and the marks beside our cordons */
   run: string
   installs: InstallMemory
-  /** says something about a node that the person should know, whatever becomes of the step */
-  notice: (node: NodeName, text: string) => void
   /** whether the node's API port takes connections: much cheaper than asking it anything */
   knocks: (node: NodeDeclaration, signal: AbortSignal) => Promise<boolean>
 }

@@ -106,6 +106,18 @@ for (const client of clients)
   })
 
 for (const client of clients)
+  test(`${client}: knows whether a configuration is pending, in one process and without a word of it`, async () => {
+    const seen = await by[client].configurations(nodes, time)
+    for (const { name } of nodes) {
+      const configuration = seen[name]
+      assert.ok(configuration?.ok, JSON.stringify(configuration))
+      assert.match(JSON.stringify(configuration.value), /^\{"hash":"[0-9a-f]{64}","pending":"nothing"\}$/)
+    }
+    assert.is(ran.length, 1)
+    assert.equal((await by[client].configurations(nodes, time))['k8s-1'], seen['k8s-1'])
+  })
+
+for (const client of clients)
   test(`${client}: lays the control planes' views of etcd side by side, in three processes`, async () => {
     const etcd = await by[client].observeEtcd(controlPlanes(), time)
     assert.equal(

@@ -74,6 +74,12 @@ export const FAILURES = {
     means: 'an installation was cut off or can not be read, so whether it happened is not known',
   },
   'other-version-waiting': { exit: 'refused', means: 'a different image waits in the other slot for the next reboot' },
+  'configuration-pending': { exit: 'refused', means: 'a machine configuration is staged or on trial' },
+  'configuration-changed': {
+    exit: 'refused',
+    means: 'the machine configuration was changed between installation and reboot',
+  },
+  'configuration-unread': { exit: 'refused', means: 'the machine configuration can not be read' },
   'installer-refused-before': {
     exit: 'refused',
     means: 'the installer does not take this image on this node, and would not the next time',

@@ -1,6 +1,6 @@
 /** What was seen of a cluster at one moment, completely: never a sample. */
 import type { NodeName, Role, TalosVersion } from './cluster.ts'
-import type { Failure } from './failure.ts'
+import type { Failure, Result } from './failure.ts'
 import type { KubernetesObservation } from './kubernetes.ts'
 
 export type Observation = {
@@ -10,6 +10,8 @@ export type Observation = {
   nodes: Record<NodeName, NodeObservation>
   etcd: EtcdObservation
   kubernetes: KubernetesObservation
+  /** of nodes that may be changed; absent where nothing is */
+  configurations?: Record<NodeName, Result<Configuration>>
 }
 
 export type NodeObservation = { reachable: false; failure: Failure } | ({ reachable: true } & NodeFacts)
@@ -37,6 +39,14 @@ export type NodeFacts = {
   /** version of the kubelet image, `v1.36.1` */
   kubeletVersion?: string
   otherSlot: OtherSlot
+}
+
+/** What is known of a node's machine configuration, without a word of it: it is full of secrets. */
+export type Configuration = {
+  /** of what runs and what is on disk */
+  hash: string
+  /** `perhaps-on-trial`: it was changed since the boot, and what is on disk is not shown */
+  pending: 'nothing' | 'other-on-disk' | 'perhaps-on-trial'
 }
 
 /** What a node runs, and what waits in its other slot: the facts that an upgrade changes. */

@@ -9,6 +9,8 @@ export type Memory = {
   rolledBack: Readonly<Record<NodeName, string>>
   /** boot ids under which we began to write the other slot, whatever became of it, by node */
   installs: Readonly<Record<NodeName, readonly string[]>>
+  /** hash of the machine configuration at the last installation under a boot, by its id */
+  configurations: Readonly<Record<string, string>>
   /** image that the installer refused for good, and what it said, by node */
   refusedImages: Readonly<Record<NodeName, { image: string; why: string }>>
 }
@@ -32,6 +34,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
   const rolledBack = new Map<NodeName, { image: string; run: string }>()
   const installs = new Map<NodeName, { bootId: string; run: string }[]>()
+  const configurations = new Map<string, string>()
   const refused = new Map<NodeName, { image: string; why: string; run: string }>()
   for (const { run, records } of runs) {
     const first = map(records[0])
@@ -46,6 +49,8 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const bootId = text(record.bootId)
       const begins = record.type === 'installing' || (record.type === 'intent' && WRITES.has(record.step))
       if (begins && bootId !== undefined) installs.set(node, [...(installs.get(node) ?? []), { bootId, run }])
+      const hash = text(record.configuration)
+      if (record.type === 'installing' && bootId !== undefined && hash !== undefined) configurations.set(bootId, hash)
       if (record.type !== 'outcome') continue
       const image = imageOf(node)
       const { verdict } = map(record.output)
@@ -62,6 +67,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     installs: Object.fromEntries(
       [...installs].map(([node, begun]) => [node, [...new Set(begun.map(({ bootId }) => bootId))]]),
     ),
+    configurations: Object.fromEntries(configurations),
     refusedImages: Object.fromEntries([...refused].map(([node, { image, why }]) => [node, { image, why }])),
     sources: new Set(
       [...rolledBack.values(), ...[...installs.values()].flatMap((begun) => begun.slice(-1)), ...refused.values()].map(

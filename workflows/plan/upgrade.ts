@@ -10,6 +10,7 @@ import {
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, versionObjections } from './compatibility.ts'
+import { configurationObjection, isUnchecked, uncheckedNote } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
@@ -49,6 +50,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
     const begun = wasBegun(memory, declared.name, seen.bootId) || isNoted(observed, seen.bootId)
     const planned = planNode(cluster, declared, seen, wish, { ...memory, begun })
     nodes.push(planned.plan)
+    failures.push(...configurationObjections(planned.plan, observed, memory))
     failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
   }
   failures.push(...uniqueKubernetesObjections(cluster, wish.to))
@@ -102,11 +104,24 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...notes(nodes, observed),
         ...drains.notes,
         ...notNoted(planned),
+        ...uncheckedNote(unchecked(working, observed)),
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
       ],
     },
   }
 }
+
+/** Why its machine configuration keeps a node from being changed. */
+function configurationObjections({ node, work, bootId }: NodePlan, observed: Observation, memory: Memory): Failure[] {
+  const seen = observed.configurations?.[node]
+  if (work === 'none' || seen === undefined) return []
+  const objection = configurationObjection(node, seen, work === 'finish' ? memory.configurations[bootId] : undefined)
+  return objection ? [objection] : []
+}
+
+/** Working nodes whose machine configuration the talosconfig's role may not read. */
+const unchecked = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
+  working.map(({ node }) => node).filter((node) => configurations?.[node] && isUnchecked(configurations[node]))
 
 /** `begun`: an installation of ours was begun under the boot that the node runs. */
 type NodeMemory = Memory & { begun: boolean }

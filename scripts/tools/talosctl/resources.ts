@@ -1,5 +1,5 @@
 /** One object of `talosctl get -o json`. One that can not be read has neither node nor id, and is never dropped. */
-export type Resource = { node: string; id: string; spec: unknown; event?: string }
+export type Resource = { node: string; id: string; version?: string; spec: unknown; event?: string }
 
 /**
  * Splits what `talosctl get -o json` prints, indented objects one after the other, into resources, as it comes: feed it
@@ -31,6 +31,7 @@ function toResource(text: string): Resource {
     return {
       node: String(node ?? ''),
       id: String(metadata?.id ?? ''),
+      ...(metadata?.version === undefined ? {} : { version: String(metadata.version) }),
       spec,
       ...(typeof event === 'string' ? { event } : {}),
     }

@@ -55,7 +55,6 @@ async function live(fake: Fake, file: string, death?: { record: number; torn: bo
     snapshots: join(file, '..', 'snapshots'),
     run: 'r',
     installs: createInstallMemory(recollect([], ''), mortal),
-    notice: () => {},
     knocks: async () => true,
   }
   const run = drive({

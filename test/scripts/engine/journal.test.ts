@@ -117,7 +117,6 @@ async function driveUntilFull(file: string, full: number) {
       snapshots: join(file, '../snapshots'),
       run: 'r',
       installs: createInstallMemory(recollect([], ''), filling),
-      notice: () => {},
       knocks: async () => true,
     }),
     journal: filling,

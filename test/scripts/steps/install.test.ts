@@ -5,9 +5,9 @@ import type { Kubernetes } from '../../../scripts/kubernetes.ts'
 import { install } from '../../../scripts/steps/install.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import type { World } from '../../../scripts/steps/world.ts'
-import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
-import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
+import type { Configuration, Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
@@ -39,6 +39,7 @@ type Row = {
   begun?: true
   /** another checkout did, as the Node tells */
   noted?: true
+  configuration?: Result<Configuration>
   /** Kubernetes does not take the note */
   forbidden?: true
   expected: 'installed' | Failure['reason']
@@ -150,6 +151,21 @@ const rows: readonly Row[] = [
     installs: 1,
   },
   {
+    title: 'does not install while a configuration is staged',
+    before: [quiet],
+    configuration: { ok: true, value: { hash: 'h', pending: 'other-on-disk' } },
+    expected: 'configuration-pending',
+    installs: 0,
+  },
+  {
+    title: 'installs where the role may not read the configuration',
+    before: [quiet],
+    after: [installed],
+    configuration: { ok: false, failure: failure('permission-denied') },
+    expected: 'installed',
+    installs: 1,
+  },
+  {
     title: 'does not install again what this run began',
     before: [wrapped],
     again: true,
@@ -210,7 +226,19 @@ const factsOf = (seen: OtherSlot | Partial<Inspection>): Inspection => ({
   ...('state' in seen ? { otherSlot: seen } : { otherSlot: quiet, ...seen }),
 })
 
-for (const { title, before, after = [], call, again = false, begun, noted, forbidden, expected, installs } of rows)
+for (const {
+  title,
+  before,
+  after = [],
+  call,
+  again = false,
+  begun,
+  noted,
+  forbidden,
+  configuration = { ok: true, value: { hash: 'h', pending: 'nothing' } },
+  expected,
+  installs,
+} of rows)
   test(title, async () => {
     let looks = [...before]
     let calls = 0
@@ -231,7 +259,6 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
       },
       installs: createInstallMemory(memory, { append: (record) => void records.push(record) }),
       run: 'r',
-      notice: (_: string, text: string) => void notices.push(text),
       kubernetes: {
         node: async () => ({
           ok: true,
@@ -244,6 +271,7 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
         },
       } satisfies Pick<Kubernetes, 'node' | 'noteInstall'>,
       talos: {
+        configurations: async () => ({ a: configuration }),
         inspect: async () => {
           const [seen = quiet] = looks
           if (looks.length > 1) looks.shift()
@@ -252,7 +280,9 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
         install: async () => {
           calls += 1
           // what was written down before outlives this process
-          assert.is(records.at(-1)?.type, 'installing')
+          const record = records.at(-1)
+          assert.is(record?.type, 'installing')
+          if (record?.type === 'installing') assert.is(record.configuration, configuration.ok ? 'h' : undefined)
           assert.is(marks.length, forbidden ? 0 : 1)
           looks = [...after]
           return call ? { ok: false, failure: call } : { ok: true, value: undefined }
@@ -266,7 +296,7 @@ for (const { title, before, after = [], call, again = false, begun, noted, forbi
         signal: new AbortController().signal,
         processFile: '',
         waiting: () => {},
-        notice: () => {},
+        notice: (text: string) => void notices.push(text),
       },
     )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
@@ -282,7 +312,10 @@ test('does not begin what can not be written down', async () => {
         throw new Error('ENOSPC')
       },
     }),
-    talos: { inspect: async () => ({ ok: true, value: factsOf(quiet) }) },
+    talos: {
+      inspect: async () => ({ ok: true, value: factsOf(quiet) }),
+      configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
+    },
   } as unknown as World
   const result = await install(world)(
     { plan, install: 'no', flipped: false },

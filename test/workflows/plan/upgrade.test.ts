@@ -1,9 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Cluster, NodeDeclaration } from '../../../workflows/model/cluster.ts'
-import { failure } from '../../../workflows/model/failure.ts'
+import { failure, type Result } from '../../../workflows/model/failure.ts'
 import type { KubernetesObservation } from '../../../workflows/model/kubernetes.ts'
 import type {
+  Configuration,
   EtcdMember,
   NodeFacts,
   NodeObservation,
@@ -29,6 +30,7 @@ type Wanted = {
   kubernetes?: KubernetesObservation
   wish?: Partial<UpgradeWish>
   memory?: Partial<Memory>
+  configurations?: Observation['configurations'] & object
   kubernetesVersion?: string
 }
 
@@ -99,6 +101,7 @@ function plan(wanted: Wanted = {}) {
       alarms: [],
       unread: [],
     },
+    ...(wanted.configurations ? { configurations: wanted.configurations } : {}),
     kubernetes: wanted.kubernetes ?? kubernetesFacts(all.map(([name], i) => kubeNode(name, `10.0.0.${i + 2}`))),
   }
   const wish: UpgradeWish = {
@@ -110,7 +113,13 @@ function plan(wanted: Wanted = {}) {
     skipDrain: false,
     ...wanted.wish,
   }
-  return planUpgrade(cluster, observed, wish, { rolledBack: {}, installs: {}, refusedImages: {}, ...wanted.memory })
+  return planUpgrade(cluster, observed, wish, {
+    rolledBack: {},
+    installs: {},
+    configurations: {},
+    refusedImages: {},
+    ...wanted.memory,
+  })
 }
 
 const planned = (wanted?: Wanted) => {
@@ -271,6 +280,36 @@ test('installs where the log no longer tells, and nobody of ours began anything 
 
 test('installs again after an installer that failed', () => {
   assert.is(planned(slot({ state: 'install-failed', image: image() })).nodes[0]?.work, 'upgrade')
+})
+
+const configured = (hash: string, pending: Configuration['pending'] = 'nothing'): Result<Configuration> => ({
+  ok: true,
+  value: { hash, pending },
+})
+refused(
+  'refuses nodes with a configuration that is staged, changed since they were installed, or not readable',
+  {
+    facts: {
+      b: { otherSlot: { state: 'installed', image: image() } },
+      d: { version: 'v1.13.9' },
+    },
+    workers: ['d', 'e'],
+    configurations: {
+      a: configured('h', 'other-on-disk'),
+      b: configured('another'),
+      c: { ok: false, failure: failure('node-unreachable') },
+      // what is not to be changed may be configured as it likes
+      d: configured('h', 'other-on-disk'),
+      e: configured('h'),
+    },
+    memory: { configurations: { 'b-boot': 'h', 'e-boot': 'another' } },
+  },
+  ['a configuration-pending', 'b configuration-changed', 'c configuration-unread'],
+)
+test('says which configurations its role did not let it look at', () => {
+  const denied = { ok: false, failure: failure('permission-denied') } as const
+  const { notes } = planned({ configurations: { a: denied, b: configured('h'), c: denied } })
+  assert.match(notes.join('\n'), /^a, c: not checked .* os:admin$/m)
 })
 
 refused('refuses a node that fell back from this very image', { memory: { rolledBack: { b: image() } } }, [

@@ -1,0 +1,120 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
+import { reboot } from '../../../scripts/steps/reboot.ts'
+import type { World } from '../../../scripts/steps/world.ts'
+import { failure, type Result } from '../../../workflows/model/failure.ts'
+import type { Configuration, OtherSlot } from '../../../workflows/model/observation.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
+import { defaultOperations } from '../../support/default-operations.ts'
+import { nodePlan } from '../../support/upgrade-plan.ts'
+
+const plan = nodePlan('a', 'worker', { bootId: 'boot' })
+const configured = (hash: string, pending: Configuration['pending'] = 'nothing'): Result<Configuration> => ({
+  ok: true,
+  value: { hash, pending },
+})
+
+type Row = {
+  title: string
+  configuration: Result<Configuration>
+  /** hash at the installation */
+  installed?: string
+  /** the boot that runs now, and what its log says */
+  bootId?: string
+  otherSlot?: OtherSlot
+  /** boot under which we installed */
+  begunUnder?: string
+  expected: string
+  reboots: 0 | 1
+}
+
+const rows: readonly Row[] = [
+  { title: 'reboots', configuration: configured('h'), installed: 'h', expected: 'rebooted', reboots: 1 },
+  {
+    title: 'does not boot a configuration that the installer never saw',
+    configuration: configured('another'),
+    installed: 'h',
+    expected: 'configuration-changed',
+    reboots: 0,
+  },
+  {
+    title: 'does not boot into a staged configuration',
+    configuration: configured('h', 'other-on-disk'),
+    expected: 'configuration-pending',
+    reboots: 0,
+  },
+  {
+    title: 'does not reboot where the configuration can not be read',
+    configuration: { ok: false, failure: failure('node-unreachable') },
+    expected: 'configuration-unread',
+    reboots: 0,
+  },
+  {
+    title: 'reboots where the role may not read it',
+    configuration: { ok: false, failure: failure('permission-denied') },
+    installed: 'h',
+    expected: 'rebooted',
+    reboots: 1,
+  },
+  {
+    title: 'reboots what was installed under a later boot than the planned one, although the log does not tell it',
+    configuration: configured('h'),
+    bootId: 'later',
+    otherSlot: { state: 'unknown', why: 'unread' },
+    begunUnder: 'later',
+    expected: 'rebooted',
+    reboots: 1,
+  },
+  {
+    title: 'leaves a node alone that somebody rebooted after the installation',
+    configuration: configured('h'),
+    bootId: 'later',
+    begunUnder: 'boot',
+    expected: 'rebooted',
+    reboots: 0,
+  },
+]
+
+for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunUnder, expected, reboots } of rows)
+  test(title, async () => {
+    let now = bootId
+    let calls = 0
+    const installing = { type: 'installing', node: 'a', bootId: begunUnder ?? 'boot', configuration: installed }
+    const facts = () => ({
+      ...{ version: 'v1.13.5', bootId: now, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [] },
+      otherSlot: otherSlot ?? { state: 'quiet' },
+    })
+    const world = {
+      cluster: { nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }], operations: defaultOperations },
+      installs: createInstallMemory(recollect([{ run: 'r', records: [{ type: 'run' }, installing] }], ''), {
+        append: () => {},
+      }),
+      knocks: async () => true,
+      talos: {
+        glance: async () => ({ ok: true, value: facts() }),
+        inspect: async () => ({ ok: true, value: facts() }),
+        configurations: async () => ({ a: configuration }),
+        watchStage: async () => {},
+        reboot: async () => {
+          calls += 1
+          now = 'after'
+          return { ok: true, value: undefined }
+        },
+      },
+    } as unknown as World
+    const result = await reboot(world)(
+      { plan, flipped: true, install: 'done' },
+      {
+        again: false,
+        signal: new AbortController().signal,
+        processFile: '',
+        waiting: () => {},
+        notice: () => {},
+      },
+    )
+    assert.is(result.ok ? 'rebooted' : result.failure.reason, expected)
+    assert.is(calls, reboots)
+  })
+
+test.run()

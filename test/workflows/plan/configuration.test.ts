@@ -1,0 +1,51 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { readConfiguration } from '../../../scripts/tools/talosctl/machine-config.ts'
+import { failure, type Result } from '../../../workflows/model/failure.ts'
+import type { Configuration } from '../../../workflows/model/observation.ts'
+import { configurationObjection, isUnchecked } from '../../../workflows/plan/configuration.ts'
+
+const resource = (id: string, spec: string, version = '1') => ({ node: 'a', id, version, spec })
+const read = (...resources: ReturnType<typeof resource>[]): Result<Configuration> => {
+  const value = readConfiguration(resources)
+  return value ? { ok: true, value } : { ok: false, failure: failure('garbage-answer') }
+}
+const hashOf = (seen: Result<Configuration>): string => (seen.ok ? seen.value.hash : '')
+
+const booted = read(resource('v1alpha1', 'x: 1'))
+const applied = read(resource('v1alpha1', 'x: 1', '2'), resource('persistent', 'x: 1'))
+const other = read(resource('v1alpha1', 'x: 2', '2'), resource('persistent', 'x: 2'))
+
+const rows: readonly [what: string, seen: Result<Configuration>, installed: string | undefined, expected: string][] = [
+  ['booted from its disk', booted, undefined, 'may'],
+  ['applied', applied, undefined, 'may'],
+  ['staged', read(resource('v1alpha1', 'x: 1'), resource('persistent', 'x: 2')), undefined, 'configuration-pending'],
+  [
+    'on trial after an apply',
+    read(resource('v1alpha1', 'x: 2', '3'), resource('persistent', 'x: 1')),
+    undefined,
+    'configuration-pending',
+  ],
+  // a node that booted from its disk shows no `persistent`: only what runs tells that something changed
+  ['on trial since the boot', read(resource('v1alpha1', 'x: 2', '2')), undefined, 'configuration-pending'],
+  ['as it was installed', booted, hashOf(booted), 'may'],
+  ['applied again as it was installed', applied, hashOf(booted), 'may'],
+  ['changed since it was installed', other, hashOf(booted), 'configuration-changed'],
+  ['not readable', read(), undefined, 'configuration-unread'],
+  ['not readable since it was installed', read(), hashOf(booted), 'configuration-unread'],
+  ['not for this role to read', { ok: false, failure: failure('permission-denied') }, hashOf(booted), 'may'],
+]
+
+for (const [what, seen, installed, expected] of rows)
+  test(`a machine configuration that is ${what}: ${expected}`, () => {
+    const objection = configurationObjection('a', seen, installed)
+    assert.is(objection?.reason ?? 'may', expected)
+    assert.not.match(JSON.stringify(objection ?? ''), 'x: ', 'its text is secret')
+  })
+
+test('only a role that may not read it leaves a configuration unchecked', () => {
+  assert.ok(isUnchecked({ ok: false, failure: failure('permission-denied') }))
+  assert.not.ok(isUnchecked(read()) || isUnchecked(booted))
+})
+
+test.run()
