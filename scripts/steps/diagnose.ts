@@ -1,7 +1,9 @@
 /** After a failure: how the node really stands. */
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
+import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
-import { judge } from '../../workflows/plan/judge.ts'
+import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { isUpgraded, judge } from '../../workflows/plan/judge.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -9,5 +11,11 @@ export const diagnose =
   (world: World) =>
   async ({ plan, ...begun }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
-    return { ok: true, value: judge(plan, begun, seen.ok ? seen.value : undefined) }
+    const judged = judge(plan, begun, seen.ok ? seen.value : undefined)
+    if (!seen.ok || plan.role === 'worker' || !isUpgraded(judged.verdict)) return { ok: true, value: judged }
+    // a control plane is not well while its member does not vote
+    const etcd = await world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))
+    const { lagBound } = world.cluster.operations.etcd
+    const votes = etcd.members.some((member) => member.node === plan.node && isHealthyVoter(member, etcd, lagBound))
+    return { ok: true, value: judge(plan, begun, { ...seen.value, votes }) }
   }

@@ -8,6 +8,7 @@ import { diagnose } from './diagnose.ts'
 import { drain } from './drain.ts'
 import { handOverLeadership } from './hand-over-leadership.ts'
 import { install } from './install.ts'
+import { lookBack } from './look-back.ts'
 import { passGates } from './pass-gates.ts'
 import { pullImage } from './pull-image.ts'
 import { reboot } from './reboot.ts'
@@ -36,4 +37,5 @@ export const upgradeSteps = (world: World): Record<StepName, Step> => ({
   uncordon: uncordon(world),
   'pass-gates': passGates(world),
   diagnose: diagnose(world),
+  'look-back': lookBack(world),
 })

@@ -13,8 +13,8 @@ import {
   openEffects,
   type RunState,
 } from '../../scripts/engine/run-state.ts'
-import type { ClusterContext, ClusterOutput } from '../../workflows/machines/cluster.ts'
-import type { NodeOutput } from '../../workflows/machines/node.ts'
+import type { ClusterContext, ClusterOutput, LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
+import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
 
@@ -37,6 +37,11 @@ type Past = {
   /** failed at anything */
   failed: string[]
   cleared: boolean
+  lookedBack: boolean
+  /** found well by a diagnosis, and its turn to go on */
+  late: string[]
+  /** its turn went on after that */
+  wentOn: string[]
 }
 
 const failed = (step: string): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
@@ -63,6 +68,24 @@ const OUTCOMES: Record<string, Outcome[]> = {
   diagnose: [diagnosed('rolled-back'), failed('diagnose')],
 }
 
+/** How the step may end, from here. What comes late or is lost again multiplies the ways, so only in small clusters. */
+function outcomesOf(plan: UpgradePlan, { meta: { step }, input }: Effect): Outcome[] {
+  const isSmall = plan.nodes.length <= 3 && !plan.keepGoing && !plan.passOverBlocked
+  const { flipped } = input as { flipped?: boolean }
+  if (step === 'diagnose' && flipped && isSmall) return [diagnosed('upgraded'), ...(OUTCOMES.diagnose ?? [])]
+  if (step !== 'look-back') return OUTCOMES[step] ?? []
+  const stood = (input as LookBackInput).nodes.map(({ plan: { node }, verdict, evidence, failure: why }) => ({
+    node,
+    verdict,
+    evidence,
+    ...(why ? { failure: why } : {}),
+  }))
+  const lost = stood.find(({ verdict }) => verdict === 'upgraded')
+  const unwell = { verdict: 'unreachable' as const, failure: failure('unwell-at-end') }
+  if (!lost || !isSmall) return [ended(stood)]
+  return [ended(stood), ended(stood.map((s) => (s === lost ? { ...s, ...unwell } : s)))]
+}
+
 const takesOut = ['cordon', 'drain', 'settle', 'uncordon', 'pass-gates']
 
 const isGoingDown = ({ meta: { step } }: Effect): boolean => step === 'reboot' || step === 'upgrade'
@@ -82,6 +105,9 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
     ...(step === 'cordon' ? { cordoned: with_(before.cordoned, node) } : {}),
     ...(step === 'uncordon' ? { cordoned: without(before.cordoned, node) } : {}),
     ...(outcome.ok ? {} : { failed: with_(before.failed, node) }),
+    ...(step === 'rejoin' && before.late.includes(node)
+      ? { late: without(before.late, node), wentOn: with_(before.wentOn, node) }
+      : {}),
   }
   if (!outcome.ok) return effect.meta.disruptive ? { ...past, down: with_(past.down, node) } : past
   switch (step) {
@@ -108,6 +134,20 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       }
     case 'hand-over-leadership':
       return { ...past, handedOver: with_(past.handedOver, node) }
+    case 'diagnose':
+      // what is well after all failed at nothing
+      return (outcome.output as Diagnosis).verdict === 'upgraded' && !before.wentOn.includes(node)
+        ? {
+            ...past,
+            late: with_(past.late, node),
+            failed: without(past.failed, node),
+            down: without(past.down, node),
+          }
+        : past
+    case 'look-back': {
+      const [lost] = (outcome.output as NodeVerdict[]).filter(({ failure: why }) => why?.reason === 'unwell-at-end')
+      return { ...past, lookedBack: true, failed: lost ? with_(past.failed, lost.node) : past.failed }
+    }
     case 'verify':
       // what led to it speaks of nothing that is still to come
       return {
@@ -210,6 +250,8 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
   promise(open.length === 0, 'the run ended while something runs')
   promise(output.verdicts.length === plan.nodes.length, 'a node has no verdict')
   promise(!output.verdicts.some((v) => v.verdict === 'interrupted'), 'an ended run calls a node interrupted')
+  promise(past.pulled.length === 0 || past.lookedBack, 'the run ends without a last look')
+  promise(past.late.length === 0, 'a node is found well and given up')
   promise(past.cordoned.length === 0, 'a node is left cordoned, and nobody tried to lift it')
   for (const { node, verdict, failure: why } of output.verdicts) {
     const good = verdict === 'upgraded' || verdict === 'flipped-early'
@@ -248,7 +290,8 @@ function key(state: RunState, past: Past): string {
       verdict,
       install,
       cordoned,
-    } = s.snapshot.context as ClusterContext & NodeOutput & { cordoned?: boolean }
+      late,
+    } = s.snapshot.context as ClusterContext & NodeOutput & { cordoned?: boolean; late?: boolean }
     const known = Object.values(results ?? {}).map((r) => [
       r.node,
       r.goal,
@@ -257,7 +300,7 @@ function key(state: RunState, past: Past): string {
       r.failure !== undefined,
     ])
     const decided = (failures ?? []).map(({ reason }) => reason === 'drain-blocked')
-    const own = [running, waiting, decided, known, why !== undefined, good(verdict), install, cordoned]
+    const own = [running, waiting, decided, known, why !== undefined, good(verdict), install, cordoned, late]
     return [s.snapshot.value, own, [...s.effects.keys()], [...s.children].map(([id, c]) => [id, essence(c)])]
   }
   return JSON.stringify([essence(state), past])
@@ -282,6 +325,9 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
     gatesPassed: [],
     failed: [],
     cleared: false,
+    lookedBack: false,
+    late: [],
+    wentOn: [],
   }
   type At = { state: RunState; past: Past; path: string }
   const queue: At[] = []
@@ -306,7 +352,7 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
       continue
     }
     for (const effect of openEffects(state)) {
-      for (const outcome of OUTCOMES[effect.meta.step] ?? []) {
+      for (const outcome of outcomesOf(plan, effect)) {
         const next = feed(machines, state, effect.path, outcome)
         visit({
           state: next,

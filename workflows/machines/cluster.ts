@@ -2,7 +2,8 @@
  * The order among nodes: who may start what, given who is down and what failed.
  *
  *   clearing (cordons of dead runs) → pulling (all, a barrier) → securing → trying (the canary, alone) → installing (the rest) → flipping (one after another) → done
- *      └─ a failure anywhere starts nothing more, waits for what runs, and ends in done with a verdict for every node
+ *      └─ a failure anywhere starts nothing more, waits for what runs, and ends with a verdict for every node
+ *   whatever was touched is looked at once more at the end, all together: lookingBack → done
  *
  * It spawns `node` by name, once for each goal; parent and child share only input and output.
  */
@@ -10,7 +11,7 @@ import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
-import { evidenceBefore, leftRunning } from '../plan/judge.ts'
+import { evidenceBefore, leftRunning, type Stood } from '../plan/judge.ts'
 import type { NodePlan, StaleCordon, UpgradePlan } from '../plan/upgrade-plan.ts'
 import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
@@ -26,7 +27,11 @@ export type ClusterContext = {
   running: NodeName[]
   results: Record<NodeName, NodeOutput>
   failures: Failure[]
+  /** how the nodes stand by the last look */
+  seenLast: NodeVerdict[]
 }
+
+export type LookBackInput = { nodes: Stood[] }
 
 export type SnapshotInput = { node: NodeName }
 
@@ -118,6 +123,9 @@ export const clusterMachine = setup({
     'snapshot-etcd': fromPromise<void, SnapshotInput>(() =>
       Promise.reject(new Error('steps are carried out by the engine')),
     ),
+    'look-back': fromPromise<NodeVerdict[], LookBackInput>(() =>
+      Promise.reject(new Error('steps are carried out by the engine')),
+    ),
   },
   guards: {
     somebodyWaits: ({ context }) => context.waiting.length > 0,
@@ -131,6 +139,7 @@ export const clusterMachine = setup({
     mayStart: and(['nothingFailed', 'somebodyWaits', or(['mayFlip', 'mayPullOrInstall'])]),
     nobodyRuns: ({ context }) => context.running.length === 0,
     cordonsAreLeft: ({ context }) => context.plan.staleCordons.length > 0,
+    somebodyWasTouched: ({ context }) => Object.keys(context.results).length > 0,
     snapshotWanted: ({ context }) => context.plan.snapshotFrom !== undefined,
   },
   actions: {
@@ -162,13 +171,28 @@ export const clusterMachine = setup({
     noteBug: assign(({ context, event }) => ({
       failures: [...context.failures, failure('bug', { detail: JSON.stringify(event) })],
     })),
+    noteLastLook: assign(({ context, event }) => {
+      const seenLast = (event as unknown as { output: NodeVerdict[] }).output
+      const failed = seenLast.flatMap(({ node, failure: why }) =>
+        why && context.results[node]?.failure === undefined ? [why] : [],
+      )
+      return { seenLast, failures: [...context.failures, ...failed] }
+    }),
     noteOwnFailure: assign(({ context, event }) => ({
       failures: [...context.failures, (event as unknown as { error: Failure }).error],
     })),
   },
 }).createMachine({
   id: 'cluster',
-  context: ({ input }) => ({ plan: input, goal: 'pull', waiting: [], running: [], results: {}, failures: [] }),
+  context: ({ input }) => ({
+    plan: input,
+    goal: 'pull',
+    waiting: [],
+    running: [],
+    results: {},
+    failures: [],
+    seenLast: [],
+  }),
   output: ({ context }) => ({ verdicts: verdicts(context), failures: context.failures }),
   initial: 'beginning',
   states: {
@@ -181,7 +205,7 @@ export const clusterMachine = setup({
     pulling: phase('pull', 'pulled'),
     pulled: {
       always: [
-        { guard: not('nothingFailed'), target: 'done' },
+        { guard: not('nothingFailed'), target: 'ending' },
         { guard: 'snapshotWanted', target: 'securing' },
         { target: 'trying' },
       ],
@@ -189,27 +213,41 @@ export const clusterMachine = setup({
     securing: step('snapshot-etcd', {
       input: ({ context }: { context: ClusterContext }): SnapshotInput => ({ node: context.plan.snapshotFrom ?? '' }),
       onDone: 'trying',
-      onError: { target: 'done', actions: 'noteOwnFailure' },
+      onError: { target: 'ending', actions: 'noteOwnFailure' },
     }),
     trying: phase('upgrade', 'installing'),
     installing: phase('install', 'flipping'),
-    flipping: phase('flip', 'done'),
+    flipping: phase('flip', 'ending'),
+    ending: { always: [{ guard: 'somebodyWasTouched', target: 'lookingBack' }, { target: 'done' }] },
+    lookingBack: step('look-back', {
+      input: ({ context }: { context: ClusterContext }): LookBackInput => ({ nodes: stands(context) }),
+      onDone: { target: 'done', actions: 'noteLastLook' },
+      onError: { target: 'done', actions: 'noteOwnFailure' },
+    }),
     done: { type: 'final' },
   },
 })
 
-/** A verdict for every node of the plan, from what its last goal brought and what was never started. */
+/** A verdict for every node of the plan: by the last look, where there was one. */
 export function verdicts(context: ClusterContext): NodeVerdict[] {
-  return context.plan.nodes.map((plan) => {
+  return stands(context).map(({ plan: { node }, verdict, evidence, failure: why }) => {
+    const last = context.seenLast.find((seen) => seen.node === node)
+    return last ?? { node, verdict, evidence, ...(why ? { failure: why } : {}) }
+  })
+}
+
+/** How every node of the plan stands, from what its last goal brought and what was never started. */
+const stands = (context: ClusterContext): Stood[] =>
+  context.plan.nodes.map((plan) => {
     const result = context.results[plan.node]
     const install = result?.install ?? (plan.work === 'finish' ? 'done' : 'no')
+    const isRunning = context.running.includes(plan.node)
     return {
-      node: plan.node,
-      verdict: context.running.includes(plan.node)
-        ? 'interrupted'
-        : (result?.verdict ?? leftRunning(install, 'unchanged')),
+      plan,
+      install,
+      flipped: result?.flipped ?? false,
+      verdict: isRunning ? 'interrupted' : (result?.verdict ?? leftRunning(install, 'unchanged')),
       evidence: result?.evidence ?? evidenceBefore(plan),
       ...(result?.failure ? { failure: result.failure } : {}),
     }
   })
-}

@@ -8,13 +8,14 @@
  *                                     → rejoining → verifying → settling → uncordoning → passingGates → reached
  *           (below Talos 1.13 one call installs and reboots:                                   replacing)
  *           (a worker has no gate and no handover; a node that is not drained is not cordoned)
- *   a failure goes to `diagnosing`, which reads how the node stands, to `restoring`, which lifts our cordon, and to `missed`
+ *   a failure goes to `diagnosing`, which reads how the node stands, to `restoring`, which lifts our cordon, and to `missed`;
+ *   a node that is found well there, only late, goes on at `rejoining`, once
  */
 import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
-import { afterFailure, type Begun, evidenceBefore, type Judgement, leftRunning } from '../plan/judge.ts'
+import { afterFailure, type Begun, evidenceBefore, isUpgraded, type Judgement, leftRunning } from '../plan/judge.ts'
 import type { NodePlan } from '../plan/upgrade-plan.ts'
 import { step } from './step.ts'
 
@@ -43,11 +44,13 @@ export type NodeOutput = Begun & {
 type NodeContext = NodeInput &
   Begun & {
     flippedEarly: boolean
+    /** a diagnosis found it well, and its turn went on */
+    late: boolean
     /** it may carry our cordon */
     cordoned: boolean
     verdict?: Verdict
     evidence: Evidence
-    failure?: Failure
+    failure?: Failure | undefined
   }
 
 /** What `diagnose` reads after a failure, and `verify` after a success. */
@@ -106,6 +109,9 @@ export const nodeMachine = setup({
     hasPeers: ({ context }) => context.votes > 1,
     drains: ({ context }) => context.plan.kubernetes?.drain === true,
     hasGates: ({ context }) => (context.plan.kubernetes?.gates.length ?? 0) > 0,
+    /** well after all: what the failed step waited for came later; but not again and again */
+    isLate: ({ context, event }) =>
+      !context.late && isUpgraded((event as unknown as { output: Diagnosis }).output.verdict),
     isCordoned: ({ context }) => context.cordoned,
     isKnownToKubernetes: ({ context }) => context.plan.kubernetes !== undefined,
   },
@@ -130,11 +136,17 @@ export const nodeMachine = setup({
     }),
     noteDiagnosis: assign(({ event, context }) => {
       const { output } = event as unknown as { output: Diagnosis }
-      const { verdict, evidence } = context.failure ? afterFailure(output, context.failure) : output
-      return {
-        verdict: verdict === 'upgraded' && context.flippedEarly ? ('flipped-early' as const) : verdict,
-        evidence,
+      if (!context.failure) {
+        return { ...output, verdict: context.flippedEarly ? ('flipped-early' as const) : output.verdict }
       }
+      const judged = afterFailure(output, context.failure)
+      // well once more, after it was well and not to be counted on
+      return isUpgraded(judged.verdict) ? { ...judged, verdict: 'stuck' as const } : judged
+    }),
+    noteLate: assign(({ context, event }) => {
+      const { verdict, evidence } = (event as unknown as { output: Diagnosis }).output
+      const flippedEarly = context.flippedEarly || verdict === 'flipped-early'
+      return { late: true, flipped: true, flippedEarly, evidence, failure: undefined }
     }),
     noteNoVerdict: assign({ verdict: 'unreachable' }),
     noteStillRunning: assign(({ context }) => ({
@@ -151,6 +163,7 @@ export const nodeMachine = setup({
     install: given.earlier?.install ?? (given.plan.work === 'finish' ? 'done' : 'no'),
     flipped: false,
     flippedEarly: false,
+    late: false,
     cordoned: false,
     evidence: given.earlier?.evidence ?? evidenceBefore(given.plan),
   }),
@@ -288,6 +301,7 @@ export const nodeMachine = setup({
         diagnosing: step('diagnose', {
           input,
           onDone: [
+            { guard: 'isLate', target: 'comingLate', actions: 'noteLate' },
             { guard: 'isCordoned', target: 'restoring', actions: 'noteDiagnosis' },
             { target: '#node.missed', actions: 'noteDiagnosis' },
           ],
@@ -296,6 +310,13 @@ export const nodeMachine = setup({
             { target: '#node.missed', actions: 'noteNoVerdict' },
           ],
         }),
+        comingLate: {
+          always: [
+            // it booted by itself what was being installed: the rest comes in its turn
+            { guard: 'goalIsInstall', target: '#node.reached' },
+            { target: 'rejoining' },
+          ],
+        },
         // whatever became of the node, a cordon of ours outlives no goal
         restoring: step('uncordon', {
           input,

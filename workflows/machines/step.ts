@@ -31,6 +31,7 @@ const STEPS = {
   uncordon: { title: 'Uncordon', disruptive: false, stops: 'at once' },
   'pass-gates': { title: 'Wait for the gates of operations.yaml', disruptive: false, stops: 'at once' },
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
+  'look-back': { title: 'Look again at all nodes', disruptive: false, stops: 'at once' },
 } as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes'>>
 
 export type StepName = keyof typeof STEPS
@@ -45,6 +46,7 @@ const HARMLESS: ReadonlySet<StepName> = new Set([
   'settle',
   'pass-gates',
   'diagnose',
+  'look-back',
 ])
 
 /** The step's facts, as a state's meta. */

@@ -124,6 +124,10 @@ export const FAILURES = {
   'rolled-back': { exit: 'failed', means: 'the node fell back to the version it had' },
   'wrong-version': { exit: 'failed', means: 'the node runs neither the old version nor the target' },
   'wrong-schematic': { exit: 'failed', means: 'the node runs another schematic than the target' },
+  'unwell-at-end': {
+    exit: 'failed',
+    means: 'a node does not stand any more as it was left: it is down, not ready, or its etcd member does not vote',
+  },
   'journal-unwritable': { exit: 'failed', means: 'the journal can not be written, so nothing was started' },
   'output-unwritable': { exit: 'failed', means: 'the generated files can not be read or put in place' },
   interrupted: { exit: 'interrupted', means: 'the command was stopped before anything was in place' },

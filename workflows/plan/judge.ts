@@ -4,9 +4,9 @@
  */
 import semver from 'semver'
 import type { NodeName } from '../model/cluster.ts'
-import { FAILURES, type Failure, failure } from '../model/failure.ts'
+import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
-import type { Evidence, Verdict } from '../model/verdict.ts'
+import { type Evidence, isGood, type Verdict } from '../model/verdict.ts'
 import { runsTarget } from './slot.ts'
 import type { NodePlan } from './upgrade-plan.ts'
 
@@ -110,6 +110,42 @@ export const leftRunning = (install: Begun['install'], otherwise: 'unchanged' | 
 export function afterFailure({ verdict, evidence }: Judgement, { reason }: Failure): Judgement {
   const isSure = verdict !== 'unchanged' && !(verdict === 'installed-not-rebooted' && evidence.waiting?.doubt)
   return { verdict: isSure || FAILURES[reason].exit !== 'refused' ? verdict : 'refused', evidence }
+}
+
+/** It runs the target, and well. */
+export const isUpgraded = (verdict: Verdict): boolean => verdict === 'upgraded' || verdict === 'flipped-early'
+
+/** A node as the run left it, before the last look. */
+export type Stood = Begun & Judgement & { plan: NodePlan; failure?: Failure }
+
+/** Steps that ask Kubernetes, of which a look at Talos tells nothing. */
+const OF_KUBERNETES: ReadonlySet<string | undefined> = new Set(['settle', 'uncordon', 'pass-gates'])
+
+/**
+ * How a node stands at the end of a run, by a last look; `seen` is why where nothing could be read. What is no longer true
+ * is taken back, and said to be a failure.
+ */
+export function lookBack(stood: Stood, seen: Result<Sight>): Judgement & { failure?: Failure } {
+  const { plan, failure: why } = stood
+  const judged = judge(plan, stood, seen.ok ? seen.value : undefined)
+  const now = stood.verdict === 'refused' && why ? afterFailure(judged, why) : judged
+  const keeps = isUpgraded(now.verdict)
+    ? isUpgraded(stood.verdict) || OF_KUBERNETES.has(why?.step)
+    : stood.verdict === 'refused' && now.verdict === 'unchanged'
+  const verdict = keeps ? stood.verdict : now.verdict
+  const failed = why ?? (isGood(verdict) || verdict === 'installed-not-rebooted' ? undefined : unwell(plan, seen))
+  return { verdict, evidence: now.evidence, ...(failed && { failure: failed }) }
+}
+
+function unwell({ node }: NodePlan, seen: Result<Sight>): Failure {
+  if (!seen.ok) {
+    const detail = `does not answer at the end of the run: ${seen.failure.detail ?? FAILURES[seen.failure.reason].means}`
+    return failure('unwell-at-end', { node, detail, hint: `talosctl -n ${node} version # and look at its console` })
+  }
+  const { version, stage, unmet, votes } = seen.value
+  const state = [`runs ${version}`, stage, ...unmet, ...(votes === false ? ['its etcd member does not vote'] : [])]
+  const hint = `talosctl -n ${node} ${votes === false ? 'etcd status' : 'services'}`
+  return failure('unwell-at-end', { node, detail: `at the end of the run: ${state.join(', ')}`, hint })
 }
 
 /** A record of a journal, as far as it tells what was begun. */

@@ -124,6 +124,8 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
     breaks: /was not verified|left cordoned/,
     plan: drained,
   },
+  { guard: 'isLate', of: 'node', becomes: false, breaks: /found well and given up/, plan: single },
+  { guard: 'somebodyWasTouched', of: 'cluster', becomes: false, breaks: /without a last look/, plan: single },
   { guard: 'leads', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
   { guard: 'hasPeers', of: 'node', becomes: true, breaks: /a single member was asked to hand over/, plan: single },
 ]

@@ -3,7 +3,15 @@ import * as assert from 'uvu/assert'
 import { type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import type { OtherSlot } from '../../../workflows/model/observation.ts'
 import type { Verdict } from '../../../workflows/model/verdict.ts'
-import { afterFailure, type Begun, begunBy, judge, judgeStopped, type Sight } from '../../../workflows/plan/judge.ts'
+import {
+  afterFailure,
+  type Begun,
+  begunBy,
+  judge,
+  judgeStopped,
+  lookBack,
+  type Sight,
+} from '../../../workflows/plan/judge.ts'
 import type { NodePlan } from '../../../workflows/plan/upgrade-plan.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
@@ -185,6 +193,83 @@ for (const [verdict, what, expected, doubt] of stopped) {
   test(`a run that stands still calls what was ${verdict} ${expected}${doubt ? ', and what it began a doubt' : ''}`, () => {
     const judged = judgeStopped(plan, { verdict, evidence: {} }, what)
     assert.equal([judged.verdict, judged.evidence.waiting?.doubt], [expected, doubt])
+  })
+}
+
+const gone = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
+const seenAs = (sight: Sight) => ({ ok: true as const, value: sight })
+const unsettled = failure('kubernetes-not-ready', { step: 'settle' })
+type Last = [
+  sentence: string,
+  stood: { verdict: Verdict; failure?: ReturnType<typeof failure> } & Begun,
+  seen: ReturnType<typeof seenAs> | typeof gone,
+  verdict: Verdict,
+  reason?: FailureReason,
+]
+const up = { ...down, verdict: 'upgraded' } as const
+const lastLooks: Last[] = [
+  ['upgraded and still so', up, seenAs({ ...onTarget, votes: true }), 'upgraded'],
+  ['upgraded and booted once more, and well', up, seenAs({ ...onTarget, bootId: 'a-later' }), 'upgraded'],
+  ['upgraded and down', up, gone, 'unreachable', 'unwell-at-end'],
+  ['upgraded and not ready', up, seenAs({ ...onTarget, ready: false }), 'stuck', 'unwell-at-end'],
+  ['upgraded and without its vote', up, seenAs({ ...onTarget, votes: false }), 'stuck', 'unwell-at-end'],
+  ['upgraded and back on the old version', up, seenAs({ ...rebooted }), 'rolled-back', 'unwell-at-end'],
+  ['flipped early and still so', { ...down, verdict: 'flipped-early' }, seenAs(onTarget), 'flipped-early'],
+  ['untouched and as it was', { ...nothing, verdict: 'unchanged' }, seenAs(before), 'unchanged'],
+  ['untouched and booted by somebody', { ...nothing, verdict: 'unchanged' }, seenAs(rebooted), 'rebooted'],
+  ['untouched and down', { ...nothing, verdict: 'unchanged' }, gone, 'unreachable', 'unwell-at-end'],
+  [
+    'not pulled, and booted meanwhile',
+    { ...nothing, verdict: 'unchanged', failure: failure('image-pull-failed') },
+    seenAs(rebooted),
+    'rebooted',
+    'image-pull-failed',
+  ],
+  [
+    'installed and waiting',
+    { ...installed, verdict: 'installed-not-rebooted' },
+    seenAs(waits),
+    'installed-not-rebooted',
+  ],
+  [
+    'installed, and booted by somebody meanwhile',
+    { ...installed, verdict: 'installed-not-rebooted' },
+    seenAs(onTarget),
+    'flipped-early',
+  ],
+  [
+    'refused and as it was',
+    { ...nothing, verdict: 'refused', failure: failure('etcd-alarm') },
+    seenAs(before),
+    'refused',
+    'etcd-alarm',
+  ],
+  [
+    'refused and booted meanwhile',
+    { ...nothing, verdict: 'refused', failure: failure('etcd-alarm') },
+    seenAs(rebooted),
+    'rebooted',
+    'etcd-alarm',
+  ],
+  [
+    'silent, and back and well since',
+    { ...down, verdict: 'unreachable', failure: failure('never-returned', { step: 'reboot' }) },
+    seenAs(onTarget),
+    'upgraded',
+    'never-returned',
+  ],
+  [
+    'unwell in Kubernetes, of which Talos tells nothing',
+    { ...down, verdict: 'stuck', failure: unsettled },
+    seenAs(onTarget),
+    'stuck',
+    'kubernetes-not-ready',
+  ],
+]
+for (const [sentence, { verdict, failure: why, ...what }, seen, expected, reason] of lastLooks) {
+  test(`at the last look a node that was left ${sentence} is ${expected}${reason ? ` (${reason})` : ''}`, () => {
+    const found = lookBack({ plan, verdict, evidence: {}, ...what, ...(why ? { failure: why } : {}) }, seen)
+    assert.equal([found.verdict, found.failure?.reason], [expected, reason])
   })
 }
 

@@ -1,0 +1,59 @@
+/** The last look of a run, at all its nodes together: whether they still stand as it left them. */
+import type { LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
+import { controlPlanesOf } from '../../workflows/model/cluster.ts'
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { declaredNode, reading, type World } from './world.ts'
+
+/** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
+const PATIENCE_MS = 20_000
+
+export const lookBack =
+  (world: World) =>
+  async ({ nodes }: LookBackInput, context: StepContext): Promise<Result<NodeVerdict[]>> => {
+    const { seen } = await watch(context, {
+      what: 'all nodes to stand as they were left',
+      look: () => look(world, nodes, context),
+      until: (found) => newlyUnwell(nodes, found).length === 0,
+      say: (found) =>
+        newlyUnwell(nodes, found)
+          .map(({ node, failure: why }) => `${node} ${why?.detail ?? ''}`)
+          .join('; '),
+      deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
+      everyMs: 500,
+    })
+    return { ok: true, value: seen }
+  }
+
+const newlyUnwell = (nodes: readonly Stood[], found: readonly NodeVerdict[]): NodeVerdict[] =>
+  found.filter(({ failure: why }, index) => why !== undefined && nodes[index]?.failure === undefined)
+
+async function look(world: World, nodes: readonly Stood[], context: StepContext): Promise<NodeVerdict[]> {
+  const declared = await Promise.all(
+    nodes.map(async ({ plan, verdict }) => {
+      const node = declaredNode(world, plan.node)
+      // whoever was found silent a moment ago costs a whole deadline
+      return verdict !== 'unreachable' || (await world.knocks(node, context.signal)) ? [node] : []
+    }),
+  )
+  const { lagBound } = world.cluster.operations.etcd
+  const [facts, etcd] = await Promise.all([
+    world.talos.observeNodes(declared.flat(), reading(world, context)),
+    nodes.some(votes) ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context)) : undefined,
+  ])
+  return nodes.map((stood) => {
+    const { node } = stood.plan
+    const seen = facts[node]
+    const member = votes(stood) && etcd?.members.find((m) => m.node === node)
+    const sight: Result<Sight> = seen?.reachable
+      ? { ok: true, value: member && etcd ? { ...seen, votes: isHealthyVoter(member, etcd, lagBound) } : seen }
+      : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
+    return { node, ...judged(stood, sight) }
+  })
+}
+
+/** Of a control plane that was left running nobody verified its member. */
+const votes = ({ plan, flipped }: Stood): boolean => plan.role === 'controlplane' && flipped

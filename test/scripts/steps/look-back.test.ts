@@ -1,0 +1,84 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { lookBack } from '../../../scripts/steps/look-back.ts'
+import type { World } from '../../../scripts/steps/world.ts'
+import type { Talos } from '../../../scripts/talos.ts'
+import { failure } from '../../../workflows/model/failure.ts'
+import type { NodeObservation } from '../../../workflows/model/observation.ts'
+import type { Stood } from '../../../workflows/plan/judge.ts'
+import { fakeCluster } from '../../support/fake-cluster.ts'
+
+const NAMES = ['a', 'b', 'c']
+const gone: NodeObservation = { reachable: false, failure: failure('node-unreachable', { detail: 'no answer' }) }
+
+/** Looks back at three control planes, of which the looks say what `changed` makes of them; tells what was asked. */
+async function seen(
+  changed: (look: number, nodes: Record<string, NodeObservation>) => Record<string, NodeObservation>,
+  more: Record<string, Partial<Stood>> = {},
+) {
+  const fake = fakeCluster(NAMES)
+  for (const node of fake.nodes.values()) Object.assign(node, { version: 'v1.13.9', boots: 1 })
+  const talos: Talos = fake.connect(() => false)
+  const asked: string[][] = []
+  const { operations } = fake.cluster
+  const world = {
+    cluster: {
+      ...fake.cluster,
+      operations: { ...operations, deadlines: { ...operations.deadlines, etcdMs: 600 } },
+    },
+    talos: {
+      ...talos,
+      observeNodes: async (nodes, options) => {
+        asked.push(nodes.map(({ name }) => name))
+        return changed(asked.length, await talos.observeNodes(nodes, options))
+      },
+    } satisfies Talos,
+    knocks: async () => false,
+  } as unknown as World
+  const nodes = fake.plan.nodes.map(
+    (plan): Stood => ({
+      plan,
+      install: 'done',
+      flipped: true,
+      verdict: 'upgraded',
+      evidence: {},
+      ...more[plan.node],
+    }),
+  )
+  const found = await lookBack(world)(
+    { nodes } as never,
+    {
+      again: false,
+      signal: new AbortController().signal,
+      processFile: '',
+      waiting: () => {},
+    } as never,
+  )
+  assert.ok(found.ok)
+  return { asked, verdicts: found.value.map(({ verdict, failure: why }) => [verdict, why?.reason]) }
+}
+
+const well = ['upgraded', undefined]
+
+test('asks for all nodes in one go, and once where all is as it was left', async () => {
+  const { asked, verdicts } = await seen((_, nodes) => nodes)
+  assert.equal([asked, verdicts], [[NAMES], [well, well, well]])
+})
+
+test('waits for a node that is seen again in a moment', async () => {
+  const { asked, verdicts } = await seen((look, nodes) => (look === 1 ? { ...nodes, b: gone } : nodes))
+  assert.equal([asked.length, verdicts], [2, [well, well, well]])
+})
+
+test('takes back the verdict of a node that went down after it was verified', async () => {
+  const { verdicts } = await seen((_, nodes) => ({ ...nodes, b: gone }))
+  assert.equal(verdicts, [well, ['unreachable', 'unwell-at-end'], well])
+})
+
+test('does not ask again for a node that was silent a moment ago, and does not knock', async () => {
+  const why = failure('never-returned')
+  const { asked, verdicts } = await seen((_, nodes) => nodes, { c: { verdict: 'unreachable', failure: why } })
+  assert.equal([asked, verdicts], [[['a', 'b']], [well, well, ['unreachable', 'never-returned']]])
+})
+
+test.run()
