@@ -66,6 +66,7 @@ async function groupEnded(group: number | undefined): Promise<void> {
 
 const needed = [
   'talosctl-1.13',
+  'talosctl-1.14',
   'talhelper',
   'sops',
   'age-keygen',
