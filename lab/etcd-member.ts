@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import semver from 'semver'
 import { callEtcd, streamEtcdSnapshot } from './etcd-gateway.ts'
 import { ApiError, type LabEtcd } from './lab-node.ts'
 import type { LabLog } from './log.ts'
@@ -30,13 +31,22 @@ type Status = {
   isLearner?: boolean
 }
 
+/** Which etcd serves which Talos: 3.6 below 1.14, 3.7 from it on. */
+export type EtcdPaths = { '3.6': string; '3.7': string }
+
+/** The etcd that a release of Talos ships, by its minor. */
+export function etcdOf(talosVersion: string): keyof EtcdPaths {
+  return semver.gte(talosVersion, '1.14.0-alpha.0') ? '3.7' : '3.6'
+}
+
 /** Where a member lives, and who else is there. */
 export type EtcdMemberOptions = {
   name: string
   address: string
   /** every member's name and address, this one among them: all are bootstrapped at once from this list */
   cluster: readonly { name: string; address: string }[]
-  etcdPath: string
+  /** the etcd that each Talos ships */
+  etcdPaths: EtcdPaths
   dataDir: string
   log: LabLog
 }
@@ -93,13 +103,16 @@ export class EtcdMember implements LabEtcd {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Starts the process, if none runs, and watches until it is healthy or gone. */
-  start(): void {
+  /**
+   * Starts the process, if none runs, and watches until it is healthy or gone: the etcd that `talosVersion` ships, on
+   * the data of the one before.
+   */
+  start(talosVersion: string): void {
     if (this.#process !== undefined) return
-    const { name, address, cluster, etcdPath, dataDir, log } = this.#options
+    const { name, address, cluster, etcdPaths, dataDir, log } = this.#options
     const output = openSync(join(dataDir, '..', `${name}.log`), 'a', 0o600)
     const child = spawn(
-      etcdPath,
+      etcdPaths[etcdOf(talosVersion)],
       [
         `--name=${name}`,
         `--data-dir=${dataDir}`,

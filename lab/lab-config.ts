@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { EtcdPaths } from './etcd-member.ts'
 import type { FaultRequest } from './fault-board.ts'
 import type { KubeObject } from './kubernetes/api-client.ts'
 import type { Operator } from './kubernetes/operator.ts'
@@ -19,7 +20,7 @@ export type LabConfig = {
   schematics: Record<string, string[]>
   nodes: ({ name: string; address: string; role: 'controlplane' | 'worker'; machineConfig: string } & MachineSpec)[]
   faults: FaultRequest[]
-  etcdPath: string
+  etcdPaths: EtcdPaths
   /** absent: a lab without Kubernetes, whose nodes are ready by themselves */
   kubernetes?: {
     tools: KubernetesTools

@@ -48,6 +48,8 @@ export type NodeState = {
   slots: Readonly<Record<'A' | 'B', Slot | undefined>>
   runningSlot: 'A' | 'B'
   defaultSlot: 'A' | 'B'
+  /** META's tag `Upgrade`: the slot to go back to, from the boot of another one until that boot is complete */
+  fallBackTo?: 'A' | 'B' | undefined
   platform: string
   secureBoot: boolean
   /** an installer runs right now: its process is on record as the service `installer` */

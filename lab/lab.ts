@@ -38,7 +38,7 @@ export async function startLab(
         name,
         address,
         cluster: controlPlanes,
-        etcdPath: config.etcdPath,
+        etcdPaths: config.etcdPaths,
         dataDir: join(paths.etcd, name),
         log,
       }),

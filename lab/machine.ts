@@ -94,6 +94,7 @@ export class Machine implements LabNode {
   #reportedReady = false
   #installing = false
   #staged: string | undefined
+  #fallBackTo: 'A' | 'B' | undefined
   #bootId: string = randomUUID()
   #bootedAt: Date
   readonly #journal: MachineLog
@@ -151,6 +152,7 @@ export class Machine implements LabNode {
       slots: this.#slots.slots,
       runningSlot: this.#slots.running,
       defaultSlot: this.#slots.default,
+      fallBackTo: this.#fallBackTo,
       platform: this.#options.platform,
       secureBoot: this.#options.secureBoot,
       installing: this.#installing,
@@ -435,6 +437,7 @@ export class Machine implements LabNode {
     const fails =
       next === undefined || (!next.booted && faults.strike('boots-back-to-old-version', this.name) !== undefined)
     if (!fails) {
+      this.#fallBackTo = next.booted ? undefined : otherSlot(wanted)
       this.#slots = bootFrom(this.#slots, wanted)
       return
     }
@@ -480,6 +483,7 @@ export class Machine implements LabNode {
       signal.throwIfAborted()
       this.#sequence = undefined
       this.#stage = 'running'
+      this.#fallBackTo = undefined
       this.#sequenceEvent(undefined, 'boot', 'STOP')
       this.#options.kubernetes?.kubelet.start({ version: boot.version, bootId: boot.bootId })
       this.#changed()
@@ -518,7 +522,7 @@ export class Machine implements LabNode {
       )
     }
     await faults.cure({ name: 'etcd-member-down', node: this.name }, 'reboot')
-    this.etcd.start()
+    this.etcd.start(this.#slots.runs.version)
   }
 
   #untilKubeletReady(signal: AbortSignal): Promise<void> {
@@ -555,7 +559,7 @@ export class Machine implements LabNode {
     const { signal } = this.#life
     void clock.sleep(5, signal).then(
       () => {
-        if (faults.find('etcd-member-down', this.name) === undefined) this.etcd?.start()
+        if (faults.find('etcd-member-down', this.name) === undefined) this.etcd?.start(this.#slots.runs.version)
       },
       () => undefined,
     )
@@ -693,7 +697,7 @@ export class Machine implements LabNode {
         this.#silent = false
         return this.#emit({ type: 'state' })
       case 'etcd-member-down':
-        if (this.#up && this.#servicesRun) this.etcd?.start()
+        if (this.#up && this.#servicesRun) this.etcd?.start(this.#slots.runs.version)
         return
       case 'etcd-alarm-nospace':
         await this.etcd?.disarmAlarms()

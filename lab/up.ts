@@ -7,6 +7,7 @@ import { addressProblems, explainAddressProblems } from './addresses.ts'
 import { createClusterSecrets } from './cluster-secrets.ts'
 import { askLab } from './control.ts'
 import { isLabsOwn, labDown } from './down.ts'
+import type { EtcdPaths } from './etcd-member.ts'
 import { type GeneratedConfig, readGeneratedConfig } from './generated-config.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
 import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
@@ -23,7 +24,7 @@ export type UpOptions = {
   /** the text of lab.yaml; empty when there is none */
   labFile: string
   speed?: number | undefined
-  tools: { talosctl: string; etcd: string; kubernetes?: KubernetesTools }
+  tools: { talosctl: string; etcd: EtcdPaths; kubernetes?: KubernetesTools }
   /** the cluster's own configuration, where there is one; else the lab makes secrets of its own */
   generated?: GeneratedConfig | undefined
   /** the lab ends when this process is gone */
@@ -93,7 +94,7 @@ export async function labUp(options: UpOptions): Promise<number> {
     cluster,
     stateDir: paths.stateDir,
     socketPath: socketPathFor(paths.stateDir),
-    etcdPath: options.tools.etcd,
+    etcdPaths: options.tools.etcd,
     ...(kubernetes === undefined ? {} : { kubernetes: { ...wanted, tools: kubernetes } }),
     authority: secrets.authority,
     ...(options.dieWith === undefined ? {} : { dieWith: options.dieWith }),

@@ -12,7 +12,14 @@ import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-const needed = ['talosctl-1.13', 'etcd-3.6', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const
+const needed = [
+  'talosctl-1.13',
+  'etcd-3.6',
+  'etcd-3.7',
+  'kube-apiserver',
+  'kube-controller-manager',
+  'kube-scheduler',
+] as const
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
@@ -24,10 +31,13 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   if (!loaded.ok) return complain(loaded.failure.map(({ detail }) => detail).join('\n')) ?? EXIT_CODES.declaration
   const found = await Promise.all(needed.map((name) => resolveTool(name)))
   for (const tool of found) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
-  const [talosctl, etcd, apiServer, controllerManager, scheduler] = found.map((tool) => (tool.found ? tool.path : ''))
-  if (!talosctl || !etcd || !apiServer || !controllerManager || !scheduler) return EXIT_CODES.unavailable
+  const [talosctl, etcd36, etcd37, apiServer, controllerManager, scheduler] = found.map((tool) =>
+    tool.found ? tool.path : '',
+  )
+  if (!talosctl || !etcd36 || !etcd37 || !apiServer || !controllerManager || !scheduler) return EXIT_CODES.unavailable
   const file = join(command.clusterDir, 'lab.yaml')
   const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const etcd = { '3.6': etcd36, '3.7': etcd37 }
   const tools = { talosctl, etcd, kubernetes: { apiServer, controllerManager, scheduler } }
   const { cluster, layout } = loaded.value
   const unsettled = settleFirst(layout)

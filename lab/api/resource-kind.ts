@@ -20,6 +20,8 @@ export type ResourceKind = {
   /** beyond those that follow from the name */
   aliases?: readonly string[]
   columns: readonly (readonly [name: string, jsonPath: string])[]
+  /** the release that brought it; older nodes have not heard of it */
+  since?: string
   /** for os:admin only */
   sensitive?: boolean
   /** changes while the node runs: its versions count every change, seen or not; `items` must not be async then */

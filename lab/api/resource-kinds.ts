@@ -276,8 +276,12 @@ export const resourceKinds: readonly ResourceKind[] = [
     namespace: 'runtime',
     aliases: ['meta'],
     columns: [['Value', '{.value}']],
-    // a running machined does not reload META after an upgrade, so the tag `Upgrade` is never seen here
-    items: () => [],
+    // a running machined does not reload META after an installation: the tag `Upgrade`, the slot to fall back to, is seen
+    // from the reboot on, until the boot is complete
+    items(node) {
+      const { fallBackTo } = node.state()
+      return fallBackTo === undefined ? [] : [{ id: '0x06', yaml: { value: fallBackTo } }]
+    },
   },
   {
     // processes of services on the host; of them only the installer's is simulated (internal/app/lifecycle/container.go)
@@ -299,6 +303,31 @@ export const resourceKinds: readonly ResourceKind[] = [
     items(node) {
       const spec = { name: 'Talos', version: node.state().version }
       return [{ id: 'version', yaml: spec, proto: spec }]
+    },
+  },
+  {
+    type: 'BootIDs.runtime.talos.dev',
+    display: 'BootID',
+    namespace: 'runtime',
+    columns: [['Boot ID', '{.bootID}']],
+    since: '1.14.0',
+    items: (node) => [{ id: 'boot-id', yaml: { bootID: node.state().bootId } }],
+  },
+  {
+    type: 'ImageFactorySchematics.runtime.talos.dev',
+    display: 'ImageFactorySchematic',
+    namespace: 'runtime',
+    columns: [
+      ['Schematic ID', '{.schematicId}'],
+      ['Flavor', '{.flavor}'],
+      ['API URL', '{.apiUrl}'],
+    ],
+    since: '1.14.0',
+    items(node) {
+      const { slots, runningSlot } = node.state()
+      const schematicId = slots[runningSlot]?.schematic ?? ''
+      const spec = { schematicId, flavor: 'Image Factory', apiUrl: 'https://factory.talos.dev' }
+      return schematicId === '' ? [] : [{ id: 'image-factory-schematic', yaml: spec }]
     },
   },
   {

@@ -1,3 +1,4 @@
+import semver from 'semver'
 import { stringify } from 'yaml'
 import { ApiError, type LabNode } from '../lab-node.ts'
 import { message } from './message.ts'
@@ -14,11 +15,13 @@ const definitions: ResourceKind = {
   display: 'ResourceDefinition',
   namespace: 'meta',
   columns: [['Aliases', '{.aliases[:]}']],
-  items: () => [...kinds.values()].map(definitionOf),
+  items: (node) => [...kinds.values()].filter((kind) => isKnown(kind, node)).map(definitionOf),
 }
 
 const kinds = new Map([definitions, ...resourceKinds].map((kind) => [kind.type, kind]))
 const liveKinds = resourceKinds.filter(({ live }) => live === true)
+const isKnown = ({ since }: ResourceKind, node: LabNode): boolean =>
+  since === undefined || semver.gte(node.state().version, since)
 const keyOf = ({ type }: ResourceKind, id: string): string => `${type}/${id}`
 const namespaces = new Set(
   [...kinds.values()].map(({ namespace }) => namespace).concat('secrets', 'controlplane', 'files'),
@@ -53,7 +56,7 @@ export class ResourceStore {
    */
   async list(type: string, namespace: string, roles: readonly string[]): Promise<StoredResource[]> {
     const kind = kinds.get(type)
-    if (kind === undefined) {
+    if (kind === undefined || !isKnown(kind, this.#node)) {
       throw new ApiError('PERMISSION_DENIED', `resource type ${JSON.stringify(type)} is not supported`)
     }
     if (kind.sensitive === true && !roles.includes('os:admin')) {

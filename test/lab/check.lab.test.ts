@@ -25,6 +25,7 @@ test('Before anything happens all invariants hold', () => {
 
 test('A talosctl that is killed while it installs cuts nothing off; a reboot does, and whoever asks for it without a look at etcd breaks looked-last', async () => {
   const from = lab.log().length
+  const image = labImage('v1.14.1')
   assert.is((await talosctl('k8s-3', 'image', 'pull', '--namespace', 'system', image)).code, 0)
   const argv = [`--talosconfig=${join(lab.clusterDir, 'talosconfig')}`, ...at('k8s-3'), 'upgrade', '--image', image]
   const installing = spawn(lab.tools.talosctl, [...argv, '--no-reboot'], { stdio: 'ignore' })
@@ -34,6 +35,18 @@ test('A talosctl that is killed while it installs cuts nothing off; a reboot doe
   assert.equal(lab.check(), [])
   await talosctl('k8s-3', 'reboot', '--wait=false')
   await lab.logged((event) => event.type === 'machine.ready' && event.node === 'k8s-3', { from })
+  // each release runs the etcd that it ships, on the data of the one before, beside members of the other
+  const status = await Promise.all(['k8s-1', 'k8s-3'].map((node) => talosctl(node, 'etcd', 'status')))
+  assert.equal(
+    status.map(({ stdout }) => / (3\.\d+)\.\d+ /.exec(stdout)?.[1]),
+    ['3.6', '3.7'],
+    JSON.stringify(status),
+  )
+  assert.is((await talosctl('k8s-3', 'etcd', 'members')).stdout.match(/k8s-\d/g)?.length, 3)
+  const bootId = await talosctl('k8s-3', 'get', 'bootid', '--output=jsonpath={.spec.bootID}')
+  const { nodes = [] } = await lab.status()
+  assert.is(bootId.stdout.trim(), nodes.find(({ name }) => name === 'k8s-3')?.bootId, bootId.stderr)
+  assert.match((await talosctl('k8s-1', 'get', 'bootid')).stderr, 'is not registered')
   const again = lab.log().length
   assert.is((await talosctl('k8s-3', 'image', 'pull', '--namespace', 'system', image)).code, 0)
   const second = spawn(lab.tools.talosctl, [...argv, '--no-reboot'], { stdio: 'ignore' })

@@ -1,3 +1,4 @@
+import { etcdOf } from '../../lab/etcd-member.ts'
 import { FaultBoard } from '../../lab/fault-board.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import type { NodeEvent } from '../../lab/lab-node.ts'
@@ -22,9 +23,9 @@ class FakeEtcd {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
-  start(): void {
+  start(talosVersion: string): void {
     if (this.pid !== undefined) return
-    this.calls.push('start')
+    this.calls.push(`start ${etcdOf(talosVersion)}`)
     this.pid = 1
     this.healthy = true
     this.tell()

@@ -22,7 +22,12 @@ const talosconfig = join(lab.clusterDir, 'talosconfig')
 /** The entry, as a person types it but for npx. */
 function entry(...argv: string[]): Ended {
   const words = ['--import', 'tsx', join(root, 'workflows/lab.ts'), ...argv, '--cluster', lab.cluster, '--dir', lab.dir]
-  const env = { ...process.env, TALOSCTL: lab.tools.talosctl, ETCD: lab.tools.etcd }
+  const env = {
+    ...process.env,
+    TALOSCTL: lab.tools.talosctl,
+    ETCD_3_6: lab.tools.etcd['3.6'],
+    ETCD_3_7: lab.tools.etcd['3.7'],
+  }
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8', env })
   return { code: status, stdout, stderr }
 }

@@ -56,6 +56,19 @@ test('A second installation before a boot loses the slot that runs', async () =>
   assert.is(lost?.type === 'slot.lost' && lost.version, 'v1.13.5')
 })
 
+test('The slot to fall back to stands in META from the reboot after an installation until the boot is complete', async () => {
+  const fake = await fakeMachine()
+  await installTo(fake, image('v1.13.9'))
+  assert.is(fake.machine.state().fallBackTo, undefined)
+  await fake.machine.reboot('DEFAULT')
+  await fake.clock.pass(defaultTimings.stopSeconds + defaultTimings.rebootSeconds)
+  assert.is(fake.machine.state().fallBackTo, 'A')
+  await fake.clock.pass(defaultTimings.readySeconds)
+  assert.is(fake.machine.state().fallBackTo, undefined)
+  await rebootOnce(fake)
+  assert.is(fake.machine.state().fallBackTo, undefined)
+})
+
 test('After a boot the other slot may be written again', async () => {
   const fake = await fakeMachine()
   await installTo(fake, image('v1.13.8'))
@@ -237,6 +250,16 @@ for (const [what, options, name, words] of [
     assert.match(fake.machine.log('machined').at(-1) ?? '', '[talos] upgrade failed: exit_code=1')
   })
 }
+
+test('A control plane runs the etcd of its Talos, from the boot into another release on', async () => {
+  const fake = await fakeMachine({ version: 'v1.13.9' })
+  await installTo(fake, image('v1.14.1'))
+  await rebootOnce(fake)
+  assert.equal(
+    fake.etcd.calls.filter((call) => call.startsWith('start')),
+    ['start 3.6', 'start 3.7'],
+  )
+})
 
 test('A second reboot request while one runs gets an actor id and an event that says locked, and changes nothing', async () => {
   const fake = await fakeMachine()

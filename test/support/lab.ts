@@ -6,6 +6,7 @@ import { stringify } from 'yaml'
 import { type Breach, checkLog } from '../../lab/check.ts'
 import { askLab, type ControlReply, type ControlRequest } from '../../lab/control.ts'
 import { labDown } from '../../lab/down.ts'
+import type { EtcdPaths } from '../../lab/etcd-member.ts'
 import type { FaultRequest } from '../../lab/fault-board.ts'
 import type { Operator } from '../../lab/kubernetes/operator.ts'
 import type { KubernetesTools } from '../../lab/kubernetes/servers.ts'
@@ -50,7 +51,7 @@ export type LabWishes = {
   machine?: object
 }
 
-type LabTools = { talosctl: string; etcd: string; kubernetes?: KubernetesTools }
+type LabTools = { talosctl: string; etcd: EtcdPaths; kubernetes?: KubernetesTools }
 
 /** How a process ended. */
 export type Ended = { code: number | null; stdout: string; stderr: string }
@@ -218,7 +219,8 @@ function running(dir: string, declared: Declared, tools: LabTools): TestLab {
 }
 
 async function toolsFor({ kubernetes = false }: LabWishes): Promise<LabTools> {
-  const tools = { talosctl: await toolPath('talosctl-1.13'), etcd: await toolPath('etcd-3.6') }
+  const etcd = { '3.6': await toolPath('etcd-3.6'), '3.7': await toolPath('etcd-3.7') }
+  const tools = { talosctl: await toolPath('talosctl-1.13'), etcd }
   if (!kubernetes) return tools
   const [apiServer, controllerManager, scheduler] = await Promise.all([
     toolPath('kube-apiserver'),
