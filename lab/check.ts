@@ -8,6 +8,7 @@ export type Invariant =
   | 'looked-last'
   | 'one-install-a-boot'
   | 'install-not-cut-off'
+  | 'config-kept'
   | 'nothing-wiped'
   | 'etcd-writes'
   | 'drained'
@@ -26,6 +27,7 @@ export const invariants: Record<Invariant, string> = {
   'looked-last': 'No control plane is told to reboot on an old look at etcd',
   'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
   'install-not-cut-off': 'No installation is cut off by taking its machine down',
+  'config-kept': 'No installation, and no reboot into its version, on a configuration that somebody changed meanwhile',
   'nothing-wiped': 'Nothing is wiped',
   drained: 'No node is rebooted with pods on it that could run elsewhere',
   'budgets-kept': 'No pod is deleted whose PodDisruptionBudget allows no disruption',
@@ -54,6 +56,8 @@ type Seen = {
   cordoned: { run: string; at: string } | undefined
   stoppedByFault: boolean
   installed: boolean
+  /** what somebody did to its configuration: it waits for the next boot, or came after the installation */
+  config: { staged: boolean; changedSince: boolean }
   /** lines of the log: when it was told to reboot, lost its power, was lost to the others */
   asked: number
   cut: number
@@ -80,6 +84,7 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
           cordoned: undefined,
           stoppedByFault: false,
           installed: false,
+          config: { staged: false, changedSince: false },
           asked: 0,
           cut: 0,
           lost: 0,
@@ -121,6 +126,10 @@ function judge(
       return undefined
     }
     case 'reboot.requested': {
+      if (node.installed && (node.config.staged || node.config.changedSince)) {
+        const what = 'into a version that was installed on another configuration'
+        breach('config-kept', `${event.node} was told to reboot ${what}`)
+      }
       if (node.role !== 'controlplane') return
       const unready = others.filter(([, other]) => other.down || !other.ready).map(([name]) => name)
       if (unready.length > 0) {
@@ -142,6 +151,7 @@ function judge(
       return undefined
     }
     case 'install.started':
+      if (node.config.staged) breach('config-kept', `${event.node} was installed to while a configuration was staged`)
       if (node.installed) breach('one-install-a-boot', `${event.node} was installed to again before it had booted`)
       return undefined
     case 'slot.lost':
@@ -220,8 +230,15 @@ function follow(event: LoggedEvent, node: Seen, line: number): void {
       node.down = true
       node.ready = false
       return
+    case 'config.changed':
+      node.config = {
+        staged: event.how === 'staged',
+        changedSince: event.how === 'taken back' ? false : node.installed,
+      }
+      return
     case 'machine.booting':
       node.installed = false
+      node.config = { staged: false, changedSince: false }
       return
     case 'machine.running':
       node.down = false

@@ -10,12 +10,21 @@ export type FaultRequest = {
   seconds?: number | undefined
   /** how often it happens before it is over */
   times?: number | undefined
+  /** of install-fails: what the installer ends with, where it is one that tells codes apart */
+  exitCode?: number | undefined
   /** `<node or any> <event of the log>`: the fault starts at the next such event, like `k8s-3 ready` */
   when?: string | undefined
 }
 
 /** A fault that is in force, or waits for its occasion. */
-export type Fault = { name: FaultName; node: string; seconds: number; timesLeft: number; when?: string }
+export type Fault = {
+  name: FaultName
+  node: string
+  seconds: number
+  timesLeft: number
+  exitCode?: number
+  when?: string
+}
 
 /** Told when a fault comes into force or ends; what it returns is awaited by the one who injected or cured it. */
 export type FaultListener = (change: 'in force' | 'over', fault: Fault) => Promise<void> | undefined
@@ -151,6 +160,7 @@ export class FaultBoard {
       node: request.node,
       seconds: request.seconds ?? kind.seconds ?? 0,
       timesLeft: request.times ?? kind.times ?? Number.POSITIVE_INFINITY,
+      ...(request.exitCode === undefined ? {} : { exitCode: request.exitCode }),
       ...(request.when === undefined ? {} : { when: request.when }),
     }
   }

@@ -20,7 +20,10 @@ type FaultKind = {
 export const faultCatalogue = {
   'image-pull-fails': { summary: 'the registry does not have the image', ends: 'cured' },
   'image-pull-hangs': { summary: 'a pull makes no progress; it goes on when cured', ends: 'cured' },
-  'install-fails': { summary: 'the installer ends with exit code 1, the slots stay as they are', ends: 'cured' },
+  'install-fails': {
+    summary: 'the installer ends with exit code 1, or another one of an installer ≥ 1.14; the slots stay as they are',
+    ends: 'cured',
+  },
   'installer-dies': {
     summary: "the installer's process is killed: no end in the log, the slot half written",
     ends: 'cured',
@@ -34,6 +37,18 @@ export const faultCatalogue = {
     summary: 'the machine loses its power at once, whatever it does; it boots when the power is back',
     ends: 'after its seconds, or cured',
     seconds: 30,
+  },
+  'config-changed': {
+    summary: 'somebody changes the machine configuration, at once and on disk',
+    ends: 'cured: then it is as before',
+  },
+  'config-staged': {
+    summary: 'somebody stages a change of the machine configuration: on disk, active from the next boot on',
+    ends: 'cured: then it is as before',
+  },
+  'config-unreadable': {
+    summary: 'the same with a document that no release can read: the next boot stops before apid listens',
+    ends: 'cured: then it goes on',
   },
   'returns-not-ready': {
     summary: 'after a boot the node runs and does not get ready; it gets ready when cured',

@@ -18,6 +18,7 @@ export type LabCommand = {
     node?: string | undefined
     seconds?: number | undefined
     times?: number | undefined
+    exitCode?: number | undefined
     when?: string | undefined
     cure: boolean
     cureAll: boolean
@@ -60,7 +61,7 @@ export async function labCommand(command: LabCommand): Promise<number> {
 
 async function fault(command: LabCommand): Promise<number> {
   const { say, complain } = command
-  const { name, node, seconds, times, when, cure, cureAll, list } = command.fault
+  const { name, node, seconds, times, exitCode, when, cure, cureAll, list } = command.fault
   if (list) {
     for (const known of Object.keys(faultCatalogue).filter(isFaultName)) {
       const kind = faultKind(known)
@@ -84,7 +85,7 @@ async function fault(command: LabCommand): Promise<number> {
     complain('Say on which node: --node <node>')
     return 64
   }
-  const reply = await ask(command, { verb: 'inject', fault: { name, node, seconds, times, when } })
+  const reply = await ask(command, { verb: 'inject', fault: { name, node, seconds, times, exitCode, when } })
   if (reply === undefined) return 69
   if (reply.error !== undefined) return failed(command, reply.error)
   say(`${node}: ${name}${when === undefined ? '' : `, at the next "${when}"`}`)

@@ -43,6 +43,10 @@ export type LabEvent =
   | { type: 'machine.fell-back'; node: string; from: string; to: string }
   /** neither slot boots: only a cure helps */
   | { type: 'machine.lost'; node: string; version: string }
+  /** somebody else's doing: at once, for the next boot, or taken back; no run of ours changes a configuration */
+  | { type: 'config.changed'; node: string; how: 'at once' | 'staged' | 'taken back' }
+  /** the release that booted can not read the configuration on the disk: apid never listens */
+  | { type: 'config.unreadable'; node: string; version: string; reason: string }
   | { type: 'machine.wiped'; node: string; what: string }
   | { type: 'etcd.started'; node: string; pid: number }
   /** the member answers and knows its leader */

@@ -35,6 +35,7 @@ const fault = v.strictObject({
   node: v.string(),
   seconds: v.optional(seconds),
   times: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  exitCode: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(7))),
   when: v.optional(v.string()),
 })
 

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 
 /** How `workflows/lab.ts` is called. */
 export const labUsage = `lab.ts up|down|status|log|check --cluster <id> [--dir <path>] [--speed <n>] [--die-with <pid>]
-lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--when '<node|any> <event>']
+lab.ts fault <name> --node <node> [--seconds <n>] [--times <n>] [--exit-code <n>] [--when '<node|any> <event>']
 lab.ts fault --cure <name> [--node <node>] | --cure-all | --list
 
   --dir       folder that holds clusters/ (default: the root of this package)
@@ -10,13 +10,24 @@ lab.ts fault --cure <name> [--node <node>] | --cure-all | --list
   --die-with  the lab ends when this process is gone
   --seconds   length of the fault in machine seconds
   --times     how often it happens before it is over
+  --exit-code what the installer of install-fails ends with (2 to 7: only one of Talos 1.14 or newer)
   --when      the fault starts at the next such event: ready, booting, running, down, reboot-requested,
               pull-started, pull-finished, install-started, install-finished, or a type of the log`
 
 const text = { type: 'string' } as const
 const flag = { type: 'boolean', default: false } as const
 const options = {
-  ...{ cluster: text, dir: text, speed: text, 'die-with': text, node: text, seconds: text, times: text, when: text },
+  ...{
+    cluster: text,
+    dir: text,
+    speed: text,
+    'die-with': text,
+    'exit-code': text,
+    node: text,
+    seconds: text,
+    times: text,
+    when: text,
+  },
   ...{ cure: flag, 'cure-all': flag, list: flag, help: flag },
 }
 
@@ -27,6 +38,7 @@ export function readLabFlags(argv: string[]) {
   const stray = verb === 'fault' ? rest : positionals.slice(1)
   if (stray.length > 0) throw new Error(`${stray.join(' ')} stands without a flag`)
   const { cure, 'cure-all': cureAll, list, node, when } = values
+  const exitCode = number('exit-code', values['exit-code'])
   const [seconds, times] = [number('seconds', values.seconds), number('times', values.times)]
   if (!values.help && !list && values.cluster === undefined) throw new Error('Say which cluster: --cluster <id>')
   return {
@@ -37,7 +49,7 @@ export function readLabFlags(argv: string[]) {
     cluster: `cluster-${(values.cluster ?? '').replace(/^cluster-/, '')}`,
     speed: number('speed', values.speed),
     dieWith: number('die-with', values['die-with']),
-    fault: { name, node, when, seconds, times, cure, cureAll, list },
+    fault: { name, node, when, seconds, times, exitCode, cure, cureAll, list },
   }
 }
 

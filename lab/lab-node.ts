@@ -56,8 +56,10 @@ export type NodeState = {
   installing?: boolean
   services: readonly Service[]
   disks: readonly Disk[]
-  /** the machine configuration, as YAML text */
+  /** the machine configuration that is active, as YAML text */
   machineConfig: string
+  /** the one on disk, where it is another: staged, for the next boot */
+  stagedConfig?: string | undefined
 }
 
 /** What happened on the node; `runtime` events are what `talosctl events` streams while the connection lives. */

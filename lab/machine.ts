@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
+import semver from 'semver'
 import { type BootSlots, beginInstall, bootFrom, finishInstall, freshSlots, otherSlot } from './boot-slots.ts'
 import type { Clock } from './clock.ts'
 import { preflightObjection } from './compatibility.ts'
@@ -20,6 +21,7 @@ import {
   type Stage,
 } from './lab-node.ts'
 import type { LabLog } from './log.ts'
+import { configObjection, withSomebodysChange } from './machine-config.ts'
 import { MachineLog } from './machine-log.ts'
 import type { Timings } from './timings.ts'
 
@@ -94,6 +96,7 @@ export class Machine implements LabNode {
   #reportedReady = false
   #installing = false
   #staged: string | undefined
+  #config: { active: string; persistent: string }
   #fallBackTo: 'A' | 'B' | undefined
   #bootId: string = randomUUID()
   #bootedAt: Date
@@ -106,6 +109,7 @@ export class Machine implements LabNode {
     this.role = options.role
     this.etcd = options.etcd
     this.#bootedAt = options.clock.now()
+    this.#config = { active: options.machineConfig, persistent: options.machineConfig }
     this.#journal = new MachineLog({ now: () => options.clock.now(), tell: (event) => this.#emit(event) })
     this.#slots = freshSlots({
       version: options.version,
@@ -158,7 +162,8 @@ export class Machine implements LabNode {
       installing: this.#installing,
       services: this.#services(),
       disks: this.#options.disks,
-      machineConfig: this.#options.machineConfig,
+      machineConfig: this.#config.active,
+      stagedConfig: this.#config.persistent,
     }
   }
 
@@ -404,6 +409,7 @@ export class Machine implements LabNode {
     await clock.sleep(timings.rebootSeconds + (slow?.seconds ?? 0), power)
     await faults.hold('never-returns', this.name, power)
     await this.#chooseSlot(power)
+    await this.#readConfig(power)
     await this.#boot({ readyAfterSeconds: timings.readySeconds }, power)
   }
 
@@ -427,6 +433,26 @@ export class Machine implements LabNode {
     this.#powerCut = false
     this.#power = new AbortController()
     this.#detach((power) => this.#comeUp(power))
+  }
+
+  /** The release that boots takes up what stands on the disk, or stops there until it can read it. */
+  async #readConfig(power: AbortSignal): Promise<void> {
+    const { faults, log } = this.#options
+    const { version } = this.#slots.runs
+    for (;;) {
+      const reason = configObjection(this.#config.persistent, version)
+      if (reason === undefined) break
+      log.append({ type: 'config.unreadable', node: this.name, version, reason })
+      if (this.#fault('config-unreadable') === undefined) return untilAborted(power)
+      await faults.hold('config-unreadable', this.name, power)
+    }
+    this.#config.active = this.#config.persistent
+  }
+
+  #changeConfig(how: 'at once' | 'staged' | 'taken back', text: string): void {
+    this.#config = { active: how === 'staged' ? this.#config.active : text, persistent: text }
+    this.#options.log.append({ type: 'config.changed', node: this.name, how })
+    this.#emit({ type: 'state' })
   }
 
   /** What the firmware and machined's revert do until something boots. */
@@ -581,11 +607,13 @@ export class Machine implements LabNode {
       if (by === 'lifecycle') this.#journal.installation({ what: 'progress', message: `${message}\n` })
       say({ message: `${message}\n` })
     }
-    const fail = (reason: string) => {
+    const tellsCodes = semver.gte(parseInstallerImage(image)?.version ?? '0.0.0', '1.14.0-alpha.0')
+    const fail = (reason: string, code: number) => {
+      const exitCode = tellsCodes ? code : 1
       log.append({ type: 'install.failed', ...about, reason })
       progress(`error: ${reason}`)
-      if (by === 'lifecycle') this.#journal.installation({ what: 'ended', exitCode: 1 })
-      say({ exitCode: 1 })
+      if (by === 'lifecycle') this.#journal.installation({ what: 'ended', exitCode })
+      say({ exitCode })
     }
     log.append({ type: 'install.started', ...about })
     this.#installing = true
@@ -596,16 +624,19 @@ export class Machine implements LabNode {
       const parsed = parseInstallerImage(image)
       const version = parsed?.version ?? 'unknown'
       progress(`running Talos installer ${version}`)
+      const unfit = configObjection(this.#config.active, version)
+      if (unfit !== undefined) return fail(unfit, 2)
       progress('running pre-flight checks')
       progress(`host Talos version: ${this.#slots.runs.version}`)
       await clock.sleep(timings.installSeconds * 0.2, signal)
       const objection = preflightObjection(version, this.#slots.runs.version)
-      if (objection !== undefined) return fail(`pre-flight checks failed: ${objection}`)
+      if (objection !== undefined) return fail(`pre-flight checks failed: ${objection}`, 4)
       progress('all pre-flight checks successful')
       if (parsed === undefined || parsed.secureBoot !== this.#options.secureBoot) {
-        return fail('open /usr/install/amd64/vmlinuz.efi.signed: no such file or directory')
+        return fail('open /usr/install/amd64/vmlinuz.efi.signed: no such file or directory', 7)
       }
-      if (faults.strike('install-fails', this.name)) return fail('write /boot: input/output error')
+      const failing = faults.strike('install-fails', this.name)
+      if (failing !== undefined) return fail('write /boot: input/output error', failing.exitCode ?? 1)
       const { slots, lost } = beginInstall(this.#slots)
       if (lost !== undefined) {
         log.append({
@@ -653,13 +684,18 @@ export class Machine implements LabNode {
   // --- faults that act at once
 
   async #suffer(fault: Fault): Promise<void> {
-    const { log } = this.#options
+    const { log, machineConfig } = this.#options
     switch (fault.name) {
       case 'unreachable-for':
         log.append({ type: 'unreachable.from', node: this.name })
         this.#silent = true
         this.#emit({ type: 'state' })
         return this.#cureLater(fault)
+      case 'config-changed':
+        return this.#changeConfig('at once', withSomebodysChange(machineConfig, true))
+      case 'config-staged':
+      case 'config-unreadable':
+        return this.#changeConfig('staged', withSomebodysChange(machineConfig, fault.name === 'config-staged'))
       case 'power-cut':
         await this.#losePower()
         return this.#cureLater(fault)
@@ -690,6 +726,10 @@ export class Machine implements LabNode {
 
   async #recover(fault: Fault): Promise<void> {
     switch (fault.name) {
+      case 'config-changed':
+      case 'config-staged':
+      case 'config-unreadable':
+        return this.#changeConfig('taken back', this.#options.machineConfig)
       case 'power-cut':
         return this.#regainPower()
       case 'unreachable-for':
@@ -842,6 +882,14 @@ export class Machine implements LabNode {
   #emit(event: NodeEvent): void {
     for (const listener of [...this.#listeners]) listener(event)
   }
+}
+
+/** Rejects when the signal is aborted, and never resolves. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }
 
 function service(id: string, runs: boolean): Service {

@@ -171,11 +171,15 @@ export const resourceKinds: readonly ResourceKind[] = [
     sensitive: true,
     spec: 'MachineConfigSpec',
     items(node) {
-      const { machineConfig } = node.state()
-      return ['persistent', 'v1alpha1'].map((id) => ({
+      const { machineConfig, stagedConfig = machineConfig } = node.state()
+      const configs = [
+        ['persistent', stagedConfig],
+        ['v1alpha1', machineConfig],
+      ] as const
+      return configs.map(([id, yaml]) => ({
         id,
-        yaml: machineConfig,
-        proto: { yaml_marshalled: Buffer.from(machineConfig) },
+        yaml,
+        proto: { yaml_marshalled: Buffer.from(yaml) },
         // tells clients that the spec is one YAML string, not a structure
         annotations: { 'talos.dev/yaml-spec': '1' },
       }))

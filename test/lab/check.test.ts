@@ -177,6 +177,22 @@ test('An installation that is cut off with its machine breaks install-not-cut-of
   assert.equal(broken([up(3), { ...cut, by: 'fault' }]), [])
 })
 
+test('A configuration that changes between installation and reboot, or is staged when one begins, breaks config-kept', () => {
+  const config = (how: 'at once' | 'staged' | 'taken back'): LabEvent => ({
+    type: 'config.changed',
+    node: 'k8s-1',
+    how,
+  })
+  for (const how of ['at once', 'staged'] as const) {
+    assert.equal(broken([up(3), ...installs('k8s-1'), config(how), ...reboots('k8s-1')]), ['config-kept'], how)
+  }
+  assert.equal(broken([up(3), config('staged'), ...installs('k8s-1')]), ['config-kept'])
+  assert.equal(broken([up(3), config('at once'), ...installs('k8s-1'), ...reboots('k8s-1')]), [])
+  const takenBack = [config('staged'), config('taken back')]
+  assert.equal(broken([up(3), ...installs('k8s-1'), ...takenBack, ...reboots('k8s-1')]), [])
+  assert.equal(broken([up(3), config('staged'), ...reboots('k8s-1'), ...installs('k8s-1')]), [])
+})
+
 test('A wiped disk breaks nothing-wiped', () => {
   assert.equal(broken([up(3), { type: 'machine.wiped', node: 'k8s-1', what: 'EPHEMERAL' }]), ['nothing-wiped'])
 })

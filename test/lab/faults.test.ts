@@ -62,6 +62,54 @@ test('install-fails on a legacy upgrade: the node reboots into what it had', asy
   assert.is.not(state.bootId, bootId)
 })
 
+test('install-fails: installers of Talos 1.14 and newer tell codes apart, older ones do not', async () => {
+  const fake = await fakeMachine()
+  await fake.faults.inject({ name: 'install-fails', node, exitCode: 6 })
+  assert.is((await installTo(fake, image('v1.13.9'))).exitCode, 1)
+  assert.is((await installTo(fake, image('v1.14.1'))).exitCode, 6)
+  assert.match(fake.machine.log('machined').at(-1) ?? '', 'exit_code=6')
+})
+
+test('An installer looks at the active configuration before it touches the disk', async () => {
+  const fake = await fakeMachine({ version: 'v1.14.0', machineConfig: 'apiVersion: v1alpha1\nkind: KubeletConfig\n' })
+  const { exitCode, lines } = await installTo(fake, image('v1.13.9'))
+  assert.is(exitCode, 1)
+  assert.match(lines.join(''), '"KubeletConfig" "v1alpha1": not registered')
+  assert.is(fake.machine.state().slots.B, undefined)
+  assert.is((await installTo(fake, image('v1.14.1'))).exitCode, 0)
+  const kubelet = { machineConfig: 'machine: {kubelet: {image: "k:v1.38.0"}}\n' }
+  assert.is((await installTo(await fakeMachine(kubelet), image('v1.14.1'))).exitCode, 2)
+})
+
+test('config-staged: on disk until the boot, which makes it active; config-changed: at once', async () => {
+  const fake = await fakeMachine({ machineConfig: 'version: v1alpha1\n' })
+  const configs = () => {
+    const { machineConfig, stagedConfig } = fake.machine.state()
+    return [machineConfig, stagedConfig].map((text) => text?.includes('KmsgLogConfig'))
+  }
+  await fake.faults.inject({ name: 'config-staged', node })
+  assert.equal(configs(), [false, true])
+  await rebootOnce(fake)
+  assert.equal(configs(), [true, true])
+  await fake.faults.cure({})
+  assert.equal(configs(), [false, false])
+  await fake.faults.inject({ name: 'config-changed', node })
+  assert.equal(configs(), [true, true])
+})
+
+test('config-unreadable: the next boot stops before apid listens, and goes on when cured', async () => {
+  const fake = await fakeMachine({ machineConfig: 'version: v1alpha1\n' })
+  await fake.faults.inject({ name: 'config-unreadable', node })
+  assert.is(fake.machine.ready, true)
+  await rebootOnce(fake)
+  await fake.clock.pass(10_000)
+  assert.is(fake.machine.reachability(), 'refuses')
+  assert.ok(fake.types().includes('config.unreadable'))
+  await fake.faults.cure({})
+  await fake.clock.pass(defaultTimings.readySeconds)
+  assert.is(fake.machine.ready, true)
+})
+
 test('installer-dies: the log has no end, the slot is half written, and the next boot is the old version', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'installer-dies', node, times: 1 })
