@@ -1,7 +1,7 @@
 // limit: 400 s
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { assertUpgraded, changesOf } from '../support/lab-changes.ts'
+import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 import { withLab } from '../support/with-lab.ts'
 
@@ -42,5 +42,19 @@ for (const version of ['v1.13.5', 'v1.12.9']) {
       await assertUpgraded(lab, target, { 'k8s-1': once })
     }))
 }
+
+test('A node that loses its power after it was verified is not called upgraded at the end', () =>
+  withLab({ ...wishes, version: 'v1.13.5', controlPlanes: 1, workers: 1 }, async (lab) => {
+    // the worker goes first, and goes dark while the control plane is taken down
+    await lab.fault({ name: 'power-cut', node: 'worker-1', seconds: 1_000_000, when: 'k8s-1 down' })
+    const names = ['worker-1', 'k8s-1']
+    const first = await runUpgrade(lab, { flags: accepted, deadlines: { observe: '10s' } })
+    assertEnding(first, names, { code: 1, verdicts: ['unreachable', 'upgraded'], reasons: ['unwell-at-end'] })
+    await lab.cure()
+    await untilWell(lab)
+    const second = await runUpgrade(lab, { flags: accepted })
+    assertEnding(second, names, { code: 0, verdicts: ['unchanged', 'unchanged'], reasons: [] })
+    await assertUpgraded(lab, target, { 'worker-1': once, 'k8s-1': once })
+  }))
 
 test.run()
