@@ -124,6 +124,7 @@ function topologyOf(source: YamlSource): Topology {
     privateNetworks: cluster.get('privateNetworks').texts(),
     taken: [],
     talosVersion: cluster.get('talosVersion').text(),
+    talosContract: cluster.get('talosContract').text(),
     kubernetesVersion: cluster.get('kubernetesVersion').text(),
     schedulingOnControlPlanes: scheduling && { ...scheduling, value: scheduling.value === true },
     nodesKey: (message, hint) => source.keyProblem(['nodes'], message, hint),

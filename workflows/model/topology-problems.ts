@@ -1,5 +1,6 @@
 /** The rules among the values of a declaration: what no look at a single value can find. */
 import { kubernetesObjections, versionObjections } from '../plan/compatibility.ts'
+import { contractOfVersion, isNewer } from '../plan/contract.ts'
 import { type Network, parseNetwork } from './network.ts'
 import { parseAddress } from './parse-address.ts'
 import { parseVersion } from './parse-version.ts'
@@ -270,17 +271,31 @@ function endpointProblems({ endpoint, vip, nodes }: Topology): Problem[] {
     : []
 }
 
-function versionProblems({ talosVersion, kubernetesVersion }: Topology): Problem[] {
+function versionProblems({ talosVersion, talosContract, kubernetesVersion }: Topology): Problem[] {
   const talos = talosVersion && parseVersion(talosVersion.value)
   const kubernetes = kubernetesVersion && parseVersion(kubernetesVersion.value)
   if (!talosVersion || talos === undefined) return []
   // unknown to us, or taken back: the nodes may run it all the same
-  const doubts = versionObjections(talos, talos).map(({ detail = '', hint }) => warning(talosVersion.at(detail, hint)))
+  const doubts = [
+    ...versionObjections(talos, talos).map(({ detail = '', hint }) =>
+      warning(talosVersion.at(detail, hint?.replace('--to ', 'talosVersion: '))),
+    ),
+    ...contractProblems(talosContract, talos),
+  ]
   if (!kubernetesVersion || kubernetes === undefined) return doubts
   return [
     ...doubts,
     ...kubernetesObjections(talos, kubernetes, 'declared is').map(({ detail = '' }) => kubernetesVersion.at(detail)),
   ]
+}
+
+/** A node can not read documents that came after its release. */
+function contractProblems(contract: Located | undefined, talos: string): Problem[] {
+  const form = contract && /^v?1\.\d+$/.test(contract.value) ? `v${contract.value.replace(/^v/, '')}` : undefined
+  const own = contractOfVersion(talos)
+  return contract && form && isNewer(form, own)
+    ? [contract.at(`configurations in the form of ${form} can not be read by Talos ${talos}`, `talosContract: ${own}`)]
+    : []
 }
 
 function roleProblems({ nodes, nodesKey, schedulingOnControlPlanes, terms }: Topology): Problem[] {

@@ -24,6 +24,8 @@ export type Topology = {
   /** addresses in the network of the nodes that belong to something else: `cluster_gateway_addr` */
   taken: (Located & { what: string })[]
   talosVersion: Located | undefined
+  /** form of the configurations, where the declaration itself says it */
+  talosContract?: Located | undefined
   kubernetesVersion: Located | undefined
   /** pods run on control planes, where the declaration says so */
   schedulingOnControlPlanes: Located<boolean> | undefined

@@ -51,7 +51,10 @@ test('warns of a release that was taken back, and of one that the table does not
     return parsed.warnings.map((problem) => problemText(problem).replace(`${path}:`, ''))
   }
   assert.equal(warningsOf('v1.13.9'), [])
-  assert.match(warningsOf('v1.13.1').join(), /^6:17: warning: Talos v1\.13\.1 was withdrawn: .* \(--to v1\.13\.\d+\)$/)
+  assert.match(
+    warningsOf('v1.13.1').join(),
+    /^6:17: warning: Talos v1\.13\.1 was withdrawn: .* \(talosVersion: v1\.13\.\d+\)$/,
+  )
   assert.match(warningsOf('v1.20.0').join(), /^6:17: warning: Talos v1\.20\.0 is not in the compatibility table/)
 })
 
@@ -86,6 +89,13 @@ test('keeps a declared contract in one form, also that of operations.yaml, and t
     said('', 'generate: {contract: v1.14}'),
     'operations.yaml:1:22: generate.contract "v1.14" is newer than v1.13',
   )
+})
+
+test('refuses a contract that the declared release can not read', () => {
+  const text = good.replace('v1.13.9', 'v1.12.9\n  talosContract: v1.13').replace('1.36.1', '1.35.1')
+  assert.equal(problemsOf(text), [
+    '7:18: configurations in the form of v1.13 can not be read by Talos v1.12.9 (talosContract: v1.12)',
+  ])
 })
 
 test('keeps a declared schematic with its extensions, and takes IPv6 in its one spelling', () => {
