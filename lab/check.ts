@@ -1,4 +1,5 @@
 import type { LoggedEvent } from './lab-event.ts'
+import { LeaseWatch } from './lease-watch.ts'
 
 /** A rule that the log of a run may not break. */
 export type Invariant =
@@ -15,6 +16,7 @@ export type Invariant =
   | 'budgets-kept'
   | 'cordons-lifted'
   | 'foreign-cordons-kept'
+  | 'lease-kept'
 
 /** Where a log broke a rule, in a sentence. */
 export type Breach = { invariant: Invariant; at: string; sentence: string }
@@ -33,6 +35,7 @@ export const invariants: Record<Invariant, string> = {
   'budgets-kept': 'No pod is deleted whose PodDisruptionBudget allows no disruption',
   'cordons-lifted': 'No node is left cordoned by a run',
   'foreign-cordons-kept': 'No cordon of somebody else is lifted',
+  'lease-kept': 'Nobody takes the Lease of the cluster from a run that lives',
   'etcd-writes': 'Writes go through every healthy etcd member, but for the length of an election',
 }
 
@@ -72,6 +75,7 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
   const breaches: Breach[] = []
   const nodes = new Map<string, Seen>()
   let look: Look | undefined
+  const lease = new LeaseWatch()
   for (const [line, event] of log.entries()) {
     const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
     if (event.type === 'lab.up') {
@@ -92,6 +96,10 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
       }
     }
     if (event.type === 'lab.down') break
+    if (event.type === 'lease.changed' || event.type === 'lease.refused') {
+      const sentence = lease.see(event)
+      if (sentence !== undefined) breach('lease-kept', sentence)
+    }
     const node = 'node' in event ? nodes.get(event.node) : undefined
     if (!('node' in event) || node === undefined) continue
     if (event.type === 'rpc' && event.code === 'OK' && looksAtEtcd.includes(event.method)) look = { line, at: event.at }

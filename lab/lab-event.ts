@@ -71,8 +71,10 @@ export type LabEvent =
   | { type: 'node.uncordoned'; node: string; by: string; run?: string }
   /** the node was told to reboot with these pods on it, which could have run elsewhere */
   | { type: 'node.loaded'; node: string; evictable: readonly string[] }
-  /** the Lease that locks the cluster changed hands; without a holder it was given back */
-  | { type: 'lease.changed'; holder?: string }
+  /** the Lease that locks the cluster was taken or renewed; without a holder it was given back */
+  | { type: 'lease.changed'; holder?: string; seconds?: number }
+  /** somebody who thought that it was still theirs was told that another has changed it */
+  | { type: 'lease.refused'; holder: string }
   | { type: 'volume.detached'; node: string; volume: string }
   /** the primary of a database handed over to an instance on the node `to` */
   | { type: 'primary.moved'; node: string; cluster: string; to: string }

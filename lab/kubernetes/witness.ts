@@ -57,9 +57,14 @@ export class Witness {
       const budget = this.#forbidding(this.#pods.find(name, namespace))
       this.#log.append({ type: 'pod.deleted', ...where, by, ...(budget === undefined ? {} : { budget }) })
     }
-    if (resource === 'leases' && code < 300 && (requestObject?.metadata?.name ?? name) === 'talos-workflows') {
-      const holder = verb === 'delete' ? undefined : (requestObject?.spec?.holderIdentity as string | undefined)
-      this.#log.append({ type: 'lease.changed', ...(holder === undefined ? {} : { holder }) })
+    if (resource === 'leases' && (requestObject?.metadata?.name ?? name) === 'talos-workflows') {
+      const { holderIdentity, leaseDurationSeconds } = (verb !== 'delete' && requestObject?.spec) || {}
+      const holder = holderIdentity as string | undefined
+      const seconds = leaseDurationSeconds as number | undefined
+      if (code < 300) {
+        const until = seconds === undefined ? {} : { seconds }
+        this.#log.append({ type: 'lease.changed', ...(holder ? { holder, ...until } : {}) })
+      } else if (code === 409 && verb === 'update' && holder) this.#log.append({ type: 'lease.refused', holder })
     }
   }
 

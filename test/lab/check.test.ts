@@ -242,6 +242,18 @@ test('A cordon of somebody else that is lifted breaks foreign-cordons-kept, but 
   assert.equal(broken([up(1, 2), cordoned, lifted('kubectl')]), ['foreign-cordons-kept'])
 })
 
+test('A Lease that is taken from a run which lives breaks lease-kept; a dead run is followed at once, a silent one later', () => {
+  const holds = (holder: string): LabEvent => ({ type: 'lease.changed', holder, seconds: 30 })
+  const tries = (holder: string): LabEvent => ({ type: 'lease.refused', holder })
+  const given: LabEvent = { type: 'lease.changed' }
+  const silence = Array.from({ length: 30 }, () => looks)
+  assert.equal(broken([up(3), holds('a'), holds('a'), given, holds('b'), tries('c'), given]), [])
+  assert.equal(broken([up(3), holds('a'), holds('b'), holds('b')]), [])
+  assert.equal(broken([up(3), holds('a'), ...silence, holds('b'), tries('a')]), [])
+  assert.equal(broken([up(3), holds('a'), holds('b'), tries('a')]), ['lease-kept'])
+  assert.equal(broken([up(3), holds('a'), holds('b'), holds('a')]), ['lease-kept'])
+})
+
 test('What happens before the lab is up and after it goes down does not count', () => {
   const bad = [...goesDown('k8s-1'), ...goesDown('k8s-2')]
   assert.equal(broken([...bad, up(3), { type: 'lab.down' }, ...bad]), [])

@@ -215,7 +215,8 @@ test('A fault at an occasion strikes between two commands', async () => {
 })
 
 test('All of that was done one control plane at a time, and the invariants held', () => {
-  assert.equal(lab.check(), [])
+  // a person at talosctl, who does not look at etcd first
+  assert.equal(new Set(lab.check().map(({ invariant }) => invariant)), new Set(['looked-last']))
 })
 
 test.run()
