@@ -61,7 +61,8 @@ export function readStatus(asked: readonly string[], stdout: string): Told<Statu
       raftTerm: term,
       appliedIndex: applied,
       learner: learner === 'true',
-      errors: list(rest.join(' ')),
+      // protobuf sets one space or two between fields, as it likes
+      errors: list(rest.join(' ').replaceAll(/ +/g, ' ')),
     }
   })
   return new Map(

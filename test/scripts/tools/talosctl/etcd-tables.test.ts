@@ -42,6 +42,13 @@ const lateStatus = `NODE           MEMBER             DB SIZE   IN USE          
 127.34.43.12   3ca77bafc2113c09   66 kB   66 kB (100.00%)   3ca77bafc2113c09   100175   2   100175   false   3.6.14   3.6.0   
 `
 
+// Printed by talosctl 1.13.9 about a control plane that runs etcd 3.7.1 between two with 3.6.14; so does 1.14.1.
+const halfUpgraded = `NODE           MEMBER             DB SIZE   IN USE           LEADER             RAFT INDEX   RAFT TERM   RAFT APPLIED INDEX   LEARNER   PROTOCOL   STORAGE   ERRORS
+127.32.92.11   f134b4d353997717   41 kB     33 kB (80.00%)   0d579bfcd565fc7b   100066       2           100066               false     3.6.14     3.6.0     memberID:961408555681184891 alarm:NOSPACE 
+127.32.92.12   0d579bfcd565fc7b   41 kB     25 kB (60.00%)   0d579bfcd565fc7b   100066       2           100066               false     3.7.1      3.6.0     memberID:961408555681184891  alarm:NOSPACE
+127.32.92.13   854ee20f16c22ac1   41 kB     37 kB (90.00%)   0d579bfcd565fc7b   100066       2           100066               false     3.6.14     3.6.0     memberID:961408555681184891 alarm:NOSPACE 
+`
+
 type Answers<T> = ReadonlyMap<string, { ok: true; value: T } | { ok: false; failure: { reason: string } }>
 const of = <T>(told: Answers<T>, node: string): T | string | undefined => {
   const own = told.get(node)
@@ -88,6 +95,13 @@ test('reads rows that came too late to stand below the header, as talosctl 1.14 
     learner: false,
     errors: [],
   })
+})
+
+test('reads one error in the words of etcd 3.6 and of 3.7', () => {
+  const told = readStatus(['127.32.92.11', '127.32.92.12', '127.32.92.13'], halfUpgraded)
+  for (const row of told.values())
+    assert.equal(row.ok && row.value.errors, ['memberID:961408555681184891 alarm:NOSPACE'])
+  assert.is(told.size, 3)
 })
 
 test('reads a member that tells no versions of its protocol and storage', () => {
