@@ -71,6 +71,7 @@ const needed = [
   'sops',
   'age-keygen',
   'etcd-3.6',
+  'etcd-3.7',
   'kubectl',
   'kube-apiserver',
   'kube-controller-manager',
