@@ -18,7 +18,7 @@ import { readConfiguration } from './tools/talosctl/machine-config.ts'
 import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
-import { readNodename, readStage } from './tools/talosctl/specs.ts'
+import { readKernelCmdline, readNodename, readStage } from './tools/talosctl/specs.ts'
 import { readVersions } from './tools/talosctl/versions.ts'
 import { type Target, talosctlCommands } from './tools/talosctl.ts'
 
@@ -60,6 +60,8 @@ export interface Talos {
     nodes: readonly NodeDeclaration[],
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<Record<NodeName, Result<Configuration>>>
+  /** What the node's kernel was started with; undefined where it can not be read. Never rejects. */
+  kernelCmdline(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<string | undefined>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
   /** Who the machine is in this boot: what tells its Node in Kubernetes. */
   identity(
@@ -157,6 +159,13 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
           return [name, { ok: false, failure: { ...failed, node: name } }]
         }),
       )
+    },
+
+    async kernelCmdline(node, options) {
+      const { address } = node
+      const [via = address] = ask.endpoints(address).selfFirst
+      const found = await getOfEach(ask, via, [node], 'kernelcmdline', 'perhaps one', until(options))
+      return readKernelCmdline(found.get(address)?.resources[0])
     },
 
     async configurations(nodes, options) {

@@ -6,8 +6,15 @@ await command({
   summary: 'Upgrade Talos on the nodes of a cluster: pull everywhere, one node first, then the rest one by one',
   flags: {
     to: { type: 'version', help: 'release to upgrade to (default: talosVersion of talenv.yaml)' },
-    retry: { type: 'boolean', help: 'try nodes again that fell back from this target before' },
+    retry: {
+      type: 'boolean',
+      help: 'try nodes again that fell back from this target before, or whose installer refused it',
+    },
     'allow-extension-loss': { type: 'boolean', help: 'install an image that lacks extensions which run today' },
+    'allow-kernel-argument-loss': {
+      type: 'boolean',
+      help: 'install an image that lacks kernel arguments which a node runs with',
+    },
     'accept-etcd-outage': {
       type: 'boolean',
       help: 'let a cluster of one or two members lose quorum while a node reboots',
@@ -23,6 +30,7 @@ await command({
       ...(nodes ? { nodes } : {}),
       retry: flags.retry,
       allowExtensionLoss: flags['allow-extension-loss'],
+      allowKernelArgumentLoss: flags['allow-kernel-argument-loss'],
       acceptEtcdOutage: flags['accept-etcd-outage'],
       skipDrain: flags['skip-drain'],
       keepGoing: flags['keep-going'],

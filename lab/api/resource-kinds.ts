@@ -186,6 +186,22 @@ export const resourceKinds: readonly ResourceKind[] = [
     },
   },
   {
+    // /proc/cmdline, as an installer writes it with a schematic that adds nothing (pkg/machinery/kernel)
+    type: 'KernelCmdlines.runtime.talos.dev',
+    display: 'KernelCmdline',
+    namespace: 'runtime',
+    aliases: ['cmdline'],
+    columns: [['Cmdline', '{.cmdline}']],
+    items: (node) => [
+      {
+        id: 'cmdline',
+        yaml: {
+          cmdline: `BOOT_IMAGE=/${node.state().runningSlot}/vmlinuz talos.platform=metal console=ttyS0 console=tty0 init_on_alloc=1 slab_nomerge= pti=on consoleblank=0 nvme_core.io_timeout=4294967295 printk.devkmsg=on selinux=1`,
+        },
+      },
+    ],
+  },
+  {
     type: 'MachineTypes.config.talos.dev',
     display: 'MachineType',
     namespace: 'config',

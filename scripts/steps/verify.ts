@@ -2,6 +2,7 @@
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { judge, whyNotUpgraded } from '../../workflows/plan/judge.ts'
+import { argumentChange } from '../../workflows/plan/kernel-arguments.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -11,5 +12,9 @@ export const verify =
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     if (!seen.ok) return seen
     const why = whyNotUpgraded(plan, seen.value)
-    return why ? { ok: false, failure: why } : { ok: true, value: judge(plan, begun, seen.value) }
+    if (why) return { ok: false, failure: why }
+    const cmdline = await world.talos.kernelCmdline(declaredNode(world, plan.node), reading(world, context))
+    const change = argumentChange(plan.kernelArguments, cmdline)
+    if (change !== undefined) context.notice(change)
+    return { ok: true, value: judge(plan, begun, seen.value) }
   }

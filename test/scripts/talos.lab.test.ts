@@ -81,7 +81,8 @@ for (const client of clients)
   test(`${client}: observes every node, of both generations, in one process a kind of resource`, async () => {
     const seen = await by[client].observeNodes(nodes, time)
     assert.equal(Object.keys(seen), ['k8s-1', 'k8s-2', 'k8s-3', 'worker-1', 'worker-2'])
-    const { bootId, ...first } = facts(seen['k8s-1'])
+    const { bootId, kernelCmdline, ...first } = facts(seen['k8s-1'])
+    assert.match(kernelCmdline ?? '', 'talos.platform=metal')
     assert.match(bootId, /^[0-9a-f-]{36}$/)
     assert.equal(first, {
       reachable: true,
@@ -90,6 +91,7 @@ for (const client of clients)
       ready: true,
       unmet: [],
       schematic: labSchematic,
+      schematicArguments: [],
       extensions: ['iscsi-tools', 'intel-ucode'],
       platform: 'metal',
       secureBoot: false,
@@ -101,8 +103,8 @@ for (const client of clients)
     })
     assert.is(facts(seen['k8s-3']).version, 'v1.12.7')
     assert.is(facts(seen['worker-1']).role, 'worker')
-    // version, eight kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
-    assert.is(ran.length, 1 + 8 + 1 + nodes.length)
+    // version, nine kinds, the log, and a boot id for each node: more would mean that nodes were asked twice.
+    assert.is(ran.length, 1 + 9 + 1 + nodes.length)
   })
 
 for (const client of clients)

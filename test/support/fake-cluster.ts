@@ -92,6 +92,7 @@ export function fakeCluster(names: readonly string[]) {
         })),
       stages: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),
+      kernelCmdline: () => answer(() => undefined),
       configurations: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ hash: 'h', pending: 'nothing' as const })]))),
       inspect: (n) => answer(() => ok(factsOf(n.name))),

@@ -15,6 +15,8 @@ export type NodeDeclaration = {
   schematic?: string
   /** extensions of the declared schematic, `siderolabs/iscsi-tools`; lets a change of schematic prove that none is lost */
   extensions?: string[]
+  /** kernel arguments that are declared, and so part of the schematic that is made of them */
+  kernelArgs?: string[]
 }
 
 export type Cluster = {

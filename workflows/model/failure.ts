@@ -69,6 +69,10 @@ export const FAILURES = {
   'version-unknown': { exit: 'refused', means: 'the compatibility table does not know the release' },
   'kubernetes-out-of-range': { exit: 'refused', means: 'the target does not support the Kubernetes version' },
   'extension-loss': { exit: 'refused', means: 'the target image lacks an extension that runs today' },
+  'kernel-argument-loss': {
+    exit: 'refused',
+    means: 'the target image lacks a kernel argument that the node runs with today',
+  },
   'install-unknown': {
     exit: 'refused',
     means: 'an installation was cut off or can not be read, so whether it happened is not known',

@@ -28,6 +28,10 @@ export type NodeFacts = {
   schematic?: string
   /** names of the system extensions that run, without the virtual `schematic` */
   extensions: string[]
+  /** kernel arguments of the running schematic, where its content is told */
+  schematicArguments?: string[]
+  /** what the kernel was started with, without values that look like secrets */
+  kernelCmdline?: string
   /** `metal`, `hcloud`, `nocloud` … */
   platform: string
   secureBoot: boolean

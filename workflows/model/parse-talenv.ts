@@ -67,12 +67,13 @@ function clusterOf({ cluster, nodes }: Talenv, operations: Cluster['operations']
     kubernetesVersion,
     endpointHost: endpointHost(endpoint) ?? '',
     ...(vip !== null && { vip }),
-    nodes: nodes.map(({ hostname, ipAddress, controlPlane, schematic, extensions }) => ({
+    nodes: nodes.map(({ hostname, ipAddress, controlPlane, schematic, extensions, kernelArgs }) => ({
       name: hostname,
       address: firstOf(ipAddress),
       role: controlPlane ? 'controlplane' : 'worker',
       ...(schematic !== null && { schematic }),
       ...(extensions.length > 0 && { extensions }),
+      ...(kernelArgs.length > 0 && { kernelArgs }),
     })),
     operations,
   }

@@ -22,6 +22,8 @@ export type NodePlan = {
   schematicBefore?: string
   schematic: string
   bootId: string
+  /** kernel arguments that it runs with and that are not Talos' own; absent where they are not known */
+  kernelArguments?: string[]
   otherSlot: OtherSlot
   /** one sentence: why this node is upgraded, finished, or left alone */
   why: string

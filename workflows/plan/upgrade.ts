@@ -15,6 +15,7 @@ import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
+import { extraArguments, kernelArgumentObjection } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
 import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
@@ -24,6 +25,7 @@ export type UpgradeWish = {
   /** nodes that may be changed; all of them when absent */
   nodes?: NodeName[]
   allowExtensionLoss: boolean
+  allowKernelArgumentLoss: boolean
   acceptEtcdOutage: boolean
   /** tries nodes again that fell back from this target before, or whose installer refused it */
   retry: boolean
@@ -193,6 +195,7 @@ function planNode(
     ...(seen.schematic === undefined ? {} : { schematicBefore: seen.schematic }),
     schematic,
     bootId: seen.bootId,
+    ...(seen.kernelCmdline === undefined ? {} : { kernelArguments: extraArguments(seen.kernelCmdline, seen.platform) }),
     otherSlot: seen.otherSlot,
   } as const
   const sameVersion = semver.eq(seen.version, wish.to)
@@ -203,7 +206,7 @@ function planNode(
     const since = seen.otherSlot.state === 'installed' && seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
     return {
       plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
-      failures: rolledBackBefore(node, image, wish, memory),
+      failures: [...argumentObjections(declared, seen, base, wish), ...rolledBackBefore(node, image, wish, memory)],
     }
   }
   const why = sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`
@@ -213,6 +216,7 @@ function planNode(
       ...versionObjections(seen.version, wish.to),
       ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
       ...extensionObjections(declared, seen, schematic, wish),
+      ...argumentObjections(declared, seen, base, wish),
       ...slotObjections(node, seen, image, wish, memory),
       ...rolledBackBefore(node, image, wish, memory),
     ],
@@ -251,6 +255,17 @@ function extensionObjections(
     }),
   ]
 }
+
+/** An image that lacks a kernel argument which the node runs with may not find its disk, its network or its console. */
+const argumentObjections = (
+  { kernelArgs }: NodeDeclaration,
+  seen: NodeFacts,
+  { schematic, path }: Pick<NodePlan, 'schematic' | 'path'>,
+  wish: UpgradeWish,
+): Failure[] =>
+  wish.allowKernelArgumentLoss
+    ? []
+    : kernelArgumentObjection(seen, { schematic, path, ...(kernelArgs ? { declared: kernelArgs } : {}) })
 
 /** Why the other slot may not be written, as the node and our memory say. */
 function slotObjections(

@@ -12,6 +12,7 @@ import { type Resource, readResources } from './resources.ts'
 import {
   readExtensions,
   readHostname,
+  readKernelCmdline,
   readKubeletVersion,
   readNodename,
   readPlatform,
@@ -87,7 +88,7 @@ async function readFacts(
 ): Promise<Map<NodeName, NodeObservation>> {
   const nodes = group.map(({ node }) => node)
   const get = (kind: string, expect: Expect) => getOfEach(ask, via, nodes, kind, expect, options)
-  const [stages, extensions, security, platforms, kubelets, types, hostnames, nodenames, bootIds, slots] =
+  const [stages, extensions, security, platforms, kubelets, types, hostnames, nodenames, cmdlines, bootIds, slots] =
     await Promise.all([
       get('machinestatus', 'one'),
       get('extensions', 'several'),
@@ -97,6 +98,7 @@ async function readFacts(
       get('machinetype', 'one'),
       get('hostnamestatus', 'perhaps one'),
       get('nodename', 'perhaps one'),
+      get('kernelcmdline', 'perhaps one'),
       bootIdsOf(ask, via, group, options),
       otherSlots(
         ask,
@@ -117,6 +119,7 @@ async function readFacts(
       const bootId = bootIds.get(node.address)
       const kubeletVersion = readKubeletVersion(first(kubelets))
       const hostname = readHostname(first(hostnames))?.hostname
+      const kernelCmdline = readKernelCmdline(first(cmdlines))
       const nodename = readNodename(first(nodenames))?.nodename
       const failed =
         [stages, security, platforms, types].map((answers) => of(answers)?.failure).find(Boolean) ??
@@ -142,6 +145,7 @@ async function readFacts(
         role,
         ...(hostname === undefined ? {} : { hostname }),
         ...(nodename === undefined ? {} : { nodename }),
+        ...(kernelCmdline === undefined ? {} : { kernelCmdline }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
         otherSlot: slots.get(node.address) ?? { state: 'unknown', why: 'unread' },
       }

@@ -1,6 +1,8 @@
 /** The few fields of Talos' resources that are read, under the names of `talosctl get -o yaml` (machinery/resources). */
 import * as v from 'valibot'
+import { parse } from 'yaml'
 import type { Role } from '../../../workflows/model/cluster.ts'
+import { withoutSecret } from '../../../workflows/plan/kernel-arguments.ts'
 import type { Resource } from './resources.ts'
 
 export type Stage = { stage: string; ready: boolean; unmet: string[] }
@@ -21,7 +23,28 @@ export function readStage(resource: Resource | undefined): Stage | undefined {
   return { stage, ready: status.ready, unmet: status.unmetConditions.map(({ name, reason }) => `${name}: ${reason}`) }
 }
 
-const Extension = v.object({ metadata: v.object({ name: v.pipe(v.string(), v.nonEmpty()), version: v.string() }) })
+const Extension = v.object({
+  metadata: v.object({
+    name: v.pipe(v.string(), v.nonEmpty()),
+    version: v.string(),
+    extraInfo: v.optional(v.string()),
+  }),
+})
+
+const SchematicContent = v.object({
+  customization: v.nullish(v.object({ extraKernelArgs: v.nullish(v.array(v.string())) })),
+})
+
+/** Kernel arguments of a schematic, which the Image Factory adds to the extension that is named after it. */
+function argumentsOf(content: string | undefined): string[] | undefined {
+  if (content === undefined) return undefined
+  try {
+    const schematic = v.safeParse(SchematicContent, parse(content))
+    return schematic.success ? (schematic.output.customization?.extraKernelArgs ?? []).map(withoutSecret) : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * `ExtensionStatuses.runtime.talos.dev`: Image Factory adds one that is named `schematic` and has the schematic's id as
@@ -29,13 +52,16 @@ const Extension = v.object({ metadata: v.object({ name: v.pipe(v.string(), v.non
  */
 export function readExtensions(
   resources: readonly Resource[],
-): { schematic?: string; extensions: string[] } | undefined {
+): { schematic?: string; schematicArguments?: string[]; extensions: string[] } | undefined {
   const all = resources.map((resource) => v.safeParse(Extension, resource.spec))
   if (all.some((spec) => !spec.success)) return undefined
   const named = all.flatMap((spec) => (spec.success ? [spec.output.metadata] : []))
-  const schematic = named.find(({ name }) => name === 'schematic')?.version
+  const own = named.find(({ name }) => name === 'schematic')
+  const schematic = own?.version
+  const schematicArguments = argumentsOf(own?.extraInfo)
   return {
     ...(schematic ? { schematic } : {}),
+    ...(schematicArguments ? { schematicArguments } : {}),
     extensions: named.map(({ name }) => name).filter((name) => name !== 'schematic' && name !== 'modules.dep'),
   }
 }
@@ -46,6 +72,12 @@ const read =
     const spec = v.safeParse(schema, resource?.spec)
     return spec.success ? spec.output : undefined
   }
+
+/** `KernelCmdlines.runtime.talos.dev/cmdline` */
+export function readKernelCmdline(resource: Resource | undefined): string | undefined {
+  const spec = read(v.object({ cmdline: v.string() }))(resource)
+  return spec && withoutSecret(spec.cmdline.trim())
+}
 
 /** `SecurityStates.runtime.talos.dev/securitystate` */
 export const readSecurityState = read(v.object({ secureBoot: v.optional(v.boolean(), false) }))

@@ -107,6 +107,7 @@ function plan(wanted: Wanted = {}) {
   const wish: UpgradeWish = {
     to: 'v1.13.9',
     allowExtensionLoss: false,
+    allowKernelArgumentLoss: false,
     acceptEtcdOutage: false,
     retry: false,
     keepGoing: false,
@@ -358,6 +359,12 @@ refused(
 )
 test('loses an extension only when told to', () => {
   planned({ facts: { a: { schematic: undefined as never } }, wish: { allowExtensionLoss: true } })
+})
+const withArgument = { kernelCmdline: 'talos.platform=metal pti=on usb-storage.quirks=04e8:61f5:u' }
+refused('refuses to lose a kernel argument', { facts: { a: withArgument } }, ['a kernel-argument-loss'])
+test('loses a kernel argument only when told to', () => {
+  const { nodes } = planned({ facts: { a: withArgument }, wish: { allowKernelArgumentLoss: true } })
+  assert.equal(nodes[0]?.kernelArguments, ['usb-storage.quirks=04e8:61f5:u'])
 })
 refused('names every node that does not answer', { facts: { a: 'silent', b: 'silent' } }, [
   'a node-unreachable',
