@@ -24,6 +24,7 @@ import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
 import { type ClusterLease, joinClusterLease, thisHolder } from './engine/cluster-lease.ts'
 import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
+import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
@@ -211,11 +212,7 @@ async function resume(
 ): Promise<ExitCode> {
   const { paths, record } = unfinished
   front.reportTo(paths.report)
-  const opened = onDisk(() => {
-    const journal = openJournal(paths.journal)
-    journal.append({ type: 'resumed', at: new Date().toISOString(), pid: process.pid })
-    return journal
-  })
+  const opened = onDisk(() => openJournal(paths.journal))
   if (!opened.ok) return refuse(session, wish, front, [opened.failure], paths.run, [leftBehindBy(unfinished)])
   const plan = record.plan as UpgradePlan
   return run(call, session, front, held, { paths, journal: opened.value, plan, resumed: true })
@@ -279,6 +276,7 @@ async function run(
     installs: createInstallMemory(recall(held.root, session.identity), journal),
     knocks: knock,
   }
+  const heartbeat = startHeartbeat()
   const driven = await drive({
     machines,
     root: clusterMachine,
@@ -288,9 +286,11 @@ async function run(
     processes: paths.processes,
     emit: front.emit,
     stop: held.stop,
+    heartbeat,
     fence: () => held.lock.lost() ?? held.lease.lost(),
     confirm: held.lease.confirm,
   })
+  heartbeat.stop()
   const context = driven.state.snapshot.context as ClusterContext
   const failures = [...context.failures, ...(driven.ended === 'broken' ? [driven.failure] : [])]
   const begun = begunBy(journal.records)

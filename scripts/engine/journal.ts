@@ -20,8 +20,8 @@ export type JournalRecord =
       /** which cluster it was, whatever its name */
       identity: string
     }
-  /** a later process took the run up again */
-  | { type: 'resumed'; at: string; pid: number }
+  /** a later process took the run up again, or the same one slept: what was found before has expired */
+  | { type: 'resumed'; at: string; pid: number; slept?: true }
   | { type: 'intent'; path: string; step: string; node?: string; at: string; processFile: string; bootId?: string }
   /** the other slot is written from here on, under that boot, whatever becomes of it */
   | { type: 'installing'; node: string; bootId: string; image: string; at: string; configuration?: string }

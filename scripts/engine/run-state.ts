@@ -3,7 +3,7 @@
  * The driver carries effects out; a test may walk every reachable state with the same functions.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate'
-import type { StepMeta } from '../../workflows/machines/step.ts'
+import { RESUMED, type StepMeta } from '../../workflows/machines/step.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 
 /** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/flip/reboot`. */
@@ -44,6 +44,13 @@ export function feed(machines: Machines, state: RunState, path: string, outcome:
   return settle(machines, { ...state, children: new Map(state.children).set(child, fed) })
 }
 
+/** Tells each machine that what was found before has expired; the steps that it leaves are open no more. */
+export function expire(machines: Machines, state: RunState): RunState {
+  const children = new Map([...state.children].map(([id, child]) => [id, expire(machines, child)]))
+  const [snapshot, actions] = transition(state.machine, state.snapshot, { type: RESUMED } as never)
+  return settle(machines, absorb(machines, { ...state, snapshot, children }, actions))
+}
+
 /** Everything that was started by the machines and has not ended. */
 export function openEffects(state: RunState): Effect[] {
   return [
@@ -68,12 +75,13 @@ function advance(machines: Machines, state: RunState, id: string, outcome: Outco
   return absorb(machines, { ...state, snapshot, effects, children }, actions)
 }
 
-/** Takes the spawn actions of a transition in: an effect, or a nested run where the source is a machine's name. */
+/** Takes the actions of a transition in: an effect that ends or begins, or a nested run where the source is a machine's name. */
 function absorb(machines: Machines, state: RunState, actions: readonly unknown[]): RunState {
   const effects = new Map(state.effects)
   const children = new Map(state.children)
   const metas = Object.values(state.snapshot.getMeta()) as StepMeta[]
   for (const action of actions as SpawnAction[]) {
+    if (action.type === 'xstate.stopChild') effects.delete(action.params.id)
     if (action.type !== 'xstate.spawnChild') continue
     const { id, src, input } = action.params
     const machine = machines[src]

@@ -1,4 +1,8 @@
-/** Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did. */
+/**
+ * Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did.
+ * Right before each request it looks at etcd once more. Where what led to it has expired it asks nothing, and says that
+ * the node still runs.
+ */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
@@ -7,6 +11,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
+import { lastLook } from './last-look.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
@@ -17,7 +22,8 @@ const REQUESTS = 3
 
 export const reboot =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
+  async (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
+    const { plan, askedBefore } = input
     const node = declaredNode(world, plan.node)
     const deadline = performance.now() + world.cluster.operations.deadlines.rebootMs
     const first = await world.talos.glance(node, reading(world, context))
@@ -25,7 +31,8 @@ export const reboot =
     if (first.ok && first.value.bootId !== bootId) {
       const since = await sinceThePlan(world, plan, context)
       if (!since.ok) return since
-      if (since.value.rebooted) return { ok: true, value: { flippedEarly: !context.again && since.value.runsTarget } }
+      if (since.value.rebooted)
+        return { ok: true, value: { flippedEarly: !(context.again || askedBefore) && since.value.runsTarget } }
       bootId = first.value.bootId
     }
     let seen: Glance | undefined = first.ok ? first.value : undefined
@@ -33,9 +40,18 @@ export const reboot =
     for (let requests = 0; requests < REQUESTS; ) {
       // our own earlier request may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
+        // it may have been another process that was here, and pods may have come back
+        if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
         const configured = await readConfiguration(world, plan, context)
         const changed = configurationObjection(plan.node, configured, world.installs.configuration(bootId))
         if (changed) return { ok: false, failure: changed }
+        const objection = await lastLook(world, input, context)
+        if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
+        if (objection && requests === 0) return { ok: false, failure: objection }
+        if (objection) {
+          refusal = objection
+          break
+        }
         requests++
         refusal = await request(world, plan, bootId, context)
         if (refusal?.reason === 'permission-denied') return { ok: false, failure: refusal }

@@ -1,4 +1,7 @@
-/** Below Talos 1.13 one call installs and reboots. Returns when the node answers with a new boot id. */
+/**
+ * Below Talos 1.13 one call installs and reboots. Returns when the node answers with a new boot id. Right before each
+ * call it looks at etcd once more. Where what led to it has expired it calls nothing, and says that the node still runs.
+ */
 import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
@@ -9,6 +12,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
+import { lastLook } from './last-look.ts'
 import { noteInstall } from './note-install.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
@@ -20,15 +24,17 @@ const REQUESTS = 3
 
 export const upgrade =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
+  async (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
+    const { plan } = input
     const node = declaredNode(world, plan.node)
     const { installMs, rebootMs } = world.cluster.operations.deadlines
     const deadline = performance.now() + installMs + rebootMs
     const first = await world.talos.glance(node, reading(world, context))
     // a change of the schematic alone shows in the boot id only
+    const again = context.again || input.askedBefore
     const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
-    if (runsTarget || (first.ok && first.value.bootId !== plan.bootId && context.again)) {
-      return { ok: true, value: { flippedEarly: !context.again } }
+    if (runsTarget || (first.ok && first.value.bootId !== plan.bootId && again)) {
+      return { ok: true, value: { flippedEarly: !again } }
     }
     // somebody booted the old version since the plan was made: that boot is the one to leave
     const bootId = first.ok ? first.value.bootId : plan.bootId
@@ -38,12 +44,21 @@ export const upgrade =
     for (let requests = 0; requests < REQUESTS; ) {
       // our own earlier call may be what makes it silent; whoever is silent is not asked
       if (seen && isUp(seen)) {
-        requests++
+        // it may have been another process that was here, and pods may have come back
+        if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
         const pending = configurationObjection(plan.node, await readConfiguration(world, plan, context))
         if (pending) return { ok: false, failure: pending }
+        const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
+        const objection = await lastLook(world, input, context)
+        if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
+        if (objection && requests === 0) return { ok: false, failure: objection }
+        if (objection) {
+          went.refusal = objection
+          break
+        }
         const unwritten = await noteInstall(world, plan, { bootId }, context)
         if (unwritten) return { ok: false, failure: unwritten }
-        const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
+        requests++
         went.refusal = await request(world, plan, { force, bootId, went }, context)
       }
       const { met, glance } = await watchReturn(world, plan.node, context, {

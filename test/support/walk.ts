@@ -6,6 +6,7 @@ import type { AnyStateMachine } from 'xstate'
 import {
   begin,
   type Effect,
+  expire,
   feed,
   isDone,
   type Machines,
@@ -42,11 +43,20 @@ type Past = {
   late: string[]
   /** its turn went on after that */
   wentOn: string[]
+  /** a process died, or slept, while the node was to be asked to go down */
+  asked: string[]
+  /** was to be asked, and seen to run on */
+  stillUp: string[]
+  /** the last look objected */
+  refused: string[]
 }
 
 const failed = (step: string): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
 const blocked: Outcome = { ok: false, failure: failure('drain-blocked', { step: 'drain' }) }
 const ended = (output?: unknown): Outcome => ({ ok: true, output })
+/** The look right before the request objects: nothing was asked. */
+const refused: Outcome = { ok: false, failure: failure('etcd-alarm', { step: 'check-etcd' }) }
+const stillUp = ended({ flippedEarly: false, stillUp: true })
 const diagnosed = (verdict: string): Outcome => ended({ verdict, evidence: {} })
 
 const OUTCOMES: Record<string, Outcome[]> = {
@@ -69,10 +79,14 @@ const OUTCOMES: Record<string, Outcome[]> = {
 }
 
 /** How the step may end, from here. What comes late or is lost again multiplies the ways, so only in small clusters. */
-function outcomesOf(plan: UpgradePlan, { meta: { step }, input }: Effect): Outcome[] {
+function outcomesOf(plan: UpgradePlan, effect: Effect, past: Past): Outcome[] {
+  const { input } = effect
+  const { step } = effect.meta
   const isSmall = plan.nodes.length <= 3 && !plan.keepGoing && !plan.passOverBlocked
   const { flipped } = input as { flipped?: boolean }
   if (step === 'diagnose' && flipped && isSmall) return [diagnosed('upgraded'), ...(OUTCOMES.diagnose ?? [])]
+  // what goes on from a process that died, or slept, asks nothing
+  if (isGoingDown(effect)) return [...(OUTCOMES[step] ?? []), past.asked.includes(nodeOf(effect)) ? stillUp : refused]
   if (step !== 'look-back') return OUTCOMES[step] ?? []
   const stood = (input as LookBackInput).nodes.map(({ plan: { node }, verdict, evidence, failure: why }) => ({
     node,
@@ -108,7 +122,14 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
     ...(step === 'rejoin' && before.late.includes(node)
       ? { late: without(before.late, node), wentOn: with_(before.wentOn, node) }
       : {}),
+    ...(isGoingDown(effect)
+      ? {
+          asked: without(before.asked, node),
+          stillUp: outcome === stillUp ? with_(before.stillUp, node) : without(before.stillUp, node),
+        }
+      : {}),
   }
+  if (outcome === refused) return { ...past, refused: with_(past.refused, node) }
   if (!outcome.ok) return effect.meta.disruptive ? { ...past, down: with_(past.down, node) } : past
   switch (step) {
     case 'clear-cordons':
@@ -159,6 +180,25 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       }
     default:
       return past
+  }
+}
+
+/**
+ * Another process takes the run up, or this one slept: whatever was found before is old by now, and what was done may be
+ * undone, for a node on its way to go down. Undefined where nobody is.
+ */
+function afterDeath(state: RunState, past: Past): Past | undefined {
+  const open = openEffects(state)
+  const onTheirWay = open.filter((e) => e.meta.expires || isGoingDown(e)).map(nodeOf)
+  if (onTheirWay.length === 0) return undefined
+  const still = (list: string[]) => list.filter((node) => !onTheirWay.includes(node))
+  return {
+    ...past,
+    gated: still(past.gated),
+    leads: still(past.leads),
+    handedOver: still(past.handedOver),
+    drained: still(past.drained),
+    asked: open.filter(isGoingDown).map(nodeOf).reduce(with_, past.asked),
   }
 }
 
@@ -220,8 +260,14 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
       `${effect.meta.step} before the canary is verified`,
     )
     if (!effect.meta.disruptive) continue
+    promise(!past.stillUp.includes(node) || isGoingDown(effect), 'a node that runs on is taken for one that went down')
+    // what is open since before a death asks nothing
+    if (past.asked.includes(node)) continue
     promise(!isGoingDown(effect) || !kubernetes?.drain || past.drained.includes(node), 'a node goes down with its pods')
-    promise(role !== 'controlplane' || past.gated.includes(node), 'a control plane goes down without a look at etcd')
+    promise(
+      !isGoingDown(effect) || role !== 'controlplane' || past.gated.includes(node),
+      'a control plane goes down without a look at etcd',
+    )
     promise(
       !past.leads.includes(node) || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
       'the etcd leader goes down without handing over',
@@ -239,6 +285,10 @@ function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
       'the call that installs and reboots is used on a new node',
     )
   }
+  promise(
+    !open.some((e) => e.meta.step === 'diagnose' && past.refused.includes(nodeOf(e))),
+    'a node that nobody asked to go down is judged as if it had been',
+  )
   for (const effect of open.filter((e) => e.meta.step === 'install')) {
     promise(!past.installed.includes(nodeOf(effect)), 'a node is installed twice')
   }
@@ -308,8 +358,17 @@ function key(state: RunState, past: Past): string {
 
 export type Walked = { states: number; ends: number; broken: Map<string, string> }
 
-/** Walks breadth first; `broken` maps each broken promise to the first path that breaks it. */
-export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePlan, stopAtFirst = false): Walked {
+/**
+ * Walks breadth first; `broken` maps each broken promise to the first path that breaks it. With `deaths`, a process may
+ * die wherever a node is on its way to go down, and the world may change before the next one takes the run up: `told` of
+ * that, or `untold`.
+ */
+export function walk(
+  root: AnyStateMachine,
+  machines: Machines,
+  plan: UpgradePlan,
+  { stopAtFirst = false, deaths }: { stopAtFirst?: boolean; deaths?: 'told' | 'untold' } = {},
+): Walked {
   const start: Past = {
     pulled: [],
     gated: [],
@@ -328,6 +387,9 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
     lookedBack: false,
     late: [],
     wentOn: [],
+    asked: [],
+    stillUp: [],
+    refused: [],
   }
   type At = { state: RunState; past: Past; path: string }
   const queue: At[] = []
@@ -351,8 +413,13 @@ export function walk(root: AnyStateMachine, machines: Machines, plan: UpgradePla
       result.ends++
       continue
     }
+    const dead = deaths ? afterDeath(state, past) : undefined
+    if (dead) {
+      const next = deaths === 'told' ? expire(machines, state) : state
+      visit({ state: next, past: dead, path: `${path} died` })
+    }
     for (const effect of openEffects(state)) {
-      for (const outcome of outcomesOf(plan, effect)) {
+      for (const outcome of outcomesOf(plan, effect, past)) {
         const next = feed(machines, state, effect.path, outcome)
         visit({
           state: next,

@@ -8,6 +8,8 @@
  *                                     → rejoining → verifying → settling → uncordoning → passingGates → reached
  *           (below Talos 1.13 one call installs and reboots:                                   replacing)
  *           (a worker has no gate and no handover; a node that is not drained is not cordoned)
+ *           (the request that takes a node down has a look at etcd of its own right before it, and ends without asking
+ *            where that one objects; a run that is taken up, or that slept, goes from anywhere between back to gating)
  *   a failure goes to `diagnosing`, which reads how the node stands, to `restoring`, which lifts our cordon, and to `missed`;
  *   a node that is found well there, only late, goes on at `rejoining`, once
  */
@@ -17,10 +19,14 @@ import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
 import { afterFailure, type Begun, evidenceBefore, isUpgraded, type Judgement, leftRunning } from '../plan/judge.ts'
 import type { NodePlan } from '../plan/upgrade-plan.ts'
-import { step } from './step.ts'
+import { expiringStep, step } from './step.ts'
 
 /** What a node's steps are given. */
-export type NodeStepInput = Begun & { plan: NodePlan }
+export type NodeStepInput = Begun & {
+  plan: NodePlan
+  /** it may have been asked to go down before, and was seen to run on */
+  askedBefore?: boolean
+}
 
 export type NodeGoal = 'pull' | 'install' | 'flip' | 'upgrade'
 
@@ -46,6 +52,7 @@ type NodeContext = NodeInput &
     flippedEarly: boolean
     /** a diagnosis found it well, and its turn went on */
     late: boolean
+    askedBefore: boolean
     /** it may carry our cordon */
     cordoned: boolean
     verdict?: Verdict
@@ -62,8 +69,11 @@ export type InstallOutput = { image: string; since?: string }
 /** The gate tells whether the node leads etcd now. */
 export type GateOutput = { leads: boolean }
 
-/** `reboot` tells when the node had booted the new version before it was asked to. */
-export type RebootOutput = { flippedEarly: boolean }
+/**
+ * `reboot` tells when the node had booted the new version before it was asked to; and that it still runs and was asked
+ * nothing, because what the gate had found was too old for that.
+ */
+export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean }
 
 const unbound = <Output, Input = NodeStepInput>() =>
   fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
@@ -72,6 +82,7 @@ const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
   install: context.install,
   flipped: context.flipped,
+  askedBefore: context.askedBefore,
 })
 
 /** Failures arrive as plain data; anything else is a bug and said to be one. */
@@ -79,6 +90,21 @@ const failureOf = (event: unknown): Failure => {
   const { error } = event as { error: Failure }
   return typeof error?.reason === 'string' ? error : failure('bug', { detail: String(error) })
 }
+
+/** How the steps that take a node down move on. */
+const wentDown = [
+  { guard: 'isStillUp', target: 'approaching', actions: ['noteStillUp', 'noteAskedBefore'] },
+  { target: 'rejoining', actions: 'noteFlip' },
+] as const
+const didNotGoDown = [
+  {
+    guard: and(['stoppedAtGate', 'isCordoned']),
+    target: 'restoring',
+    actions: ['noteFailure', 'noteStillUp', 'noteRefused'],
+  },
+  { guard: 'stoppedAtGate', target: '#node.missed', actions: ['noteFailure', 'noteStillUp', 'noteRefused'] },
+  { target: 'diagnosing', actions: 'noteFailure' },
+] as const
 
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, input: {} as NodeInput, output: {} as NodeOutput },
@@ -113,6 +139,9 @@ export const nodeMachine = setup({
     isLate: ({ context, event }) =>
       !context.late && isUpgraded((event as unknown as { output: Diagnosis }).output.verdict),
     isCordoned: ({ context }) => context.cordoned,
+    isStillUp: ({ event }) => (event as unknown as { output: RebootOutput }).output.stillUp === true,
+    /** the last look objected, so the node was asked nothing */
+    stoppedAtGate: ({ event }) => ['check-etcd', 'hand-over-leadership'].includes(failureOf(event).step ?? ''),
     isKnownToKubernetes: ({ context }) => context.plan.kubernetes !== undefined,
   },
   actions: {
@@ -123,6 +152,8 @@ export const nodeMachine = setup({
     })),
     noteInstalling: assign({ install: 'begun' }),
     noteGoingDown: assign({ flipped: true }),
+    noteStillUp: assign({ flipped: false }),
+    noteAskedBefore: assign({ askedBefore: true }),
     noteCordon: assign({ cordoned: true }),
     noteUnsettled: assign(({ event }) => ({ verdict: 'stuck' as const, failure: failureOf(event) })),
     noteLeftCordoned: assign(({ context, event }) => {
@@ -164,6 +195,7 @@ export const nodeMachine = setup({
     flipped: false,
     flippedEarly: false,
     late: false,
+    askedBefore: false,
     cordoned: false,
     evidence: given.earlier?.evidence ?? evidenceBefore(given.plan),
   }),
@@ -212,37 +244,46 @@ export const nodeMachine = setup({
             { target: 'leaving' },
           ],
         },
-        gating: step('check-etcd', {
+        gating: expiringStep('check-etcd', {
           input,
+          gate: 'approaching',
           onDone: [
             { guard: 'drains', target: 'cordoning' },
             // a single member has nobody to hand over to, and the call fails there
             { guard: and(['leads', 'hasPeers']), target: 'handingOver' },
             { target: 'leaving' },
           ],
-          onError: { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+          // it may have been cordoned before it came back here
+          onError: [
+            { guard: 'isCordoned', target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
+            { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
+          ],
         }),
         cordoning: {
           entry: 'noteCordon',
-          ...step('cordon', {
+          ...expiringStep('cordon', {
             input,
+            gate: 'approaching',
             onDone: 'draining',
             onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
           }),
         },
-        draining: step('drain', {
+        draining: expiringStep('drain', {
           input,
+          gate: 'approaching',
           onDone: [{ guard: 'isControlPlane', target: 'gatingAgain' }, { target: 'leaving' }],
           onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
         }),
         // a drain may take long, and leadership moves
-        gatingAgain: step('check-etcd', {
+        gatingAgain: expiringStep('check-etcd', {
           input,
+          gate: 'approaching',
           onDone: [{ guard: and(['leads', 'hasPeers']), target: 'handingOver' }, { target: 'leaving' }],
           onError: { target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
         }),
-        handingOver: step('hand-over-leadership', {
+        handingOver: expiringStep('hand-over-leadership', {
           input,
+          gate: 'approaching',
           onDone: 'leaving',
           onError: [
             { guard: 'isCordoned', target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
@@ -255,13 +296,13 @@ export const nodeMachine = setup({
         },
         flipping: step('reboot', {
           input,
-          onDone: { target: 'rejoining', actions: 'noteFlip' },
-          onError: { target: 'diagnosing', actions: 'noteFailure' },
+          onDone: wentDown,
+          onError: didNotGoDown,
         }),
         replacing: step('upgrade', {
           input,
-          onDone: { target: 'rejoining', actions: 'noteFlip' },
-          onError: { target: 'diagnosing', actions: 'noteFailure' },
+          onDone: wentDown,
+          onError: didNotGoDown,
         }),
         rejoining: step('rejoin', {
           input,

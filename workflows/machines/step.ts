@@ -10,6 +10,8 @@ export type StepMeta = {
   stops: 'at once' | 'when done'
   /** the step changes something, so that the cluster's lock has to be ours still */
   changes: boolean
+  /** what it found or did carries no node down after a restart, or after the process slept */
+  expires: boolean
 }
 
 const STEPS = {
@@ -32,7 +34,10 @@ const STEPS = {
   'pass-gates': { title: 'Wait for the gates of operations.yaml', disruptive: false, stops: 'at once' },
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
   'look-back': { title: 'Look again at all nodes', disruptive: false, stops: 'at once' },
-} as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes'>>
+} as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes' | 'expires'>>
+
+/** The event that tells a machine that what was found before has expired. */
+export const RESUMED = 'resumed'
 
 export type StepName = keyof typeof STEPS
 
@@ -49,8 +54,16 @@ const HARMLESS: ReadonlySet<StepName> = new Set([
   'look-back',
 ])
 
+/** Others may undo these, or what they saw may change, while nobody looks. */
+const EXPIRING: ReadonlySet<StepName> = new Set(['check-etcd', 'cordon', 'drain', 'hand-over-leadership'])
+
 /** The step's facts, as a state's meta. */
-const metaOf = (name: StepName): StepMeta => ({ step: name, ...STEPS[name], changes: !HARMLESS.has(name) })
+const metaOf = (name: StepName): StepMeta => ({
+  step: name,
+  ...STEPS[name],
+  changes: !HARMLESS.has(name),
+  expires: EXPIRING.has(name),
+})
 
 /** A state that invokes `name`; its input is what the machine's context says it needs. */
 export const step = <Name extends StepName, Input, Done, Failed>(
@@ -60,3 +73,9 @@ export const step = <Name extends StepName, Input, Done, Failed>(
   meta: metaOf(name),
   invoke: { id: name, src: name, ...options },
 })
+
+/** The same for a step that expires: when a later process took the run up, or this one slept, it goes back to `gate`. */
+export const expiringStep = <Name extends StepName, Input, Done, Failed, Gate extends string>(
+  name: Name,
+  { gate, ...options }: { input: Input; onDone: Done; onError: Failed; gate: Gate },
+) => ({ ...step(name, options), on: { [RESUMED]: gate } as { [RESUMED]: Gate } })

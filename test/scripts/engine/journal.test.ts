@@ -13,6 +13,7 @@ import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
+import { awake } from '../../support/awake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const test = suite<{ file: string }>('journal')
@@ -123,6 +124,7 @@ async function driveUntilFull(file: string, full: number) {
     processes: join(file, '..'),
     emit: (event) => events.push(event),
     stop: createStop(),
+    heartbeat: awake,
     fence: () => undefined,
     confirm: async () => undefined,
   })

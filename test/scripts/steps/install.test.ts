@@ -11,6 +11,7 @@ import type { Configuration, Inspection, OtherSlot } from '../../../workflows/mo
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
+import { stepContext } from '../../support/step-context.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
@@ -289,16 +290,8 @@ for (const {
         },
       },
     } as unknown as World
-    const result = await install(world)(
-      { plan, install: 'no', flipped: false },
-      {
-        again,
-        signal: new AbortController().signal,
-        processFile: '',
-        waiting: () => {},
-        notice: (text: string) => void notices.push(text),
-      },
-    )
+    const notice = (text: string) => void notices.push(text)
+    const result = await install(world)({ plan, install: 'no', flipped: false }, stepContext({ again, notice }))
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
     assert.is(calls, installs)
     assert.is(notices.length, forbidden ? 1 : 0)
@@ -317,16 +310,7 @@ test('does not begin what can not be written down', async () => {
       configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
     },
   } as unknown as World
-  const result = await install(world)(
-    { plan, install: 'no', flipped: false },
-    {
-      again: false,
-      signal: new AbortController().signal,
-      processFile: '',
-      waiting: () => {},
-      notice: () => {},
-    },
-  )
+  const result = await install(world)({ plan, install: 'no', flipped: false }, stepContext())
   assert.is(result.ok ? '' : result.failure.reason, 'journal-unwritable')
 })
 

@@ -7,6 +7,7 @@ import { failure, type Result } from '../../../workflows/model/failure.ts'
 import type { Configuration, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
+import { stepContext } from '../../support/step-context.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', { bootId: 'boot' })
@@ -103,16 +104,7 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
         },
       },
     } as unknown as World
-    const result = await reboot(world)(
-      { plan, flipped: true, install: 'done' },
-      {
-        again: false,
-        signal: new AbortController().signal,
-        processFile: '',
-        waiting: () => {},
-        notice: () => {},
-      },
-    )
+    const result = await reboot(world)({ plan, flipped: true, install: 'done' }, stepContext())
     assert.is(result.ok ? 'rebooted' : result.failure.reason, expected)
     assert.is(calls, reboots)
   })

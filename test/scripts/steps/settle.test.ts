@@ -6,6 +6,7 @@ import type { World } from '../../../scripts/steps/world.ts'
 import type { KubeNode, KubePod } from '../../../workflows/model/kubernetes.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
+import { stepContext } from '../../support/step-context.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean; others?: KubeNode[] }
@@ -39,13 +40,9 @@ async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: s
   const plan = nodePlan('a', 'worker', {
     kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
   })
-  const { ok } = await settle(world)({ plan } as never, {
-    again: false,
-    signal: new AbortController().signal,
-    processFile: '',
-    waiting: (_, last) => waited.push(last ?? ''),
-    notice: (text) => told.push(text),
-  })
+  const notice = (text: string) => told.push(text)
+  const waiting = (_: string, last?: string) => waited.push(last ?? '')
+  const { ok } = await settle(world)({ plan } as never, stepContext({ waiting, notice }))
   return { ok, waited, ...(told.length > 0 ? { told } : {}) }
 }
 

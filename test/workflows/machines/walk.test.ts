@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import type { AnyStateMachine } from 'xstate'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
+import type { StepMeta } from '../../../workflows/machines/step.ts'
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 import { walk } from '../../support/walk.ts'
 
@@ -11,7 +12,7 @@ const controlPlanes = (names: string[], more = {}) => names.map((n) => nodePlan(
 const workers = (names: string[], more = {}) => names.map((n) => nodePlan(n, 'worker', more))
 
 const three = upgradePlan(controlPlanes(['a', 'b', 'c']))
-const threeAndTwo = upgradePlan([...controlPlanes(['a', 'b', 'c']), ...workers(['v', 'w'])], { parallelism: 2 })
+const twoAndTwo = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], { parallelism: 2 })
 /** the canary is one of three workers, so that two are left to go side by side */
 const workersOnly = upgradePlan(workers(['v', 'w', 'x']), { parallelism: 2, pullParallelism: 2 })
 /** one below 1.13, one with the new version in the other slot, one that is done, one to do */
@@ -29,7 +30,7 @@ const drained = upgradePlan([...controlPlanes(['a', 'b'], drains), ...workers(['
 })
 const passedOver = upgradePlan(workers(['v', 'w', 'x'], drains), { passOverBlocked: true, parallelism: 2 })
 const keptGoing = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v'], drains)], { keepGoing: true })
-const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w', 'x'])], {
+const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], {
   workersBesideControlPlanes: true,
 })
 const single = upgradePlan(controlPlanes(['a']))
@@ -39,10 +40,14 @@ const visit = (
   root: AnyStateMachine = clusterMachine,
   node: AnyStateMachine = nodeMachine,
   stopAtFirst = false,
-) => walk(root, { node }, plan, stopAtFirst)
+) =>
+  walk(root, { node }, plan, {
+    stopAtFirst,
+    ...(plan === twoAndTwo || plan === beside || plan.keepGoing ? {} : { deaths: 'told' }),
+  })
 
 for (const [name, plan] of Object.entries({
-  ...{ three, threeAndTwo, workersOnly, mixed, single },
+  ...{ three, twoAndTwo, workersOnly, mixed, single },
   ...{ drained, passedOver, keptGoing, beside },
 })) {
   test(`keeps every promise in every state that ${name} can reach`, () => {
@@ -52,6 +57,23 @@ for (const [name, plan] of Object.entries({
     process.stdout.write(`  ${name}: ${walked.states} states, ${walked.ends} ends\n`)
   })
 }
+
+test('breaks promises when nobody tells the machines that a process died', () => {
+  const { broken } = walk(clusterMachine, { node: nodeMachine }, drained, { deaths: 'untold' })
+  assert.equal([...broken.keys()].sort(), [
+    'a control plane goes down without a look at etcd',
+    'a node goes down with its pods',
+  ])
+})
+
+test('goes back to the gate from every state whose findings expire', () => {
+  const { states } = nodeMachine.states.upgrading as unknown as {
+    states: Record<string, { meta?: StepMeta; on: object }>
+  }
+  const expires = Object.entries(states).filter(([, { meta }]) => meta?.expires)
+  assert.is(expires.length, 5)
+  for (const [name, { on }] of expires) assert.ok('resumed' in on, name)
+})
 
 /** What a guard becomes when it is taken away: it lets everything through, or where it chooses, always chooses the same. */
 const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks: RegExp; plan: typeof three }[] = [
@@ -126,6 +148,8 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   },
   { guard: 'isLate', of: 'node', becomes: false, breaks: /found well and given up/, plan: single },
   { guard: 'somebodyWasTouched', of: 'cluster', becomes: false, breaks: /without a last look/, plan: single },
+  { guard: 'isStillUp', of: 'node', becomes: false, breaks: /taken for one that went down/, plan: single },
+  { guard: 'stoppedAtGate', of: 'node', becomes: false, breaks: /judged as if it had been/, plan: single },
   { guard: 'leads', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
   { guard: 'hasPeers', of: 'node', becomes: true, breaks: /a single member was asked to hand over/, plan: single },
 ]

@@ -1,0 +1,74 @@
+/** One effect of a machine, from its start to its outcome; what an earlier process left behind of it is waited for first. */
+import type { RunEvent } from '../../workflows/model/event.ts'
+import { type Failure, failure } from '../../workflows/model/failure.ts'
+import type { Drive, Intent } from './driver.ts'
+import { waitForOrphan } from './orphan.ts'
+import type { Effect, Outcome } from './run-state.ts'
+
+/** `outcome` is absent when it was cut off, or could not begin because the lock was `lost`. */
+export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; lost?: Failure }
+
+/** The node that the effect is about, and its boot when the plan was made. */
+export const planOf = (effect: Effect): { node?: string; bootId?: string } => {
+  const input = effect.input as { plan?: { node: string; bootId: string }; node?: string }
+  return input.plan ?? input
+}
+
+type Circumstances = {
+  intent: Intent
+  again: boolean
+  isStale(): boolean
+  /** commands that dead processes may have left behind */
+  orphans: readonly Intent[]
+  /** aborted when the machine waits for the effect no more */
+  left: AbortSignal
+}
+
+/** Carries the effect out by the step of its name; never rejects. */
+export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
+  const { intent, again, isStale, orphans, left } = circumstances
+  const { step, title, disruptive, stops, changes } = effect.meta
+  const { node } = planOf(effect)
+  const named = { ...(node === undefined ? {} : { node }), step }
+  const stopped = stops === 'when done' ? run.stop.forced : run.stop.requested
+  const signal = AbortSignal.any([stopped, left])
+  const startedAt = performance.now()
+  run.emit({ type: 'step.started', ...named, title, disruptive })
+  const waiting = (what: string, last?: string) =>
+    run.emit({ type: 'waiting', ...named, for: what, ...(last === undefined ? {} : { last }) })
+  try {
+    const body = run.steps[step]
+    if (!body) throw new Error(`no step is called ${step}`)
+    for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal, waiting })
+    const lost = changes ? await run.confirm(signal) : undefined
+    if (lost) return { effect, startedAt, outcome: undefined, lost }
+    const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
+    const { processFile } = intent
+    const work = body(effect.input as never, { again, isStale, signal, processFile, waiting, notice })
+    const result = await orStopped(work, stopped)
+    if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }
+    const outcome = signal.aborted ? undefined : { ok: false as const, failure: { ...named, ...result.failure } }
+    return { effect, startedAt, outcome }
+  } catch (error) {
+    if (signal.aborted) return { effect, startedAt, outcome: undefined }
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    return { effect, startedAt, outcome: { ok: false, failure: failure('bug', { ...named, detail }) } }
+  }
+}
+
+/** Stops waiting for a step whose signal fired and that does not end by itself, an install above all. */
+function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) return Promise.reject(signal.reason)
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+/** How it ended, for those who watch the run. */
+export function endedEvent(effect: Effect, outcome: Outcome, tookMs: number): RunEvent {
+  const { node } = planOf(effect)
+  const base = { ...(node === undefined ? {} : { node }), step: effect.meta.step, title: effect.meta.title, tookMs }
+  return outcome.ok ? { type: 'step.finished', ...base } : { type: 'step.failed', ...base, failure: outcome.failure }
+}
