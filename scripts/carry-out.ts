@@ -18,15 +18,13 @@ import { exitCodeOf, promised } from '../workflows/plan/exit-code.ts'
 import { isEmpty } from '../workflows/plan/is-empty.ts'
 import { type Begun, begunBy, evidenceBefore, judge, judgeStopped, leftRunning } from '../workflows/plan/judge.ts'
 import { summarize } from '../workflows/plan/summary.ts'
-import { planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
+import { type Planned, planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
-import { type ClusterLease, joinClusterLease, thisHolder } from './engine/cluster-lease.ts'
 import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
-import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
 import { waitForOrphan } from './engine/orphan.ts'
 import {
@@ -42,17 +40,20 @@ import {
 import type { RunState } from './engine/run-state.ts'
 import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
 import { knock } from './knock.ts'
+import { liftDeadCordons, withoutMarks } from './lift-dead-cordons.ts'
 import { collectReport, writeReport } from './report.ts'
 import { observe, openSession, type Session, withConfigurations } from './session.ts'
 import { createInstallMemory } from './steps/install-memory.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
+import { type Hold, takeHold } from './take-hold.ts'
 import { checkClient } from './tools/talosctl/check-client.ts'
 import { typable } from './typable.ts'
 import { chooseView } from './view/choose.ts'
 import { openView } from './view/open-view.ts'
 import { paintFor } from './view/paint.ts'
 import { planText } from './view/plan-text.ts'
+import { watch } from './watch.ts'
 
 type Front = {
   emit(event: RunEvent): void
@@ -98,12 +99,10 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 
 /** Prints the plan, or every reason why there is none. */
 async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
-  const planned = planUpgrade(
-    session.cluster,
-    await withConfigurations(session, await observe(session, wish.nodes), wish.nodes),
-    wish,
-    recall(runFolder(layout.folder), session.identity),
-  )
+  const remembered = onDisk(() => recall(runFolder(layout.folder), session.identity))
+  if (!remembered.ok) return reject([remembered.failure], common)
+  const observed = await withConfigurations(session, await observe(session, wish.nodes), wish.nodes)
+  const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
   if (!planned.ok) return reject(planned.failures.map(typable(session.cluster, layout.talosconfig).failure), common)
   const summary = summarize(planned.plan)
   const text =
@@ -119,39 +118,33 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
   const root = runFolder(session.layout.folder)
   const opened = onDisk(() => openRunFolder(root))
   if (!opened.ok) return refuse(session, wish, front, [opened.failure])
-  const asked = onDisk(() => acquireLock(root, `upgrade of ${session.cluster.name}`))
-  const locked = asked.ok ? asked.value : asked
-  if (!locked.ok) return refuse(session, wish, front, [locked.failure])
-  const { lock } = locked
   const stop = createStop()
   const deaf = listenForSignals(stop)
-  let lease: ClusterLease | undefined
+  let hold: Hold | undefined
   try {
-    if (lock.takenOverFrom) {
-      const { command, pid, host, since } = lock.takenOverFrom
-      front.emit({
-        type: 'notice',
-        text: `took over the stale lock of ${command} (pid ${pid} on ${host}, since ${since})`,
-      })
-    }
-    lease = await joinClusterLease({
+    const taken = await takeHold({
+      folder: root,
+      command: `upgrade of ${session.cluster.name}`,
       kubernetes: session.kubernetes,
-      holder: thisHolder(`upgrade of ${session.cluster.name}`),
       durationMs: leaseMs(session.cluster.operations),
+      signal: stop.requested,
+      say: (text) => front.emit({ type: 'notice', text }),
     })
-    const refusal = sayLease(lease, front)
-    if (refusal) return refuse(session, wish, front, [refusal])
-    return await proceed(call, session, wish, front, { root, lock, lease, stop })
+    if (!taken.ok) {
+      if (!stop.requested.aborted) return refuse(session, wish, front, [taken.failure])
+      const end = { exitCode: stoppedBy(stop), run: '', failures: [], next: call.again }
+      return finishUntouched(session, wish, front, end, { left: [] })
+    }
+    hold = taken.value
+    return await proceed(call, session, wish, front, { root, hold, stop })
   } finally {
     deaf()
-    await lease?.release()
-    // where the disk is full the lock is not given back, and stale when this process has ended
-    onDisk(() => lock.release())
-    onDisk(() => prune(root, session.identity))
+    await hold?.release()
+    if (hold) onDisk(() => prune(root, session.identity))
   }
 }
 
-type Held = { root: string; lock: Lock; lease: ClusterLease; stop: Stop }
+type Held = { root: string; hold: Hold; stop: Stop }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
   const { root, stop } = held
@@ -168,10 +161,9 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
 
   const leave = (exitCode: ExitCode, run = '', plan?: UpgradePlan) =>
     finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again }, { left, plan })
-  const seen = await observe(session, wish.nodes, stop.requested)
-  const observed = await withConfigurations(session, seen, wish.nodes, stop.requested)
-  if (stop.requested.aborted) return leave(stoppedBy(stop))
-  const planned = planUpgrade(session.cluster, observed, wish, recall(root, session.identity))
+  const looked = await lookAndPlan(session, wish, front, held)
+  if (stop.requested.aborted || looked === undefined) return leave(stoppedBy(stop))
+  const { observed, planned } = looked
   const made = onDisk(() => newRun(root, 'upgrade', new Date()))
   if (!made.ok) return refuse(session, wish, front, [made.failure], '', left)
   const paths = made.value
@@ -201,6 +193,46 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   if (!begun.ok) return refuse(session, wish, front, [begun.failure], paths.run, left, observed)
   return run(call, session, front, held, { paths, journal: begun.value, plan, resumed: false })
 }
+
+type Looked = { observed: Observation; planned: Planned }
+
+/** Plans from what is seen now, once the cordons of dead runs are lifted; undefined where it was told to stop. */
+async function lookAndPlan(
+  session: Session,
+  wish: UpgradeWish,
+  front: Front,
+  { root, hold, stop }: Held,
+): Promise<Looked | undefined> {
+  const waiting = (what: string, last?: string) =>
+    front.emit({ type: 'waiting', step: 'plan', for: what, ...(last === undefined ? {} : { last }) })
+  const waiter = { signal: stop.requested, waiting }
+  const look = async (): Promise<Looked> => {
+    const all = await observe(session, wish.nodes, stop.requested)
+    const seen = hold.holdsLease() ? all : withoutMarks(all)
+    const observed = await withConfigurations(session, seen, wish.nodes, stop.requested)
+    return { observed, planned: planUpgrade(session.cluster, observed, wish, recall(root, session.identity)) }
+  }
+  try {
+    const lifted = hold.holdsLease() ? await liftDeadCordons(session, waiter) : []
+    if (lifted.length === 0) return await look()
+    front.emit({ type: 'notice', text: `lifted the cordon that an earlier run left on ${lifted.join(', ')}` })
+    // pods that waited for a node are coming back, and budgets count them only then
+    const { seen } = await watch(waiter, {
+      what: `pods to come back to ${lifted.join(', ')}`,
+      look,
+      until: ({ planned }) => planned.ok || !planned.failures.some(({ reason }) => reason === 'drain-would-block'),
+      deadlineMs: Math.min(COME_BACK_MS, session.cluster.operations.deadlines.readyMs),
+      everyMs: 1_000,
+    })
+    return seen
+  } catch (error) {
+    if (stop.requested.aborted) return undefined
+    throw error
+  }
+}
+
+/** longest time for which pods are waited for that a lifted cordon lets come back */
+const COME_BACK_MS = 60_000
 
 async function resume(
   call: Call,
@@ -287,8 +319,9 @@ async function run(
     emit: front.emit,
     stop: held.stop,
     heartbeat,
-    fence: () => held.lock.lost() ?? held.lease.lost(),
-    confirm: held.lease.confirm,
+    fence: held.hold.fence,
+    confirm: held.hold.confirm,
+    loses: held.hold.loses,
   })
   heartbeat.stop()
   const context = driven.state.snapshot.context as ClusterContext
@@ -332,22 +365,6 @@ const leftCordoned = ({ children }: RunState): NodeName[] =>
     const { cordoned, plan } = snapshot.context as { cordoned?: boolean; plan: NodePlan }
     return cordoned ? [plan.node] : []
   })
-
-/** Why the run has to end before it began; whatever else there is to say about the Lease is said. */
-function sayLease({ first }: ClusterLease, front: Front): Failure | undefined {
-  if (first.ok) {
-    const { tookOverFrom } = first.value
-    if (tookOverFrom) front.emit({ type: 'notice', text: `took over the Lease of ${tookOverFrom}, which is gone` })
-    return undefined
-  }
-  if (first.failure.reason === 'locked') return first.failure
-  const why = first.failure.detail ?? first.failure.reason
-  front.emit({
-    type: 'notice',
-    text: `only the lock of this folder keeps others away, since Kubernetes is silent: ${why}`,
-  })
-  return undefined
-}
 
 /** Longer than any phase in which the API server may be away, so that nobody takes the cluster over meanwhile. */
 function leaseMs({ deadlines, drain }: Operations): number {

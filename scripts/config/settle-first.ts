@@ -19,7 +19,9 @@ const isUnsettled = (places: Places): boolean =>
  */
 export function settleFirst({ folder }: Layout): Failure | undefined {
   const places = { outDir: folder, stateDir: runFolder(folder) }
-  if (!isUnsettled(places)) return undefined
+  const unsettled = onDisk(() => isUnsettled(places))
+  if (!unsettled.ok) return unsettled.failure
+  if (!unsettled.value) return undefined
   const asked = onDisk(() => acquireLock(places.stateDir, 'finishing what gen-config began'))
   if (!asked.ok) return asked.failure
   if (!asked.value.ok) return asked.value.failure

@@ -30,7 +30,8 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
   const { step, title, disruptive, stops, changes } = effect.meta
   const { node } = planOf(effect)
   const named = { ...(node === undefined ? {} : { node }), step }
-  const stopped = stops === 'when done' ? run.stop.forced : run.stop.requested
+  const cutOff = run.loses ? AbortSignal.any([run.stop.requested, run.loses]) : run.stop.requested
+  const stopped = stops === 'when done' ? run.stop.forced : cutOff
   const signal = AbortSignal.any([stopped, left])
   const startedAt = performance.now()
   run.emit({ type: 'step.started', ...named, title, disruptive })
@@ -40,7 +41,7 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
     for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal, waiting })
-    const lost = changes ? await run.confirm(signal) : undefined
+    const lost = changes ? await run.confirm(signal, { anew: disruptive }) : undefined
     if (lost) return { effect, startedAt, outcome: undefined, lost }
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent

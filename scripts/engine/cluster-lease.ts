@@ -3,32 +3,23 @@
  * one folder apart; a laptop, CI and cron meet here only. A Lease outlives an API server that is down: that it can not
  * be renewed is no loss, that somebody else holds it is.
  */
-import { readFileSync, readlinkSync } from 'node:fs'
-import { hostname, userInfo } from 'node:os'
+import { setTimeout as pauseFor } from 'node:timers/promises'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { CallOptions, Kubernetes, LeaseObject } from '../kubernetes.ts'
 import { LEASE } from '../tools/kubectl.ts'
-import { processIdentity } from './process-identity.ts'
-
-/** Who holds a Lease, as its annotation says. */
-export type LeaseHolder = {
-  command: string
-  user: string
-  host: string
-  pid: number
-  /** tells the process from a later one with the same pid, and this boot of the machine from others */
-  identity: string
-  /** processes are looked for by their pid only within one namespace of pids: a container has its own */
-  pidNamespace: string
-}
+import { type Holder, holderText, isSameHolder, judgeHolder } from './process-identity.ts'
 
 export type ClusterLease = {
   /** how the first try went: held, or why not; somebody else's holding is reason `locked` */
   first: Result<{ tookOverFrom?: string }>
   /** undefined while nothing is known against us */
   lost(): Failure | undefined
+  /** what dead runs left may be touched only by who holds it */
+  isHeld(): boolean
+  /** aborted when it is lost */
+  loses: AbortSignal
   /** Asks anew whether the Lease is ours, before something is changed. */
-  confirm(signal: AbortSignal): Promise<Failure | undefined>
+  confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
   release(): Promise<void>
 }
 
@@ -36,43 +27,48 @@ const ANNOTATION = 'talos-workflows/holder'
 const RENEW_MS = 60_000
 const CALL_MS = 15_000
 
+/** whether a holder that can not be judged still renews its Lease is looked at this often */
+const LOOK_MS = 5_000
+
 type LeaseWorld = {
   kubernetes: Pick<Kubernetes, 'readLease' | 'createLease' | 'replaceLease' | 'deleteLease'>
-  holder: LeaseHolder
+  holder: Holder
   /** longer than an API server may be away: the longest phase of a run and more */
   durationMs: number
+  /** takes it over from this holder and takes it in no other way, so that a free one stays free */
+  only?: Holder
+  /** ends the wait for somebody else's Lease */
+  signal?: AbortSignal
+  /** hears whose Lease is being watched, and until when */
+  say?: (text: string) => void
+  /** time of day, for others to read */
   now?: () => number
-  /** whether the process that a holder names is gone; false where that can not be told from here */
-  isGone?: (holder: LeaseHolder) => boolean
+  /** a clock that nobody sets, in milliseconds */
+  elapsed?: () => number
+  pause?: (ms: number, signal: AbortSignal) => Promise<void>
+  /** whether the process that a holder names still runs */
+  judge?: (holder: Holder) => 'alive' | 'gone' | 'unknown'
   /** asks each minute; a test may want it sooner */
   renewMs?: number
-}
-
-/** This process, as the holder of a Lease. */
-export function thisHolder(command: string): LeaseHolder {
-  return {
-    command,
-    user: userInfo().username,
-    host: hostname(),
-    pid: process.pid,
-    identity: processIdentity(process.pid) ?? '',
-    pidNamespace: pidNamespace(),
-  }
+  lookMs?: number
 }
 
 /**
  * Takes the Lease, or joins without it where the API does not answer: then each later `confirm` and renewal tries again.
- * A Lease whose renewal is older than its duration by our clock, and a minute, has expired; clocks that are further
- * apart than that would let two runs in, so both ends should keep time.
+ * Clocks of two machines are never compared: a holder that can not be judged from here is gone when its Lease stands still
+ * for as long as it lasts, by our own monotonic clock. Whoever renews it meanwhile is alive, and we go at once.
  */
 export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease> {
-  const { kubernetes, holder, durationMs, now = Date.now, isGone = isGoneHere, renewMs = RENEW_MS } = world
+  const { kubernetes, holder, durationMs, only, signal, say = () => {} } = world
+  const { now = Date.now, elapsed = () => performance.now(), pause = sleep, judge = judgeHolder } = world
+  const { renewMs = RENEW_MS, lookMs = LOOK_MS } = world
   const name = identityOf(holder)
   let held: LeaseObject | undefined
-  let renewedAt = 0
-  let triedAt = 0
+  let renewedAt = { wall: 0, own: 0 }
   let loss: Failure | undefined
+  let askedAt = 0
   let queue: Promise<unknown> = Promise.resolve()
+  const loses = new AbortController()
 
   const spec = (since: string, transitions: number): LeaseObject['spec'] => ({
     holderIdentity: name,
@@ -89,31 +85,55 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     },
     spec: spec(since, transitions),
   })
-  const take = (lease: LeaseObject): void => {
+  const clocks = () => ({ wall: now(), own: elapsed() })
+  const take = (lease: LeaseObject, askedAt: typeof renewedAt): void => {
     held = lease
-    renewedAt = now()
+    renewedAt = askedAt
   }
-  const isFree = (lease: LeaseObject): boolean => {
-    const { holderIdentity, renewTime, leaseDurationSeconds = 0 } = lease.spec
-    if (!holderIdentity) return true
-    const other = holderOf(lease)
-    if (other && isGone(other)) return true
-    const renewed = Date.parse(renewTime ?? '')
-    return Number.isNaN(renewed) || renewed + leaseDurationSeconds * 1000 + SKEW_MS < now()
+  const lose = (why: Failure): Failure => {
+    loss = why
+    loses.abort()
+    return why
   }
-
-  const acquire = async (options: CallOptions): Promise<Result<{ tookOverFrom?: string }>> => {
-    triedAt = now()
-    for (let tries = 0; tries < TRIES; tries++) {
+  /** With `watching` it waits until a holder that can not be judged has renewed its Lease, or let it stand still too long. */
+  const acquire = async (options: CallOptions, watching?: AbortSignal): Promise<Result<{ tookOverFrom?: string }>> => {
+    let seen: { lease: LeaseObject; at: number } | undefined
+    for (let tries = 0; tries < TRIES; ) {
+      const asked = clocks()
+      askedAt = asked.own
       const read = await kubernetes.readLease(options)
-      if (!read.ok) return read
+      if (!read.ok) {
+        if (!seen || watching === undefined) return read
+        // whoever was there may be there still; what it did meanwhile shows when the API answers again
+        if (elapsed() - seen.at >= 2 * lastsMs(seen.lease)) return { ok: false, failure: lockedBy(seen.lease) }
+        await pause(lookMs, watching)
+        continue
+      }
       const there = read.value
       // ours already: an answer was lost, not the change
       if (there?.spec.holderIdentity === name) {
-        take(there)
+        take(there, asked)
         return { ok: true, value: {} }
       }
-      if (there && !isFree(there)) return { ok: false, failure: lockedBy(there) }
+      if (only && !(there && isOf(there, only))) return { ok: false, failure: failure('locked') }
+      if (there?.spec.holderIdentity) {
+        const other = holderOf(there)
+        const judged = other ? judge(other) : 'unknown'
+        if (judged === 'alive') return { ok: false, failure: lockedBy(there) }
+        if (judged === 'unknown') {
+          if (watching === undefined || (seen && stands(seen.lease) !== stands(there)))
+            return { ok: false, failure: lockedBy(there) }
+          if (seen === undefined) {
+            seen = { lease: there, at: elapsed() }
+            say(watchText(there, new Date(now() + lastsMs(there))))
+          }
+          if (elapsed() - seen.at < lastsMs(there)) {
+            await pause(lookMs, watching)
+            continue
+          }
+        }
+      }
+      tries += 1
       const since = microTime(now())
       const taken = there
         ? await kubernetes.replaceLease(
@@ -123,48 +143,50 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
         : await kubernetes.createLease(mine(undefined, since, 0), options)
       if (!taken.ok) return taken
       if (taken.value === 'conflict') continue
-      take(taken.value)
+      take(taken.value, asked)
       const before = there?.spec.holderIdentity
       return { ok: true, value: before ? { tookOverFrom: before } : {} }
     }
     return { ok: false, failure: failure('locked', { detail: 'others take the Lease of the cluster all the time' }) }
   }
+  const lastsMs = (lease: LeaseObject): number => (lease.spec.leaseDurationSeconds || durationMs / 1000) * 1000
 
   /** Reads the Lease and says why we must stop; adopts a version that somebody else's edit gave it. */
-  const look = async (options: CallOptions): Promise<Failure | undefined> => {
+  const look = async (options: CallOptions, watching: AbortSignal | undefined): Promise<Failure | undefined> => {
     if (loss) return loss
     if (!held) {
-      if (now() - triedAt < AGAIN_MS) return undefined
-      const late = await acquire(options)
-      if (!late.ok && late.failure.reason === 'locked') loss = { ...late.failure, reason: 'lock-lost' }
-      return loss
+      const late = await acquire(options, watching)
+      // one that nobody could watch yet is judged by the next who confirms
+      const isOthers = !late.ok && late.failure.reason === 'locked' && watching !== undefined
+      return isOthers ? lose({ ...late.failure, reason: 'lock-lost' }) : undefined
     }
     const read = await kubernetes.readLease(options)
     if (!read.ok) {
-      if (now() - renewedAt < durationMs) return undefined
+      // a monotonic clock stands still in a machine that sleeps, so the longer of two measures counts
+      const silentMs = Math.max(now() - renewedAt.wall, elapsed() - renewedAt.own)
+      if (silentMs < durationMs) return undefined
       const detail = 'Kubernetes could not be asked for longer than the Lease of the cluster lasts'
-      loss = failure('lock-lost', { detail, hint: 'run the same command again' })
-      return loss
+      return lose(failure('lock-lost', { detail, hint: 'run the same command again' }))
     }
     if (read.value?.spec.holderIdentity !== name) {
       const detail = read.value?.spec.holderIdentity
         ? `${describe(read.value)} holds the Lease of the cluster now`
         : 'the Lease of the cluster was taken away'
-      loss = failure('lock-lost', { detail, hint: 'run the same command again when the other run is over' })
-      return loss
+      return lose(failure('lock-lost', { detail, hint: 'run the same command again when the other run is over' }))
     }
     held = read.value
     return undefined
   }
 
   const renew = async (options: CallOptions): Promise<void> => {
-    if ((await look(options)) || !held) return
+    if ((await look(options, undefined)) || !held) return
     const { acquireTime = microTime(now()), leaseTransitions = 0 } = held.spec
+    const asked = clocks()
     const renewed = await kubernetes.replaceLease(
       mine(held.metadata.resourceVersion, acquireTime, leaseTransitions),
       options,
     )
-    if (renewed.ok && renewed.value !== 'conflict') take(renewed.value)
+    if (renewed.ok && renewed.value !== 'conflict') take(renewed.value, asked)
   }
 
   /** One conversation about the Lease at a time: each knows the version that the one before left. */
@@ -174,13 +196,26 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     return turn
   }
 
-  const first = await inTurn(() => acquire({ timeoutMs: CALL_MS }))
+  const interrupted = { ok: false as const, failure: failure('interrupted') }
+  const first = await inTurn(() => acquire({ timeoutMs: CALL_MS, ...(signal && { signal }) }, signal ?? never)).catch(
+    (error: unknown) => {
+      if (signal?.aborted) return interrupted
+      throw error
+    },
+  )
   const timer = setInterval(() => void inTurn(() => renew({ timeoutMs: CALL_MS })).catch(() => undefined), renewMs)
   timer.unref()
   return {
     first,
     lost: () => loss,
-    confirm: (signal) => inTurn(() => look({ timeoutMs: CALL_MS, signal })),
+    isHeld: () => held !== undefined && loss === undefined,
+    loses: loses.signal,
+    confirm: (until, { anew }) =>
+      inTurn(async () => {
+        // an API that was silent just now is not asked before each small step
+        if (!anew && !held && !loss && elapsed() - askedAt < AGAIN_MS) return undefined
+        return look({ timeoutMs: CALL_MS, signal: until }, until)
+      }),
     release: () =>
       inTurn(async () => {
         clearInterval(timer)
@@ -192,47 +227,48 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   }
 }
 
-const SKEW_MS = 60_000
 const TRIES = 3
-/** an API that was silent is not asked before each step */
+
 const AGAIN_MS = 10_000
 
-const identityOf = ({ user, host, pid, identity }: LeaseHolder): string => `${user}@${host}/${pid}-${short(identity)}`
+/** the signal of somebody who can not be interrupted */
+const never = new AbortController().signal
+
+const sleep = (ms: number, signal: AbortSignal): Promise<void> => pauseFor(ms, undefined, { signal })
+
+/** What changes with every renewal, and with every other change of the Lease. */
+const stands = ({ metadata, spec }: LeaseObject): string =>
+  [metadata.resourceVersion, spec.holderIdentity, spec.renewTime].join(' ')
+
+const watchText = (lease: LeaseObject, until: Date): string =>
+  `${describe(lease)} holds the Lease of the cluster and can not be judged from here: watching whether it is still renewed, until ${until.toTimeString().slice(0, 8)} at the longest; Ctrl-C ends this`
+
+const identityOf = ({ user, host, pid, identity }: Holder): string => `${user}@${host}/${pid}-${short(identity)}`
 
 /** Enough to tell two processes with one pid apart. */
 const short = (identity: string): string => identity.split(' ').at(-1) ?? ''
 
-function holderOf({ metadata }: LeaseObject): LeaseHolder | undefined {
+function holderOf({ metadata, spec }: LeaseObject): Holder | undefined {
   try {
-    return JSON.parse(metadata.annotations?.[ANNOTATION] ?? '') as LeaseHolder
+    const holder = JSON.parse(metadata.annotations?.[ANNOTATION] ?? '') as Holder
+    // somebody who took the Lease by hand left our words about another
+    return identityOf(holder) === spec.holderIdentity ? holder : undefined
   } catch {
     return undefined
   }
 }
 
-/** A dead process can be told only from its own machine, in its own boot and among its own pids. */
-function isGoneHere(holder: LeaseHolder): boolean {
-  if (holder.host !== hostname() || holder.pidNamespace !== pidNamespace()) return false
-  const ours = processIdentity(process.pid)?.split(' ')[0]
-  if (process.platform === 'linux' && holder.identity.split(' ')[0] !== ours) return false
-  return processIdentity(holder.pid) !== holder.identity
-}
-
-/** `pid:[4026531836] <id of the machine's boot>`; empty where there is no such thing. */
-function pidNamespace(): string {
-  try {
-    return `${readlinkSync('/proc/self/ns/pid')} ${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}`
-  } catch {
-    return ''
-  }
+function isOf(lease: LeaseObject, holder: Holder): boolean {
+  const there = holderOf(lease)
+  return there !== undefined && isSameHolder(there, holder)
 }
 
 function describe(lease: LeaseObject): string {
+  const { acquireTime, holderIdentity } = lease.spec
+  const since = acquireTime?.replace(/\.\d+Z$/, 'Z')
   const holder = holderOf(lease)
-  const since = lease.spec.acquireTime ? `, since ${lease.spec.acquireTime.replace(/\.\d+Z$/, 'Z')}` : ''
-  return holder
-    ? `${holder.command} (pid ${holder.pid} of ${holder.user} on ${holder.host}${since})`
-    : `${lease.spec.holderIdentity}${since}`
+  if (holder) return holderText({ ...holder, since: since ?? holder.since })
+  return `${holderIdentity}${since === undefined ? '' : `, since ${since}`}`
 }
 
 const lockedBy = (lease: LeaseObject): Failure =>

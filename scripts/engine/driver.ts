@@ -43,8 +43,10 @@ export type Drive = {
   heartbeat: Heartbeat
   /** why this process may start nothing any more: the lock was taken over */
   fence(): Failure | undefined
-  /** the same, asked anew from whoever keeps the lock, before a step that changes something */
-  confirm(signal: AbortSignal): Promise<Failure | undefined>
+  /** the same, asked from whoever keeps the lock before a step that changes something, and `anew` before a disruptive one */
+  confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
+  /** aborted when the lock is lost: what can be cut off is */
+  loses?: AbortSignal
 }
 
 export type Driven =
@@ -116,7 +118,7 @@ export async function drive(run: Drive): Promise<Driven> {
     noticeSleep()
     if (!ended) continue
     const { effect, startedAt, outcome, lost } = ended
-    broken ??= lost
+    broken ??= lost ?? (run.loses?.aborted ? run.fence() : undefined)
     inFlight.delete(effect.path)
     begun.delete(effect.path)
     if (broken) continue

@@ -5,30 +5,22 @@
  */
 import { randomUUID } from 'node:crypto'
 import {
+  closeSync,
+  fsyncSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
-import { processIdentity } from './process-identity.ts'
+import { type Holder, holderText, isSameHolder, judgeHolder, thisHolder } from './process-identity.ts'
 
-export type Holder = {
-  pid: number
-  host: string
-  /** tells the process from a later one with the same pid */
-  identity: string
-  command: string
-  since: string
-  released?: boolean
-}
+type LockFile = Holder & { released?: boolean }
 
 export type Lock = {
   /** who held it before and is gone */
@@ -38,30 +30,35 @@ export type Lock = {
   release(): void
 }
 
-const HEARTBEAT_MS = 15_000
-/** a holder on another host can not be looked at, only heard: it is gone after this much silence */
-const SILENCE_MS = 10 * 60_000
+/** Somebody else has it. */
+export type Locked = {
+  ok: false
+  failure: Failure
+  /** absent where its file can not be read */
+  holder?: Holder
+  /** the holder can not be judged from here, and counts as alive until somebody else has seen its end */
+  isDoubtful: boolean
+}
 
-/** Acquires the lock of the folder, or says who holds it. */
+/**
+ * Acquires the lock of the folder, or says who holds it and leaves everything as it was. `over` is a holder that can not be
+ * judged from here, and that somebody else has seen the end of.
+ */
 export function acquireLock(
   folder: string,
   command: string,
-): { ok: true; lock: Lock } | { ok: false; failure: Failure; holder: Holder } {
+  { over }: { over?: Holder } = {},
+): { ok: true; lock: Lock } | Locked {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const mine: Holder = {
-    pid: process.pid,
-    host: hostname(),
-    identity: processIdentity(process.pid) ?? '',
-    command,
-    since: new Date().toISOString(),
-  }
-  const draft = draftIn(folder)
-  writeFileSync(draft, JSON.stringify(mine), { mode: 0o600 })
+  const mine = thisHolder(command)
+  let draft: string | undefined
   try {
     for (;;) {
       const top = highest(folder)
       const holder = top === 0 ? undefined : readHolder(folder, top)
-      if (holder && !isGone(folder, top, holder)) return { ok: false, failure: heldBy(holder), holder }
+      const locked = holder && refusal(fileOf(folder, top), holder, over)
+      if (locked) return locked
+      draft ??= writeDraft(folder, mine)
       const number = top + 1
       // the link appears with its content, or not at all
       if (!linked(draft, fileOf(folder, number))) continue
@@ -71,44 +68,56 @@ export function acquireLock(
         continue
       }
       for (const old of numbers(folder).filter((n) => n < number)) rmSync(fileOf(folder, old), { force: true })
-      return { ok: true, lock: held(folder, number, mine, holder?.released ? undefined : holder) }
+      const before = holder?.kind === 'read' && !holder.file.released ? holder.file : undefined
+      return { ok: true, lock: held(folder, number, mine, before) }
     }
   } finally {
-    rmSync(draft, { force: true })
+    if (draft !== undefined) rmSync(draft, { force: true })
   }
 }
 
 function held(folder: string, number: number, mine: Holder, takenOverFrom: Holder | undefined): Lock {
   const file = fileOf(folder, number)
-  const heartbeat = setInterval(() => {
-    try {
-      utimesSync(file, new Date(), new Date())
-    } catch {
-      // taken over: `lost` says so before the next effect
-    }
-  }, HEARTBEAT_MS)
-  heartbeat.unref()
   return {
     takenOverFrom,
     lost() {
-      const top = highest(folder)
-      if (top === number) return undefined
-      const holder = readHolder(folder, top)
-      return failure('lock-lost', {
-        detail: holder ? `${describe(holder)} took the cluster over` : 'the lock file is gone',
-      })
+      const found = whoIsOnTop(folder, number)
+      if (found === 'we') return undefined
+      const detail = found ? `${holderText(found)} took the cluster over` : 'the lock file is gone'
+      return failure('lock-lost', { detail })
     },
     release() {
-      clearInterval(heartbeat)
-      if (highest(folder) !== number) return
-      const draft = draftIn(folder)
-      writeFileSync(draft, JSON.stringify({ ...mine, released: true }), { mode: 0o600 })
-      renameSync(draft, file)
+      if (highest(folder) === number) renameSync(writeDraft(folder, { ...mine, released: true }), file)
     },
   }
 }
 
-const draftIn = (folder: string): string => join(folder, `draft.${randomUUID()}`)
+/** Undefined where nobody can be told. */
+function whoIsOnTop(folder: string, number: number): 'we' | Holder | undefined {
+  try {
+    const top = highest(folder)
+    if (top === number) return 'we'
+    const found = readHolder(folder, top)
+    return found?.kind === 'read' ? found.file : undefined
+  } catch (error) {
+    // a folder that is gone, or none of ours any more
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) return undefined
+    throw error
+  }
+}
+
+/** Others may read who it is. On disk before it has its name: after a power cut a lock has its content, or is not there. */
+function writeDraft(folder: string, content: LockFile): string {
+  const draft = join(folder, `draft.${randomUUID()}`)
+  const fd = openSync(draft, 'wx', 0o644)
+  try {
+    writeSync(fd, JSON.stringify(content))
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  return draft
+}
 
 const fileOf = (folder: string, number: number): string => join(folder, `lock.${number}`)
 
@@ -130,31 +139,31 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-function readHolder(folder: string, number: number): Holder | undefined {
+type Found = { kind: 'read'; file: LockFile } | { kind: 'unreadable'; why: string }
+
+/** Undefined where somebody who took the lock over has tidied the file away just now. */
+function readHolder(folder: string, number: number): Found | undefined {
   try {
-    return JSON.parse(readFileSync(fileOf(folder, number), 'utf8')) as Holder
-  } catch {
-    return undefined
+    return { kind: 'read', file: JSON.parse(readFileSync(fileOf(folder, number), 'utf8')) as LockFile }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' ? undefined : { kind: 'unreadable', why: code ?? 'it is garbage' }
   }
 }
 
-function isGone(folder: string, number: number, holder: Holder): boolean {
-  if (holder.released) return true
-  if (holder.host !== hostname()) {
-    try {
-      return Date.now() - statSync(fileOf(folder, number)).mtimeMs > SILENCE_MS
-    } catch {
-      return false
-    }
+/** Why the lock can not be had; undefined where nobody has it any more. */
+function refusal(path: string, found: Found, over: Holder | undefined): Locked | undefined {
+  const byHand = `rm ${path} # only where it is known to be dead`
+  if (found.kind === 'unreadable') {
+    const detail = `who holds the cluster counts as alive, since ${path} can not be read: ${found.why}`
+    return { ok: false, failure: failure('locked', { detail, hint: byHand }), isDoubtful: true }
   }
-  return processIdentity(holder.pid) !== holder.identity
+  const { file: holder } = found
+  if (holder.released || (over && isSameHolder(holder, over))) return undefined
+  const judged = judgeHolder(holder)
+  if (judged === 'gone') return undefined
+  const isDoubtful = judged === 'unknown'
+  const detail = `${holderText(holder)} ${isDoubtful ? 'holds the cluster, and counts as alive, since it can not be judged from here' : 'is at work on this cluster'}`
+  const hint = isDoubtful ? byHand : 'wait for it, or stop it with Ctrl-C'
+  return { ok: false, failure: failure('locked', { detail, hint }), holder, isDoubtful }
 }
-
-const describe = (holder: Holder): string =>
-  `${holder.command} (pid ${holder.pid} on ${holder.host}, since ${holder.since})`
-
-const heldBy = (holder: Holder): Failure =>
-  failure('locked', {
-    detail: `${describe(holder)} is at work on this cluster`,
-    hint: 'wait for it, or stop it with Ctrl-C',
-  })

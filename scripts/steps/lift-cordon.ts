@@ -1,14 +1,13 @@
 import { failure, type Result } from '../../workflows/model/failure.ts'
-import type { StepContext } from '../engine/driver.ts'
 import type { CallOptions } from '../kubernetes.ts'
-import { watch } from '../watch.ts'
+import { type Waiter, watch } from '../watch.ts'
 import type { World } from './world.ts'
 
 /** Lifts the cordon that carries the mark of `run`, and nobody else's; done when a read shows that it is gone. */
 export async function liftCordon(
-  world: World,
+  world: Pick<World, 'cluster' | 'kubernetes'>,
   { name, run, ...options }: { name: string; run: string } & CallOptions,
-  context: StepContext,
+  waiter: Waiter,
 ): Promise<Result<void>> {
   const isLifted = async (): Promise<Result<boolean>> => {
     const node = await world.kubernetes.node(name, options)
@@ -17,7 +16,7 @@ export async function liftCordon(
     const patched = await world.kubernetes.uncordon(node.value, options)
     return patched.ok ? { ok: true, value: false } : patched
   }
-  const { met, seen } = await watch(context, {
+  const { met, seen } = await watch(waiter, {
     what: `${name} to be uncordoned`,
     // a patch that went through is seen to have done so, right away
     look: async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { acquireLock } from '../engine/lock.ts'
+import { acquireLock, type Locked } from '../engine/lock.ts'
 
 const lookAgainMs = 200
 
@@ -15,7 +15,12 @@ export async function acquireBuildLock(
     signal.throwIfAborted()
     const asked = acquireLock(folder, 'a build')
     if (asked.ok) return asked.lock.release
-    if (!told) onWait(`process ${asked.holder.pid} on ${asked.holder.host}`)
+    if (!told) onWait(waitsFor(asked))
     await pause(lookAgainMs, undefined, { signal })
   }
+}
+
+const waitsFor = ({ holder, failure, isDoubtful }: Locked): string => {
+  const who = holder ? `process ${holder.pid} on ${holder.host}` : 'somebody'
+  return isDoubtful ? `${who} (${failure.hint})` : who
 }

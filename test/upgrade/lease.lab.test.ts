@@ -1,12 +1,13 @@
-// limit: 600 s
+// limit: 1200 s
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
 import { type Running, startEntry } from '../support/run-entry.ts'
-import { deployment } from '../support/workloads.ts'
+import { budgetOver, database, deployment } from '../support/workloads.ts'
 
 const test = suite('one run a cluster, wherever it was started')
 const elsewhere = mkdtempSync(join(tmpdir(), 'checkout-'))
@@ -14,7 +15,8 @@ const node = 'worker-1'
 let lab: TestLab
 
 test.before(async () => {
-  lab = await startLab({ kubernetes: true, controlPlanes: 1, workers: 2, workloads: [deployment('web', 2)] })
+  const workloads = [deployment('web', 2), database('db', 2), budgetOver('db', { minAvailable: 1 })]
+  lab = await startLab({ kubernetes: true, controlPlanes: 1, workers: 2, workloads })
   // what git and gen-config would bring there: everything but the run folder
   const copy = join(elsewhere, 'clusters', `cluster-${lab.cluster}`)
   mkdirSync(copy, { recursive: true })
@@ -32,6 +34,24 @@ const failuresOf = (run: Running) => {
   const last = run.events().find((event) => event.type === 'run.finished')
   return last?.type === 'run.finished' ? last.failures : []
 }
+
+test('a run that was killed in a drain does not block the next one, whose wish is another', async () => {
+  const from = lab.log().length
+  const killed = startEntry(lab, { flags: ['--output', 'json', '--nodes', 'worker-2', '--to', 'v1.13.6'] })
+  const isEviction = (event: LoggedEvent) =>
+    event.type === 'pod.evicted' && !event.dryRun && event.code === 201 && event.pod.startsWith('default/db')
+  await lab.logged(isEviction, { from })
+  killed.kill('SIGKILL')
+  await killed.exited
+  // its replica waits for the cordoned node, so the budget allows no eviction from the other one
+  const flags = ['--output', 'json', '--nodes', 'worker-1,worker-2', '--to', 'v1.13.6']
+  const next = startEntry(lab, { flags })
+  const { code, stdout } = await next.closed
+  assert.is(code, 0, stdout)
+  const notices = next.events().flatMap((event) => (event.type === 'notice' ? [event.text] : []))
+  assert.match(notices.join(), 'lifted the cordon that an earlier run left on worker-2')
+  assert.equal(lab.check(), [])
+})
 
 test('of fifty from two checkouts one runs, and the others exit 75 and name it', async () => {
   const from = lab.log().length

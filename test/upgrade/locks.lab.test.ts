@@ -48,7 +48,7 @@ test('of two upgrades that are started together one runs, and the other exits 75
     failures.map(({ reason }) => reason),
     ['locked'],
   )
-  assert.match(failures[0]?.detail ?? '', `(pid ${winner.pid} on `)
+  assert.match(failures[0]?.detail ?? '', `(pid ${winner.pid} of `)
   assert.equal(finished(loser)?.verdicts, { 'k8s-1': 'unchanged' })
   assert.is(count(from, 'install.started', 'k8s-1'), 1)
   assert.is(count(from, 'reboot.requested', 'k8s-1'), 1)
@@ -73,7 +73,7 @@ test('a killed run is taken up with its plan while the node that it rebooted is 
   assert.equal(second.plan, first.plan)
   assert.match(
     notices(next).join(),
-    `took over the stale lock of upgrade of cluster-${lab.cluster} (pid ${killed.pid} on `,
+    `took over the stale lock of upgrade of cluster-${lab.cluster} (pid ${killed.pid} of `,
   )
   await next.said((event) => event.type === 'waiting' && event.node === node && event.last === 'down')
   assert.is(count(from, 'machine.booting', node), 0, 'it is down all that time')

@@ -107,7 +107,7 @@ test('a dry run does not mind that a run holds the lock; a run exits 75 and name
   locked.lock.release()
   assert.is(rehearsal.code, 2, rehearsal.stderr)
   assert.is(run.code, 75, run.stderr)
-  assert.match(run.stdout, `another upgrade (pid ${process.pid} on `)
+  assert.match(run.stdout, `another upgrade (pid ${process.pid} of `)
   assert.equal(changes(from), [])
 })
 
