@@ -87,10 +87,15 @@ export function createAsk(run: Run, config: { talosconfig: string; endpoints: re
       return { othersFirst: [...others, ...self], selfFirst: order([...self, ...others]) }
     },
     many: async (nodes, build, through, { deadlineAt, ...options }) => {
-      const giveUpAt = performance.now() + Math.min(PATIENCE_MS, (deadlineAt - performance.now()) / 3)
+      let giveUpAt: number | undefined
+      // counted from when the call has its place: a wait for that says nothing about the nodes
+      const timeLeftMs = () => {
+        giveUpAt ??= performance.now() + Math.min(PATIENCE_MS, share(deadlineAt, 3))
+        return share(giveUpAt, 1)
+      }
       let answer: Answer = UNASKED
       for (const endpoint of through) {
-        answer = await read(nodes, endpoint, build, () => share(giveUpAt, 1), options)
+        answer = await read(nodes, endpoint, build, timeLeftMs, options)
         // Silence may be that of a node behind the endpoint: another one would not help.
         if (!(neverArrived(answer) && isOfEndpoint(answer, nodes))) break
       }

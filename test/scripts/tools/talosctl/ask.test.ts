@@ -132,4 +132,27 @@ test('no more than eight questions are under way, and changes do not wait for th
   assert.is((await answered).length, 21)
 })
 
+test('a call about many nodes has all its time, however long it waited for its place', async () => {
+  const given: number[] = []
+  const release: (() => void)[] = []
+  const run: Run = async ({ timeoutMs }) => {
+    given.push(timeoutMs)
+    if (given.length <= 8) await new Promise<void>((resolve) => release.push(resolve))
+    return ok
+  }
+  const ask = createAsk(run, { talosconfig: 't', endpoints: [a] })
+  const later = { deadlineAt: performance.now() + 60_000 }
+  const busy = Array.from({ length: 8 }, () => ask.many([a, b], version, [a], later))
+  const waits = ask.many([a, b], version, [a], later)
+  const { now } = performance
+  performance.now = () => now.call(performance) + 20_000
+  try {
+    for (const end of release) end()
+    await Promise.all([...busy, waits])
+    assert.is(Math.round(given[8] ?? 0), Math.round(given[0] ?? 0))
+  } finally {
+    performance.now = now
+  }
+})
+
 test.run()
