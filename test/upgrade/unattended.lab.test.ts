@@ -89,9 +89,9 @@ test('a dry run prints the plan, exits 2, takes no lock and writes nothing', asy
 })
 
 test('a dry run of a refused upgrade exits 77 and says why', async () => {
-  const { code, stderr } = await startEntry(lab, { flags: ['--dry-run', '--to', 'v1.13.1'] }).closed
+  const { code, stderr } = await startEntry(lab, { flags: ['--dry-run', '--to', 'v1.13.2'] }).closed
   assert.is(code, 77, stderr)
-  assert.match(stderr, 'k8s-1: v1.13.1 is older than v1.13.5, which runs')
+  assert.match(stderr, 'k8s-1: v1.13.2 is older than v1.13.5, which runs')
 })
 
 test('a dry run does not mind that a run holds the lock; a run exits 75 and names the holder', async () => {
