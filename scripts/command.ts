@@ -1,7 +1,7 @@
 /** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
 import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
-import { FAILURES, type Failure } from '../workflows/model/failure.ts'
+import { FAILURES, type Failure, failure } from '../workflows/model/failure.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { Declared } from './declaration.ts'
@@ -51,12 +51,22 @@ export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<S
 export async function bareCommand<const Specs extends FlagSpecs>(spec: BareCommandSpec<Specs>): Promise<void> {
   // a reader that went away (`| head`) must not end a command half way: without a listener, Node does
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-  const exitCode = await carryOut(spec, process.argv.slice(2))
+  const argv = process.argv.slice(2)
+  // what nobody caught still has a last word that a script can read
+  process.on('uncaughtException', (error) => process.exit(rejectBug(error, argv)))
+  const exitCode = await carryOut(spec, argv).catch((error: unknown) => rejectBug(error, argv))
   process.exitCode = exitCode
   if (exitCode !== EXIT_CODES.interrupted && exitCode !== EXIT_CODES.terminated) return
   // an installation that nobody waits for any more goes on, and must not keep this process
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
   process.exit()
+}
+
+/** The program itself is wrong: says where, in the form that the command line asks for. */
+function rejectBug(error: unknown, argv: readonly string[]): ExitCode {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const isJson = argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json'
+  return reject([failure('bug', { detail })], isJson ? { output: 'json' } : {})
 }
 
 async function carryOut<const Specs extends FlagSpecs>(
@@ -102,9 +112,9 @@ export function reject(
   const [first] = failures
   const exitCode = first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed
   if (output === 'json') {
-    process.stdout.write(
-      `${JSON.stringify({ v: 1, at: new Date().toISOString(), type: 'run.finished', exitCode, verdicts: {}, failures })}\n`,
-    )
+    const finished = { v: 1, at: new Date().toISOString(), type: 'run.finished', exitCode, verdicts: {}, failures }
+    const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
+    process.stdout.write(`${JSON.stringify(finished, clean)}\n`)
     return exitCode
   }
   for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))
