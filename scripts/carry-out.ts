@@ -4,6 +4,7 @@
  * because a node that we just rebooted is down by our own doing.
  */
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
@@ -22,7 +23,7 @@ import { type Planned, planUpgrade, type UpgradeWish } from '../workflows/plan/u
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
-import { type Driven, drive, unfinishedIntents } from './engine/driver.ts'
+import { canReplay, type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
 import { onDisk } from './engine/on-disk.ts'
@@ -62,6 +63,9 @@ type Front = {
 }
 
 const machines = { node: nodeMachine }
+
+/** Version of this program: a run of another one is closed, not carried on. */
+const product = String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
 
 /** Upgrades as wished, or with `--dry-run` says what would be done; resolves to the exit code. */
 export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<ExitCode> {
@@ -148,13 +152,13 @@ type Held = { root: string; hold: Hold; stop: Stop }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
   const { root, stop } = held
-  const inputs = hashOf([session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
+  const inputs = hashOf([product, session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
   const unfinished = findUnfinishedRuns(root)
   const left: LeftBehind[] = []
-  const same = unfinished.findLast(({ record }) => record.inputs === inputs)
+  const same = unfinished.findLast((found) => found.record.inputs === inputs && isFollowed(found))
   for (const other of unfinished.filter((found) => found !== same)) {
     left.push(leftBehindBy(other))
-    const closed = await abandon(other, front, held)
+    const closed = await abandon(other, front, held, whyNotFollowed(other, inputs))
     if (!closed.ok) return refuse(session, wish, front, [closed.failure], '', left)
   }
   if (same) return resume(call, session, wish, front, held, same)
@@ -180,6 +184,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
       type: 'run',
       v: 1,
       run: paths.run,
+      product,
       command: 'upgrade',
       cluster: session.cluster.name,
       at: new Date().toISOString(),
@@ -192,6 +197,17 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   })
   if (!begun.ok) return refuse(session, wish, front, [begun.failure], paths.run, left, observed)
   return run(call, session, front, held, { paths, journal: begun.value, plan, resumed: false })
+}
+
+/** Whether its journal leads on in the machines of today. */
+const isFollowed = ({ paths, record }: UnfinishedRun): boolean =>
+  canReplay({ machines, root: clusterMachine, input: record.plan, journal: readJournal(paths.journal) })
+
+function whyNotFollowed({ record }: UnfinishedRun, inputs: string): string {
+  if (record.inputs === inputs) return 'its journal can not be followed'
+  return record.product === product
+    ? 'the declaration or the flags changed since'
+    : 'another version of this program began it'
 }
 
 type Looked = { observed: Observation; planned: Planned }
@@ -250,8 +266,13 @@ async function resume(
   return run(call, session, front, held, { paths, journal: opened.value, plan, resumed: true })
 }
 
-/** Closes a run whose inputs are not today's, with its state in words; a command that it left behind is waited for. */
-async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }: Held): Promise<Result<void>> {
+/** Closes a run that is not followed, with its state in words; a command that it left behind is waited for. */
+async function abandon(
+  { paths, record }: UnfinishedRun,
+  front: Front,
+  { stop }: Held,
+  why: string,
+): Promise<Result<void>> {
   const opened = onDisk(() => openJournal(paths.journal))
   if (!opened.ok) return opened
   const journal = opened.value
@@ -272,7 +293,7 @@ async function abandon({ paths, record }: UnfinishedRun, front: Front, { stop }:
     if (!closed.ok) return closed
     front.emit({
       type: 'notice',
-      text: `abandoned ${record.run}, because the declaration or the flags changed since: ${state}`,
+      text: `abandoned ${record.run}, because ${why}: ${state}`,
     })
     return closed
   } finally {
@@ -374,10 +395,11 @@ function leaseMs({ deadlines, drain }: Operations): number {
 const LEASE_MARGIN_MS = 5 * 60_000
 
 /** What a run that is not carried on began, which a run that ends before it begins does not call unchanged. */
-type LeftBehind = { plan: UpgradePlan; begun: Record<NodeName, Begun> }
+type LeftBehind = { plans: NodePlan[]; begun: Record<NodeName, Begun> }
 
 const leftBehindBy = ({ paths, record }: UnfinishedRun): LeftBehind => ({
-  plan: record.plan as UpgradePlan,
+  // a plan of another version, or of another verb, may have none
+  plans: (record.plan as Partial<UpgradePlan> | null)?.nodes ?? [],
   begun: begunBy(readJournal(paths.journal).records),
 })
 
@@ -408,8 +430,8 @@ function finishUntouched(
   const nodes = cluster.nodes.map((n) => n.name).filter((n) => !wish.nodes || wish.nodes.includes(n))
   const found = nodes.map((node): NodeVerdict => {
     const seen = known.observed?.nodes[node]
-    for (const { plan, begun } of known.left.toReversed()) {
-      const planned = plan.nodes.find((n) => n.node === node)
+    for (const { plans, begun } of known.left.toReversed()) {
+      const planned = plans.find((n) => n.node === node)
       const of = begun[node]
       if (!planned || !of) continue
       if (seen?.reachable) {

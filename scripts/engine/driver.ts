@@ -139,8 +139,20 @@ export async function drive(run: Drive): Promise<Driven> {
 const isOpen = (state: RunState, { path, input }: Effect): boolean =>
   openEffects(state).some((open) => open.path === path && open.input === input)
 
+type Recorded = Pick<Drive, 'machines' | 'root' | 'input'> & { journal: Pick<Journal, 'records'> }
+
+/** Whether the records lead somewhere in these machines: those that another version of the product wrote may not. */
+export function canReplay(run: Recorded): boolean {
+  try {
+    // a machine that can not begin with that plan says so by its status
+    return replay(run).snapshot.status !== 'error'
+  } catch {
+    return false
+  }
+}
+
 /** Rebuilds the state from what is recorded, in its order. */
-function replay(run: Pick<Drive, 'machines' | 'root' | 'input' | 'journal'>): RunState {
+function replay(run: Recorded): RunState {
   let state = begin(run.machines, run.root, run.input)
   for (const record of run.journal.records) {
     if (record.type === 'resumed') state = expire(run.machines, state)

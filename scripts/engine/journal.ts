@@ -11,6 +11,8 @@ export type JournalRecord =
       type: 'run'
       v: 1
       run: string
+      /** version of this program; the first ones did not tell */
+      product?: string
       command: string
       cluster: string
       at: string
