@@ -1,11 +1,11 @@
 /** Kills an upgrade of a lab's cluster at a chosen moment, types the same command again, and looks at what both did. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
 import type { TestLab } from './lab.ts'
-import { startEntry } from './run-entry.ts'
+import { type Exit, startEntry } from './run-entry.ts'
 
 const flags = ['--output', 'plain']
 
@@ -17,6 +17,33 @@ export async function dieAfterRecord(lab: TestLab, records: number): Promise<boo
   if (signal === 'SIGKILL') return true
   assert.is(code, 0, stderr)
   return false
+}
+
+/** Runs the upgrade and has it killed right after it has written down that it means to do `step`. */
+export async function dieAfterIntent(lab: TestLab, step: string): Promise<void> {
+  const env = { ...process.env, DIE_AFTER_INTENT_OF: step }
+  const preload = join(import.meta.dirname, 'die-after-record.ts')
+  const { signal, stderr } = await startEntry(lab, { flags, env, preload }).exited
+  assert.is(signal, 'SIGKILL', stderr)
+}
+
+/**
+ * Runs the upgrade, holds it right before it writes the outcome of `step`, and lets it go on when `meanwhile` is over.
+ * `fits` is what the lab logs when the step has done its work.
+ */
+export async function changeDuring(
+  lab: TestLab,
+  { step, fits }: { step: string; fits: (event: LoggedEvent) => boolean },
+  meanwhile: () => Promise<void>,
+): Promise<Exit> {
+  const from = lab.log().length
+  const goOn = join(lab.clusterDir, 'go-on')
+  const env = { ...process.env, HOLD_OUTCOME_OF: step, GO_ON: goOn }
+  const upgrade = startEntry(lab, { flags, env, preload: join(import.meta.dirname, 'hold-outcome.ts') })
+  await Promise.race([lab.logged(fits, { from }), upgrade.exited])
+  await meanwhile()
+  writeFileSync(goOn, '')
+  return upgrade.closed
 }
 
 /**
