@@ -100,6 +100,19 @@ test('never-returns: connection refused until cured', async () => {
   await until('k8s-1', 'machine.ready', () => lab.cure())
 })
 
+test('power-cut: gone at once, and back with its etcd member when the power is', async () => {
+  const { nodes: before = [] } = await lab.status()
+  await lab.fault({ name: 'power-cut', node: 'k8s-2', seconds: 10_000 })
+  const { code, stderr } = await talosctl('k8s-2', ['version'])
+  assert.is(code, 1)
+  assert.match(stderr, 'connection refused')
+  await until('k8s-2', 'machine.ready', () => lab.cure())
+  const { nodes = [] } = await lab.status()
+  const [was, is] = [before, nodes].map((all) => all.find(({ name }) => name === 'k8s-2'))
+  assert.is.not(is?.bootId, was?.bootId)
+  assert.is(is?.etcd?.healthy, true)
+})
+
 test('returns-not-ready: running, not ready, until cured', async () => {
   await lab.fault({ name: 'returns-not-ready', node: 'k8s-1' })
   await until('k8s-1', 'fault.fired', () => talosctl('k8s-1', ['reboot', '--wait=false']))
