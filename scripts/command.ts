@@ -8,7 +8,7 @@ import type { Declared } from './declaration.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import type { Layout } from './layout.ts'
-import { redact } from './redact.ts'
+import { redact, redactValue } from './redact.ts'
 import { typed } from './typed.ts'
 import { failureText } from './view/failure-text.ts'
 
@@ -113,8 +113,7 @@ export function reject(
   const exitCode = first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed
   if (output === 'json') {
     const finished = { v: 1, at: new Date().toISOString(), type: 'run.finished', exitCode, verdicts: {}, failures }
-    const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
-    process.stdout.write(`${JSON.stringify(finished, clean)}\n`)
+    process.stdout.write(`${JSON.stringify(finished, redactValue)}\n`)
     return exitCode
   }
   for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))

@@ -50,3 +50,7 @@ const PATTERNS: readonly [RegExp, string][] = [
  */
 export const redact = (text: string): string =>
   PATTERNS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), text)
+
+/** The same for JSON: what `JSON.stringify` takes as its replacer. */
+export const redactValue = (_key: string, value: unknown): unknown =>
+  typeof value === 'string' ? redact(value) : value

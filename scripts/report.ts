@@ -7,7 +7,7 @@ import type { PlanSummary, RunEvent } from '../workflows/model/event.ts'
 import type { ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure } from '../workflows/model/failure.ts'
 import type { Evidence, Verdict } from '../workflows/model/verdict.ts'
-import { redact } from './redact.ts'
+import { redact, redactValue } from './redact.ts'
 
 export type Report = {
   v: 1
@@ -137,7 +137,7 @@ export function collectReport(now: () => Date): ReportCollector {
  */
 export function writeReport(path: string, report: Report, commands: readonly (readonly string[])[]): void {
   const clean = { ...report, commands: commands.map((argv) => argv.map(redact)) }
-  const text = JSON.stringify(clean, (_key, value) => (typeof value === 'string' ? redact(value) : value), 2)
+  const text = JSON.stringify(clean, redactValue, 2)
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   const draft = `${path}.${randomUUID()}`
   const file = openSync(draft, 'wx', 0o600)

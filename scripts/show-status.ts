@@ -7,7 +7,7 @@ import { planDrain } from '../workflows/plan/drain/plan-drains.ts'
 import { identityObjections, ownNodes } from '../workflows/plan/identity.ts'
 import { plannedDrain } from '../workflows/plan/summary.ts'
 import { type Call, reject } from './command.ts'
-import { redact } from './redact.ts'
+import { redact, redactValue } from './redact.ts'
 import { observe, openSession } from './session.ts'
 import { drainLines } from './view/drain-lines.ts'
 import { paintFor } from './view/paint.ts'
@@ -24,9 +24,8 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
   const { output } = call.common
   const warnings = identityObjections(session.value.cluster, observation)
   if (output === 'json') {
-    const clean = (_key: string, value: unknown) => (typeof value === 'string' ? redact(value) : value)
     process.stdout.write(
-      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, clean)}\n`,
+      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, redactValue)}\n`,
     )
   } else if (output !== 'quiet') {
     const paint = paintFor(process.stdout, process.env)
