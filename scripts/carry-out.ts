@@ -75,8 +75,11 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   // no step leads to a release that the table does not know, whatever the nodes run
   const unfit = [...versionObjections(wish.to, wish.to), ...checkClient(session.talosctl, wish.to)]
   if (unfit.length > 0) return reject(unfit, call.common)
-  if (call.common.dryRun) return rehearse(call, session, wish)
+  return call.common.dryRun ? rehearse(call, session, wish) : carryOutIn(session, call, wish)
+}
 
+/** The same in a session that stands: from the first look to the report. */
+export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish): Promise<ExitCode> {
   const view = await openView(viewKind(call.common.output), outlet)
   const report = collectReport(() => new Date())
   let file: string | undefined

@@ -2,10 +2,10 @@
  * Writes the target into the slot that does not run. At most one install between two boots: whether it happened is read
  * from the node, and what can not be known is not repeated. A running install is never cut off.
  */
-import semver from 'semver'
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
+import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
 import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
@@ -104,10 +104,9 @@ async function whyNotNow(
   facts: Inspection,
   context: StepContext,
 ): Promise<Failure | undefined> {
-  if (semver.lt(facts.version, '1.13.0')) {
-    // below 1.13 talosctl would silently fall back to the call that reboots as well
-    return failure('wrong-version', { detail: `runs ${facts.version}, where an install can not wait for its reboot` })
-  }
+  // below 1.13 talosctl would silently fall back to the call that reboots as well
+  const changed = changedSincePlan(plan, facts.version)
+  if (changed) return changed
   const { node, image } = plan
   // that a person asked for one more try was judged by the plan; what a killed process of this run tried is enough
   if (context.again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')

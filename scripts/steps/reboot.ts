@@ -1,12 +1,13 @@
 /**
  * Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did.
- * Right before each request it looks at etcd once more. Where what led to it has expired it asks nothing, and says that
+ * Right before each request it looks at etcd once more, and whether what waits is still what was installed. Where what led to it has expired it asks nothing, and says that
  * the node still runs.
  */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Inspection } from '../../workflows/model/observation.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import { runsTarget, waits } from '../../workflows/plan/slot.ts'
+import { bootObjection, runsTarget, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
@@ -26,16 +27,17 @@ export const reboot =
     const { plan, askedBefore } = input
     const node = declaredNode(world, plan.node)
     const deadline = performance.now() + world.cluster.operations.deadlines.rebootMs
-    const first = await world.talos.glance(node, reading(world, context))
+    const inspect = () => world.talos.inspect(node, reading(world, context))
+    const first = await inspect()
     let bootId = plan.bootId
     if (first.ok && first.value.bootId !== bootId) {
-      const since = await sinceThePlan(world, plan, context)
-      if (!since.ok) return since
-      if (since.value.rebooted)
-        return { ok: true, value: { flippedEarly: !(context.again || askedBefore) && since.value.runsTarget } }
+      const runs = runsTarget(plan, first.value)
+      if (runs || !stillWaits(world, plan, first.value))
+        return { ok: true, value: { flippedEarly: !(context.again || askedBefore) && runs } }
       bootId = first.value.bootId
     }
     let seen: Glance | undefined = first.ok ? first.value : undefined
+    let told: Result<Inspection> | undefined = first
     let refusal: Failure | undefined
     for (let requests = 0; requests < REQUESTS; ) {
       // our own earlier request may be what makes it silent; whoever is silent is not asked
@@ -45,6 +47,11 @@ export const reboot =
         const configured = await readConfiguration(world, plan, context)
         const changed = configurationObjection(plan.node, configured, world.installs.configuration(bootId))
         if (changed) return { ok: false, failure: changed }
+        told = told?.ok ? told : await inspect()
+        if (!told.ok) return told
+        const other = bootObjection(plan, told.value)
+        if (other) return { ok: false, failure: other }
+        told = undefined
         const objection = await lastLook(world, input, context)
         if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
         if (objection && requests === 0) return { ok: false, failure: objection }
@@ -74,20 +81,9 @@ export const reboot =
     return { ok: false, failure: failure('reboot-failed', { detail, hint: `talosctl -n ${plan.node} reboot` }) }
   }
 
-/** Somebody booted the node since it was planned: into the target, or before the target was installed. */
-async function sinceThePlan(
-  world: World,
-  plan: NodePlan,
-  context: StepContext,
-): Promise<Result<{ rebooted: boolean; runsTarget: boolean }>> {
-  const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
-  if (!seen.ok) return seen
-  const { bootId, otherSlot } = seen.value
-  const runs = runsTarget(plan, seen.value)
-  // what was written under the boot that runs waits still, whether or not the log tells it
-  const unseen = otherSlot.state === 'unknown' && world.installs.begun(plan.node, bootId)
-  return { ok: true, value: { rebooted: runs || !(unseen || waits(plan.image, seen.value)), runsTarget: runs } }
-}
+/** Whether what was written under the boot that runs, which is not the planned one, waits for the next: told by the log or not. */
+const stillWaits = (world: World, plan: NodePlan, seen: Inspection): boolean =>
+  waits(plan.image, seen) || (seen.otherSlot.state === 'unknown' && world.installs.begun(plan.node, seen.bootId))
 
 /** Asks once and watches whether the node acts: a lost call gives the same error whether the reboot happens or not. */
 async function request(

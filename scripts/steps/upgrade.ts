@@ -6,6 +6,7 @@ import semver from 'semver'
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { etcdObjections, isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
@@ -36,6 +37,8 @@ export const upgrade =
     if (runsTarget || (first.ok && first.value.bootId !== plan.bootId && again)) {
       return { ok: true, value: { flippedEarly: !again } }
     }
+    const changed = first.ok ? changedSincePlan(plan, first.value.version) : undefined
+    if (changed) return { ok: false, failure: changed }
     // somebody booted the old version since the plan was made: that boot is the one to leave
     const bootId = first.ok ? first.value.bootId : plan.bootId
     const went: Progress = { underWay: false }

@@ -3,6 +3,7 @@ import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import { nextHop, RELEASES, RELEASES_AS_OF, type Release, releaseOf } from './releases.ts'
+import type { NodePlan } from './upgrade-plan.ts'
 
 /** Why a node that runs `from` may not be taken to `to` in one step; empty when it may. */
 export function versionObjections(from: TalosVersion, to: TalosVersion): Failure[] {
@@ -18,6 +19,25 @@ export function versionObjections(from: TalosVersion, to: TalosVersion): Failure
   }
   return [...withdrawnObjections(to, release), ...stepObjections(from, to, release)]
 }
+
+/**
+ * Why a node that runs `version` by now, whatever it ran when that was planned, may not be changed as planned; undefined
+ * where it may.
+ */
+export function changedSincePlan(
+  { from, to, path }: Pick<NodePlan, 'from' | 'to' | 'path'>,
+  version: TalosVersion,
+): Failure | undefined {
+  if (semver.eq(version, from)) return undefined
+  const [objection] = versionObjections(version, to)
+  if (objection || path === pathOf(version)) return objection
+  const detail = `runs ${version} by now, and ${from} when it was planned: an installation is asked for in another way`
+  return failure('wrong-version', { detail, hint: 'run again' })
+}
+
+/** Since 1.13 an installation and the reboot into it are two calls. */
+export const pathOf = (version: TalosVersion): NodePlan['path'] =>
+  semver.gte(version, '1.13.0') ? 'lifecycle' : 'legacy'
 
 /** A release that its makers took back. */
 function withdrawnObjections(to: TalosVersion, { withdrawn, newest }: Release): Failure[] {

@@ -80,6 +80,41 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
   }
 }
 
+/**
+ * Why the node may not be booted into what waits: somebody wrote the slot since it was installed. A log that no longer
+ * tells of our own installation is no reason, since the run has seen its end.
+ */
+export function bootObjection(
+  { node, image }: Pick<NodePlan, 'node' | 'image'>,
+  { otherSlot: slot }: Pick<NodeFacts, 'otherSlot'>,
+): Failure | undefined {
+  switch (slot.state) {
+    case 'quiet':
+    case 'unknown':
+      return undefined
+    case 'installed':
+      if (slot.image === image) return undefined
+      return failure('other-version-waiting', {
+        node,
+        detail: `${slot.image} waits for the next reboot: somebody installed it over ${image}`,
+        hint: `talosctl -n ${node} reboot # boots it`,
+      })
+    case 'installing':
+      return failure('install-unknown', {
+        node,
+        detail: `${slot.image} is being installed right now`,
+        hint: 'run again when it has ended',
+      })
+    case 'install-failed':
+    case 'cut-off':
+      return failure('install-unknown', {
+        node,
+        detail: `the installation of ${slot.image} ${slot.state === 'cut-off' ? 'was cut off' : 'failed'} after the one that is to be booted`,
+        hint: `talosctl -n ${node} logs machined`,
+      })
+  }
+}
+
 /** The refusal of an image that the installer did not take, and will not take as things are. */
 export const refusedBefore = (node: NodeName, why: string): Failure =>
   failure('installer-refused-before', {

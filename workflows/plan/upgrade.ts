@@ -9,7 +9,7 @@ import {
 } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
-import { kubernetesObjections, versionObjections } from './compatibility.ts'
+import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
 import { configurationObjection, isUnchecked, uncheckedNote } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
@@ -188,7 +188,7 @@ function planNode(
     node,
     address: declared.address,
     role: seen.role,
-    path: semver.gte(seen.version, '1.13.0') ? 'lifecycle' : 'legacy',
+    path: pathOf(seen.version),
     from: seen.version,
     to: wish.to,
     image,

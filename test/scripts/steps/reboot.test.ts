@@ -68,6 +68,27 @@ const rows: readonly Row[] = [
     reboots: 1,
   },
   {
+    title: 'does not boot what somebody installed over it',
+    configuration: configured('h'),
+    otherSlot: { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.13.7' },
+    expected: 'other-version-waiting',
+    reboots: 0,
+  },
+  {
+    title: 'does not cut off an installation of somebody else',
+    configuration: configured('h'),
+    otherSlot: { state: 'installing', image: 'factory.talos.dev/metal-installer/s:v1.13.9' },
+    expected: 'install-unknown',
+    reboots: 0,
+  },
+  {
+    title: 'does not boot a slot that somebody failed to write once more',
+    configuration: configured('h'),
+    otherSlot: { state: 'cut-off', image: 'factory.talos.dev/metal-installer/s:v1.13.9' },
+    expected: 'install-unknown',
+    reboots: 0,
+  },
+  {
     title: 'leaves a node alone that somebody rebooted after the installation',
     configuration: configured('h'),
     bootId: 'later',

@@ -1,7 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Failure } from '../../../workflows/model/failure.ts'
-import { kubernetesObjections, versionObjections } from '../../../workflows/plan/compatibility.ts'
+import {
+  changedSincePlan,
+  kubernetesObjections,
+  pathOf,
+  versionObjections,
+} from '../../../workflows/plan/compatibility.ts'
 import { RELEASES_AS_OF } from '../../../workflows/plan/releases.ts'
 
 const hop = (from: string, to: string, expected: string[]) =>
@@ -26,6 +31,17 @@ hop('v1.13.9', 'v1.14.1', [])
 hop('v1.14.0', 'v1.14.1', [])
 hop('v1.13.1', 'v1.13.2', [])
 hop('v1.12.9', 'v1.13.1', ['release-withdrawn'])
+
+const changed = (from: string, now: string, to: string, expected: string | undefined) =>
+  test(`planned from ${from} to ${to}, and ${now} runs by now: ${expected ?? 'goes on'}`, () =>
+    assert.is(changedSincePlan({ from, to, path: pathOf(from) }, now)?.reason, expected))
+
+changed('v1.13.5', 'v1.13.5', 'v1.13.9', undefined)
+changed('v1.13.5', 'v1.13.7', 'v1.13.9', undefined)
+changed('v1.13.5', 'v1.13.10', 'v1.13.9', 'downgrade')
+changed('v1.13.5', 'v1.12.9', 'v1.14.1', 'hop-too-long')
+changed('v1.13.5', 'v1.12.9', 'v1.13.9', 'wrong-version')
+changed('v1.12.9', 'v1.13.5', 'v1.13.9', 'wrong-version')
 
 const kubernetes = (to: string, version: string, expected: string[]) =>
   test(`Talos ${to} with Kubernetes ${version}: ${expected.join() || 'allowed'}`, () =>
