@@ -8,7 +8,7 @@ import type { Cluster } from '../../workflows/model/cluster.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
-import { fakeKubernetes } from './fake-kubernetes.ts'
+import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
 import { nodePlan, upgradePlan } from './upgrade-plan.ts'
 
 type FakeNode = {
@@ -19,16 +19,25 @@ type FakeNode = {
   installs: number
   reboots: number
   leader: boolean
+  /** its etcd member does not answer */
+  lost: boolean
+  /** its etcd member has raised NOSPACE */
+  alarm: boolean
+  /** hash of its machine configuration */
+  configuration: string
 }
 
 const ok = <T>(value: T) => ({ ok: true as const, value })
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 
-export function fakeCluster(names: readonly string[]) {
+export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
   const nodes = new Map<string, FakeNode>(
     names.map((name, i) => [
       name,
-      { version: 'v1.13.5', boots: 0, installs: 0, reboots: 0, leader: i === names.length - 1 },
+      {
+        ...{ version: 'v1.13.5', boots: 0, installs: 0, reboots: 0, leader: i === names.length - 1 },
+        ...{ lost: false, alarm: false, configuration: 'h' },
+      },
     ]),
   )
   const at = (name: string): FakeNode => {
@@ -37,7 +46,7 @@ export function fakeCluster(names: readonly string[]) {
     return node
   }
   const bootId = (name: string) => `${name}-boot-${at(name).boots}`
-  const kubernetes = fakeKubernetes(names)
+  const kubernetes = fakeKubernetes(names, bootId)
   const snapshots: string[] = []
   const trouble: string[] = []
 
@@ -59,8 +68,20 @@ export function fakeCluster(names: readonly string[]) {
       platform: 'metal',
       secureBoot: false,
       role: 'controlplane',
+      nodename: name,
       otherSlot,
     }
+  }
+
+  const boot = (name: string): void => {
+    const node = at(name)
+    node.boots++
+    node.lost = false
+    if (node.waiting) node.version = node.waiting.slice(node.waiting.lastIndexOf(':') + 1)
+    delete node.waiting
+  }
+  const lead = (name: string): void => {
+    for (const [other, node] of nodes) node.leader = other === name
   }
 
   /** What one process may ask; once that process is dead its calls never come back, and what it began goes on. */
@@ -80,21 +101,25 @@ export function fakeCluster(names: readonly string[]) {
             started: true,
             learner: false,
             leader: at(n.name).leader,
-            answers: true,
+            answers: !at(n.name).lost,
             appliedIndex: 1,
             raftIndex: 1,
             errors: [],
           })),
           undeclared: [],
           disagreements: [],
-          alarms: [],
+          alarms: asked.filter((n) => at(n.name).alarm).map((n) => ({ node: n.name, kind: 'NOSPACE' })),
           unread: [],
         })),
       stages: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),
       kernelCmdline: () => answer(() => undefined),
       configurations: (asked) =>
-        answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ hash: 'h', pending: 'nothing' as const })]))),
+        answer(() =>
+          Object.fromEntries(
+            asked.map((n) => [n.name, ok({ hash: at(n.name).configuration, pending: 'nothing' as const })]),
+          ),
+        ),
       inspect: (n) => answer(() => ok(factsOf(n.name))),
       glance: (n) =>
         answer(() =>
@@ -124,16 +149,13 @@ export function fakeCluster(names: readonly string[]) {
         const left = kubernetes.podsOn(name)
         if (left.length > 0) trouble.push(`${name} was rebooted with ${left.join(', ')} on it`)
         node.reboots++
-        node.boots++
-        if (node.waiting) node.version = node.waiting.slice(node.waiting.lastIndexOf(':') + 1)
-        delete node.waiting
+        boot(name)
         return answer(() => ok(undefined))
       },
       forfeitLeadership: ({ name }) =>
         answer(() => {
-          at(name).leader = false
           const heir = names.find((n) => n !== name)
-          if (heir) at(heir).leader = true
+          if (heir) lead(heir)
           return ok(undefined)
         }),
       kubeconfig: () => answer(() => ok(undefined)),
@@ -151,7 +173,7 @@ export function fakeCluster(names: readonly string[]) {
     talosVersion: 'v1.13.9',
     kubernetesVersion: 'v1.36.1',
     endpointHost: '127.0.0.1',
-    nodes: names.map((name) => ({ name, address: '127.0.0.1', role: 'controlplane' })),
+    nodes: names.map((name) => ({ name, address: addressOf(names, name), role: 'controlplane' })),
     operations: {
       ...defaultOperations,
       upgrade: { ...defaultOperations.upgrade, soakMs: 0 },
@@ -162,7 +184,7 @@ export function fakeCluster(names: readonly string[]) {
         installMs: 5000,
         rebootMs: 5000,
         readyMs: 5000,
-        etcdMs: 5000,
+        etcdMs,
         snapshotMs: 5000,
       },
     },
@@ -170,10 +192,17 @@ export function fakeCluster(names: readonly string[]) {
   const plan = upgradePlan(
     names.map((name) =>
       nodePlan(name, 'controlplane', {
-        bootId: `${name}-boot-0`,
+        address: addressOf(names, name),
+        bootId: bootId(name),
         kubernetes: { name, kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
       }),
     ),
   )
-  return { cluster, plan, nodes, snapshots, trouble, connect, kubernetes }
+  return {
+    ...{ cluster, plan, nodes, snapshots, trouble, connect, kubernetes },
+    /** somebody boots the node: into what waits there, where something does */
+    boot,
+    /** somebody moves etcd's leadership there */
+    lead,
+  }
 }

@@ -2,16 +2,23 @@
  * A Kubernetes inside the test's own process: nodes that are cordoned under the guard of their versions, and pods that
  * move when they are evicted. It outlives any number of "processes" that drive it, and counts what was done to it.
  */
-import type { Kubernetes } from '../../scripts/kubernetes.ts'
+import type { Kubernetes, LeaseObject } from '../../scripts/kubernetes.ts'
 import type { CordonMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
 
 const ok = <T>(value: T) => ({ ok: true as const, value })
 
-export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36.1') {
+/** `bootIdOf` tells the boot in which the machine of a node runs. */
+export function fakeKubernetes(
+  names: readonly string[],
+  bootIdOf: (name: string) => string,
+  kubeletVersion = 'v1.36.1',
+) {
   type Node = { unschedulable: boolean; mark?: CordonMark; version: number }
   const nodes = new Map<string, Node>(names.map((name) => [name, { unschedulable: false, version: 1 }]))
   const pods = new Map<string, string>(names.flatMap((name) => [[`web-${name}`, name]]))
   const evictions = new Map<string, number>()
+  let lease: LeaseObject | undefined
+  let leases = 0
   const at = (name: string): Node => {
     const node = nodes.get(name)
     if (!node) throw new Error(`no node ${name}`)
@@ -21,11 +28,12 @@ export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36
     const { unschedulable, mark, version } = at(name)
     return {
       name,
-      addresses: ['127.0.0.1'],
+      addresses: [addressOf(names, name)],
       ready: true,
       unschedulable,
       ...(mark ? { mark } : {}),
       kubeletVersion,
+      bootId: bootIdOf(name),
       labels: {},
       taints: [],
       resourceVersion: String(version),
@@ -54,6 +62,14 @@ export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36
     controller: { kind: 'Node', name: node },
   })
   const all = (): KubePod[] => [...[...pods.keys()].map(kubePod), ...names.map(mirror)]
+
+  const write = (wanted: LeaseObject): LeaseObject => {
+    leases += 1
+    lease = { ...wanted, metadata: { ...wanted.metadata, resourceVersion: String(leases) } }
+    return lease
+  }
+  const isTheirs = ({ resourceVersion }: { resourceVersion?: string }): boolean =>
+    resourceVersion === lease?.metadata.resourceVersion
 
   /** What one process may ask; once it is dead its calls never come back. */
   function connect(isDead: () => boolean): Kubernetes {
@@ -97,10 +113,15 @@ export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36
           }
           return ok(undefined)
         }),
-      readLease: () => answer(() => ok(undefined)),
-      createLease: (lease) => answer(() => ok(lease)),
-      replaceLease: (lease) => answer(() => ok(lease)),
-      deleteLease: () => answer(() => ok('done' as const)),
+      readLease: () => answer(() => ok(lease)),
+      createLease: (wanted) => answer(() => ok(lease ? ('conflict' as const) : write(wanted))),
+      replaceLease: (wanted) => answer(() => ok(isTheirs(wanted.metadata) ? write(wanted) : ('conflict' as const))),
+      deleteLease: (guard) =>
+        answer(() => {
+          if (!isTheirs(guard)) return ok('conflict' as const)
+          lease = undefined
+          return ok('done' as const)
+        }),
     }
   }
 
@@ -114,6 +135,20 @@ export function fakeKubernetes(names: readonly string[], kubeletVersion = 'v1.36
       at(name).unschedulable = true
       at(name).version += 1
     },
+    /** somebody else lifts the cordon, and the node is full again */
+    refill(name: string) {
+      at(name).unschedulable = false
+      at(name).version += 1
+      for (const pod of pods.keys()) pods.set(pod, name)
+    },
+    /** the Lease, as somebody who holds it now has written it; undefined gives it back */
+    hold(theirs: LeaseObject | undefined) {
+      lease = undefined
+      if (theirs) write(theirs)
+    },
     evictions,
   }
 }
+
+/** The address of the node of that name. */
+export const addressOf = (names: readonly string[], name: string): string => `127.0.0.${names.indexOf(name) + 1}`

@@ -1,0 +1,126 @@
+/** The whole command over a fake cluster, in this process: from its lock to its report, and it may die on the way. */
+import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { carryOutIn } from '../../scripts/carry-out.ts'
+import type { Call } from '../../scripts/command.ts'
+import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
+import type { Layout } from '../../scripts/layout.ts'
+import type { Report } from '../../scripts/report.ts'
+import type { Session } from '../../scripts/session.ts'
+import type { fakeCluster } from './fake-cluster.ts'
+
+export type Fake = ReturnType<typeof fakeCluster>
+
+/** `exitCode` is absent where it died. */
+export type Typed = { exitCode?: number; report: Report | undefined; journal: readonly JournalRecord[] }
+
+/** One checkout, in which the command may be typed again and again. */
+export type Checkout = {
+  /** its `.run` */
+  runs: string
+  /** Types the command; with `diesAfter`, it dies right after the first record that fits is on disk. */
+  type(diesAfter?: (record: JournalRecord, position: number) => boolean): Promise<Typed>
+  /** files of the journals, oldest first */
+  journals(): string[]
+  remove(): void
+}
+
+const wish = {
+  to: 'v1.13.9',
+  ...{ allowExtensionLoss: false, allowKernelArgumentLoss: false, acceptEtcdOutage: false },
+  ...{ retry: false, keepGoing: false, skipDrain: false },
+}
+
+export function checkoutOf(fake: Fake): Checkout {
+  const folder = mkdtempSync(join(tmpdir(), 'checkout-'))
+  const runs = join(folder, '.run')
+  const { cluster } = fake
+  const layout: Layout = {
+    ...{ kind: 'talenv', root: folder, folder, generated: '', talosconfig: join(folder, 'talosconfig') },
+    ...{ secretFile: join(folder, 'talsecret.sops.yaml'), talconfig: 'talconfig.rendered.yaml' },
+  }
+  const call = {
+    ...{ command: 'upgrade', again: 'the same command', cluster, layout, warnings: [] },
+    common: { cluster: cluster.id, dryRun: false, yes: true, output: 'quiet' },
+  } as unknown as Call
+  const runNames = () => (existsSync(runs) ? readdirSync(runs).filter((name) => /^\d{4}-/.test(name)) : []).sort()
+  const journals = () => runNames().map((name) => join(runs, name, 'journal.ndjson'))
+  return {
+    runs,
+    journals,
+    async type(diesAfter) {
+      let isDead = false
+      const session: Session = {
+        ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', changes: [] },
+        talos: fake.connect(() => isDead),
+        kubernetes: fake.kubernetes.connect(() => isDead),
+      }
+      const before = runNames()
+      const exitCode = await inSilence(() => {
+        const death = diesAfter && whenWritten(diesAfter, () => (isDead = true))
+        const run = carryOutIn(session, call, wish)
+        return death ? Promise.race([run, death]) : run
+      })
+      if (isDead) bury(runs)
+      const newest = runNames().findLast((name) => !before.includes(name)) ?? runNames().at(-1) ?? ''
+      const report = join(runs, newest, 'report.json')
+      return {
+        ...(exitCode === undefined ? {} : { exitCode }),
+        report: existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as Report) : undefined,
+        journal: readJournal(join(runs, newest, 'journal.ndjson')).records,
+      }
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+/** What it would say on stderr stands in its report. */
+async function inSilence<T>(body: () => Promise<T>): Promise<T> {
+  // a run that dies leaves its ears behind
+  for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0)
+  const { write } = process.stderr
+  process.stderr.write = () => true
+  try {
+    return await body()
+  } finally {
+    process.stderr.write = write
+  }
+}
+
+/** The lock of a process that died looks like a living one's, since that process is this one. */
+function bury(runs: string): void {
+  for (const name of readdirSync(runs)) if (name.startsWith('lock.')) rmSync(join(runs, name))
+}
+
+const { writeSync, closeSync } = fs
+
+/** Journals of dead processes: whatever they still write gets nowhere. */
+const graves = new Set<number>()
+
+/** Resolves when a fitting record was written to a journal, whose process calls itself dead from then on. */
+function whenWritten(fits: (record: JournalRecord, position: number) => boolean, die: () => void): Promise<undefined> {
+  return new Promise((resolve) => {
+    let written = 0
+    let isOver = false
+    const write = (fd: number, bytes: Uint8Array, ...where: unknown[]): number => {
+      if (graves.has(fd)) return bytes.length
+      const count = (writeSync as (fd: number, bytes: Uint8Array, ...where: unknown[]) => number)(fd, bytes, ...where)
+      if (isOver || !fs.readlinkSync(`/proc/self/fd/${fd}`).endsWith('/journal.ndjson')) return count
+      written += 1
+      if (!fits(JSON.parse(Buffer.from(bytes).toString('utf8')) as JournalRecord, written)) return count
+      isOver = true
+      graves.add(fd)
+      die()
+      resolve(undefined)
+      return count
+    }
+    const close = (fd: number) => {
+      graves.delete(fd)
+      closeSync(fd)
+    }
+    Object.assign(fs, { writeSync: write, closeSync: close })
+    syncBuiltinESMExports()
+  })
+}
