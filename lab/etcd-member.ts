@@ -193,16 +193,16 @@ export class EtcdMember implements LabEtcd {
     this.#learnerId = undefined
   }
 
-  async members(): ReturnType<LabEtcd['members']> {
-    // Talos asks the etcd of any control plane for the list, not only its own (EtcdMemberList, NewClientFromControlPlaneIPs)
-    const urls = [this.clientUrl, ...this.#options.cluster.map(({ address }) => etcdClientUrl(address))]
-    for (const url of new Set(urls)) {
+  async members({ local } = { local: false }): ReturnType<LabEtcd['members']> {
+    // Talos asks the etcd of any control plane for the list where it is not told otherwise (NewClientFromControlPlaneIPs)
+    const others = local ? [] : this.#options.cluster.map(({ address }) => etcdClientUrl(address))
+    for (const url of new Set([this.clientUrl, ...others])) {
       try {
         const { members } = await callEtcd<{ members: Member[] }>(
           url,
           '/v3/cluster/member/list',
           {},
-          { timeoutMs: 1000 },
+          { timeoutMs: callTimeoutMs },
         )
         return members.map((member) => ({
           id: member.ID,
@@ -212,10 +212,10 @@ export class EtcdMember implements LabEtcd {
           learner: member.isLearner ?? false,
         }))
       } catch (error) {
-        if (!(error instanceof ApiError)) throw error
+        if (!(error instanceof ApiError) || error.code !== 'UNAVAILABLE') throw error
       }
     }
-    throw new ApiError('DEADLINE_EXCEEDED', 'failed to list etcd members: context deadline exceeded')
+    throw new ApiError('UNAVAILABLE', 'no member answers')
   }
 
   async status(): ReturnType<LabEtcd['status']> {
@@ -248,10 +248,7 @@ export class EtcdMember implements LabEtcd {
   }
 
   async forfeitLeadership(): Promise<string | undefined> {
-    const members = await this.members()
-    if (members.length === 1) {
-      throw new ApiError('UNKNOWN', 'failed to forfeit leadership: cannot forfeit leadership, only one member')
-    }
+    const members = await this.members({ local: true })
     const { memberId, leader } = await this.status()
     if (leader !== memberId) return undefined
     // as Talos does: to the first other member of the list, whatever its state

@@ -114,7 +114,10 @@ export type Reachability =
 
 /** The etcd member of a control plane, as the Etcd* calls report it; ids are decimal strings of the uint64. */
 export interface LabEtcd {
-  members(): Promise<{ id: string; hostname: string; peerUrls: string[]; clientUrls: string[]; learner: boolean }[]>
+  /** what its own member says when `local`, else any that answers */
+  members(options?: {
+    local: boolean
+  }): Promise<{ id: string; hostname: string; peerUrls: string[]; clientUrls: string[]; learner: boolean }[]>
   status(): Promise<{
     memberId: string
     leader: string

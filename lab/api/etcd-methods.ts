@@ -1,14 +1,15 @@
-import { ApiError, type LabEtcd, type LabNode } from '../lab-node.ts'
-import { type Method, streaming, unary } from './method.ts'
+import { setTimeout } from 'node:timers/promises'
+import { ApiError, type LabEtcd } from '../lab-node.ts'
+import { type Call, type Method, streaming, unary } from './method.ts'
 
 const empty = 'google.protobuf.Empty'
 
 /** The Etcd* calls of machine.MachineService; only control planes have them. */
 export const etcdMethods: Readonly<Record<string, Method>> = {
-  '/machine.MachineService/EtcdMemberList': unary<object>(
+  '/machine.MachineService/EtcdMemberList': unary<{ query_local: boolean }>(
     { request: 'machine.EtcdMemberListRequest', response: 'machine.EtcdMemberListResponse' },
-    async ({ node }) => {
-      const members = await etcdOf(node, 'member list').members()
+    async (call, { query_local: local }) => {
+      const members = await ofEtcd(call, 'member list', (etcd) => etcd.members({ local }))
       return {
         messages: [
           {
@@ -27,8 +28,8 @@ export const etcdMethods: Readonly<Record<string, Method>> = {
   ),
   '/machine.MachineService/EtcdStatus': unary<object>(
     { request: empty, response: 'machine.EtcdStatusResponse' },
-    async ({ node }) => {
-      const status = await etcdOf(node, 'etcd status').status()
+    async (call) => {
+      const status = await ofEtcd(call, 'etcd status', (etcd) => etcd.status())
       return {
         messages: [
           {
@@ -52,40 +53,62 @@ export const etcdMethods: Readonly<Record<string, Method>> = {
   ),
   '/machine.MachineService/EtcdAlarmList': unary<object>(
     { request: empty, response: 'machine.EtcdAlarmListResponse' },
-    async ({ node }) => ({ messages: [{ member_alarms: alarms(await etcdOf(node, 'etcd alarm list').alarms()) }] }),
+    async (call) => ({
+      messages: [{ member_alarms: alarms(await ofEtcd(call, 'etcd alarm list', (etcd) => etcd.alarms())) }],
+    }),
   ),
   '/machine.MachineService/EtcdAlarmDisarm': unary<object>(
     { request: empty, response: 'machine.EtcdAlarmDisarmResponse' },
-    async ({ node }) => ({
-      messages: [{ member_alarms: alarms(await etcdOf(node, 'etcd alarm disarm').disarmAlarms()) }],
+    async (call) => ({
+      messages: [{ member_alarms: alarms(await ofEtcd(call, 'etcd alarm disarm', (etcd) => etcd.disarmAlarms())) }],
     }),
   ),
   '/machine.MachineService/EtcdForfeitLeadership': unary<object>(
     { request: empty, response: 'machine.EtcdForfeitLeadershipResponse' },
-    async ({ node }) => {
-      const etcd = etcdOf(node, 'etcd forfeit leadership')
-      const members = await etcd.members()
-      if (members.length === 1) {
-        throw new ApiError('UNKNOWN', 'failed to forfeit leadership: cannot forfeit leadership, only one member')
-      }
-      const leader = await etcd.forfeitLeadership()
-      return { messages: [{ member: members.find(({ id }) => id === leader)?.hostname ?? '' }] }
+    async (call) => {
+      const member = await ofEtcd(call, 'etcd forfeit leadership', async (etcd) => {
+        const members = await etcd.members({ local: true })
+        if (members.length === 1) {
+          throw new ApiError('UNKNOWN', 'failed to forfeit leadership: cannot forfeit leadership, only one member')
+        }
+        const leader = await etcd.forfeitLeadership()
+        return members.find(({ id }) => id === leader)?.hostname ?? ''
+      })
+      return { messages: [{ member }] }
     },
   ),
   '/machine.MachineService/EtcdSnapshot': streaming<object>(
     { request: empty, response: 'common.Data' },
-    async function* ({ node }) {
-      for await (const bytes of etcdOf(node, 'etcd snapshot').snapshot()) yield { bytes }
+    async function* (call) {
+      await ofEtcd(call, 'etcd snapshot', (etcd) => etcd.status())
+      for await (const bytes of call.node.etcd?.snapshot() ?? []) yield { bytes }
     },
   ),
 }
 
-/** Talos internal/app/internal/machinehelper, CheckControlplane. */
-function etcdOf(node: LabNode, api: string): LabEtcd {
+const redialMs = 100
+
+/**
+ * What the etcd of the node says. Where none runs machined goes on dialling: only the client's own deadline ends the call,
+ * or an etcd that starts.
+ */
+async function ofEtcd<Answer>(
+  { node, signal }: Call,
+  api: string,
+  ask: (etcd: LabEtcd) => Promise<Answer>,
+): Promise<Answer> {
+  // Talos internal/app/internal/machinehelper, CheckControlplane
   if (node.etcd === undefined) {
     throw new ApiError('UNIMPLEMENTED', `${api} is only available on control plane nodes`)
   }
-  return node.etcd
+  for (;;) {
+    try {
+      return await ask(node.etcd)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 'UNAVAILABLE') throw error
+    }
+    await setTimeout(redialMs, undefined, { signal })
+  }
 }
 
 const alarms = (raised: Awaited<ReturnType<LabEtcd['alarms']>>): object[] =>

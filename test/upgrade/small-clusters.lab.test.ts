@@ -37,7 +37,7 @@ for (const version of ['v1.13.5', 'v1.12.9']) {
   test(`One control plane on ${version} with a broken etcd member is cured by the upgrade`, () =>
     withLab({ ...wishes, version, controlPlanes: 1 }, async (lab) => {
       await lab.fault({ name: 'etcd-member-down', node: 'k8s-1' })
-      const run = await runUpgrade(lab, { flags: accepted })
+      const run = await runUpgrade(lab, { flags: accepted, deadlines: { observe: '10s' } })
       assertEnding(run, ['k8s-1'], { code: 0, verdicts: ['upgraded'], reasons: [] })
       await assertUpgraded(lab, target, { 'k8s-1': once })
     }))

@@ -182,12 +182,19 @@ async function ofEach<T>(
       const answer = await ask.one(node.address, build, ask.endpoints(node.address).selfFirst, options)
       take([node], answer)
       if (found.has(node.name)) return
-      const said = answer.exitCode === 0 && !answer.timedOut && !answer.aborted
-      const garbage = failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
-      found.set(node.name, { ok: false, failure: said ? garbage : failureOf(answer) })
+      found.set(node.name, { ok: false, failure: whyUntold(answer) })
     }),
   )
   return found
+}
+
+function whyUntold(answer: Answer): Failure {
+  if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted)
+    return failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
+  // where no etcd runs, Talos says nothing at all: that is no silence of the node
+  if (answer.timedOut && !answer.aborted)
+    return failure('etcd-member-unhealthy', { detail: 'no answer about etcd before the deadline' })
+  return failureOf(answer)
 }
 
 const distinct = <T>(items: readonly T[], key: (item: T) => string): T[] => [

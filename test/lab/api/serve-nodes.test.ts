@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { ApiError } from '../../../lab/lab-node.ts'
+import { eventually } from '../../support/eventually.ts'
 import { FakeNode } from './fake-node.ts'
 import { freeNetwork } from './free-network.ts'
 import { type LabCluster, serveLabCluster } from './lab-cluster.ts'
+import { testPki } from './test-pki.ts'
 
 type Context = { first: FakeNode; second: FakeNode; old: FakeNode; worker: FakeNode; cluster: LabCluster }
 
@@ -225,20 +228,40 @@ test('etcd calls on a worker are unimplemented', async ({ cluster, worker }) => 
   assert.match(said.stderr, /Unimplemented desc = etcd status is only available on control plane nodes/)
 })
 
-test('an etcd that is down is an error and has no member resource', async ({ cluster, first }) => {
-  const etcd = first.etcd
-  assert.ok(etcd)
-  first.etcd = {
-    ...etcd,
-    status: async () => {
+const { dir } = await testPki()
+const snapshot = join(dir, 'never.db')
+for (const argv of [['status'], ['members'], ['alarm', 'list'], ['forfeit-leadership'], ['snapshot', snapshot]])
+  test(`etcd ${argv[0]} is answered by nothing while no etcd runs`, async ({ cluster, first }) => {
+    const { etcd } = first
+    assert.ok(etcd)
+    const dialled = new EventEmitter()
+    const nobodyListens = async () => {
+      dialled.emit('again')
       throw new ApiError('UNAVAILABLE', 'connection refused')
-    },
+    }
+    first.etcd = { ...etcd, status: nobodyListens, members: nobodyListens, alarms: nobodyListens }
+    const asking = cluster.start('etcd', ...argv, '-n', first.address)
+    await once(dialled, 'again')
+    await once(dialled, 'again')
+    assert.equal(first.calls, [])
+    asking.stop()
+    const [call] = await eventually(
+      () => (first.calls.length > 0 ? first.calls : undefined),
+      () => 'it never ended',
+    )
+    assert.is(call?.code, 'Canceled')
+    assert.is((await cluster.talosctl('get', 'etcdmembers', '-n', first.address, '-o', 'json')).stdout, '')
+  })
+
+test('an etcd call that waits is answered when an etcd starts', async ({ cluster, first }) => {
+  const { etcd } = first
+  assert.ok(etcd)
+  const nobodyListens = async () => {
+    first.etcd = etcd
+    throw new ApiError('UNAVAILABLE', 'connection refused')
   }
-  assert.match(
-    (await cluster.talosctl('etcd', 'status', '-n', first.address)).stderr,
-    /Unavailable desc = connection refused/,
-  )
-  assert.is((await cluster.talosctl('get', 'etcdmembers', '-n', first.address, '-o', 'json')).stdout, '')
+  first.etcd = { ...etcd, status: nobodyListens }
+  assert.match((await cluster.talosctl('etcd', 'status', '-n', first.address)).stdout, 'ab54a98ceb1f0ad2')
 })
 
 test('a node of 1.13 pulls and installs, and stays up', async ({ cluster, first }) => {

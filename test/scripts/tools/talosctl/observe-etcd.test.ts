@@ -1,7 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Run } from '../../../../scripts/run.ts'
+import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
 import type { MemberRow, StatusRow } from '../../../../scripts/tools/talosctl/etcd-tables.ts'
-import { layOut } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
+import { layOut, observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
 import { failure } from '../../../../workflows/model/failure.ts'
 
 const test = suite("the control planes' views of etcd, side by side")
@@ -151,6 +153,17 @@ test('a member in an older term does not say who leads', () => {
 test('when nobody answers there are no members, and nothing is made up', () => {
   const etcd = lay({ 'k8s-1': {}, 'k8s-2': {}, 'k8s-3': {} })
   assert.ok(etcd.members.every(({ id: own, answers, leader }) => own === undefined && !answers && !leader))
+})
+
+test('silence about etcd is that of the member: where none runs, a node that is well gives no answer at all', async () => {
+  const run: Run = async () => ({ stdout: '', stderr: '', timedOut: true, aborted: false })
+  const ask = createAsk(run, { talosconfig: 't', endpoints: controlPlanes.map(({ address }) => address) })
+  const etcd = await observeEtcd(ask, controlPlanes, { deadlineAt: performance.now() + 1000 })
+  assert.equal(etcd.members[0]?.failure, {
+    reason: 'etcd-member-unhealthy',
+    node: 'k8s-1',
+    detail: 'no answer about etcd before the deadline',
+  })
 })
 
 test.run()
