@@ -26,7 +26,8 @@ export const invariants: Record<Invariant, string> = {
   'one-control-plane-down': 'Never two control planes down at once',
   'etcd-quorum': 'No reboot takes etcd its quorum',
   'others-ready': 'No control plane is rebooted while another one is down or not ready',
-  'looked-last': 'No control plane is told to reboot on an old look at etcd',
+  'looked-last':
+    'No control plane is told to reboot on an old look at etcd, or on one before it was drained and handed over',
   'one-install-a-boot': 'At most one installation between two boots: the other slot holds a version that has booted',
   'install-not-cut-off': 'No installation is cut off by taking its machine down',
   'config-kept': 'No installation, and no reboot into its version, on a configuration that somebody changed meanwhile',
@@ -48,34 +49,35 @@ const busyElectionMs = 30_000
 /** A look at etcd that is older than this is none: whoever looked may have slept. */
 const freshLookMs = 60_000
 
-const looksAtEtcd = ['EtcdStatus', 'EtcdMemberList'].map((name) => `/machine.MachineService/${name}`)
+const etcdStatus = '/machine.MachineService/EtcdStatus'
+const handOver = '/machine.MachineService/EtcdForfeitLeadership'
 
 type Seen = {
   role: 'controlplane' | 'worker'
   down: boolean
   ready: boolean
   etcd: 'voting' | 'stopped' | 'lagging'
-  /** the run whose mark stands beside the cordon, and since when */
-  cordoned: { run: string; at: string } | undefined
   stoppedByFault: boolean
   installed: boolean
   /** what somebody did to its configuration: it waits for the next boot, or came after the installation */
   config: { staged: boolean; changedSince: boolean }
+  /** the last time that somebody asked for the status of its etcd, and was answered */
+  look: { line: number; at: string } | undefined
   /** lines of the log: when it was told to reboot, lost its power, was lost to the others */
   asked: number
   cut: number
   lost: number
+  /** when a pod was last evicted from it, or its member was told to hand over */
+  prepared: number
 }
-
-/** The last time that somebody asked a node for its etcd, and was answered. */
-type Look = { line: number; at: string }
 
 /** Judges a lab's log, in its order. Pure; events before `lab.up` are the lab's own start and do not count. */
 export function checkLog(log: readonly LoggedEvent[]): Breach[] {
   const breaches: Breach[] = []
   const nodes = new Map<string, Seen>()
-  let look: Look | undefined
   const lease = new LeaseWatch()
+  /** by the names of Nodes: a machine that was renamed has left one behind */
+  const cordons = new Map<string, { run: string; at: string }>()
   for (const [line, event] of log.entries()) {
     const breach = (invariant: Invariant, sentence: string) => breaches.push({ invariant, at: event.at, sentence })
     if (event.type === 'lab.up') {
@@ -85,13 +87,14 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
           down: false,
           ready: true,
           etcd: 'voting',
-          cordoned: undefined,
           stoppedByFault: false,
           installed: false,
           config: { staged: false, changedSince: false },
+          look: undefined,
           asked: 0,
           cut: 0,
           lost: 0,
+          prepared: 0,
         })
       }
     }
@@ -100,15 +103,20 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
       const sentence = lease.see(event)
       if (sentence !== undefined) breach('lease-kept', sentence)
     }
+    if (event.type === 'node.cordoned' && event.run !== undefined)
+      cordons.set(event.node, { run: event.run, at: event.at })
+    if (event.type === 'node.uncordoned') {
+      cordons.delete(event.node)
+      if (event.run === undefined && event.by !== 'lab') {
+        breach('foreign-cordons-kept', `${event.by} lifted a cordon on ${event.node} that was somebody else's`)
+      }
+    }
     const node = 'node' in event ? nodes.get(event.node) : undefined
     if (!('node' in event) || node === undefined) continue
-    if (event.type === 'rpc' && event.code === 'OK' && looksAtEtcd.includes(event.method)) look = { line, at: event.at }
-    judge(event, node, { nodes, look }, breach)
+    judge(event, node, nodes, breach)
     follow(event, node, line)
   }
-  for (const [name, { cordoned }] of nodes) {
-    if (cordoned === undefined) continue
-    const { run, at } = cordoned
+  for (const [name, { run, at }] of cordons) {
     breaches.push({ invariant: 'cordons-lifted', at, sentence: `${name} was cordoned by ${run} and is so still` })
   }
   return breaches
@@ -117,7 +125,7 @@ export function checkLog(log: readonly LoggedEvent[]): Breach[] {
 function judge(
   event: LoggedEvent & { node: string },
   node: Seen,
-  { nodes, look }: { nodes: ReadonlyMap<string, Seen>; look: Look | undefined },
+  nodes: ReadonlyMap<string, Seen>,
   breach: (invariant: Invariant, sentence: string) => number,
 ): number | undefined {
   const members = [...nodes].filter(([, { role }]) => role === 'controlplane')
@@ -153,7 +161,7 @@ function judge(
         )
       }
       if (event.by === 'reboot' && others.length > 0) {
-        const sentence = oldLook(event, look, others)
+        const sentence = oldLook(event, node, others)
         if (sentence !== undefined) breach('looked-last', sentence)
       }
       return undefined
@@ -186,11 +194,6 @@ function judge(
         breach('budgets-kept', `${event.by} deleted ${event.pod}, of which ${event.budget} allowed no disruption`)
       }
       return undefined
-    case 'node.uncordoned':
-      if (event.run === undefined && event.by !== 'lab') {
-        breach('foreign-cordons-kept', `${event.by} lifted a cordon on ${event.node} that was somebody else's`)
-      }
-      return undefined
     case 'etcd.gap': {
       const struck = members.filter(([, member]) => member.stoppedByFault).length
       const couldVote = members.length >= 3 && members.length - struck >= quorum
@@ -206,22 +209,32 @@ function judge(
   }
 }
 
-/** Why nobody could know how etcd stood when the node was told to reboot; undefined when somebody did. */
+/** Why nobody could know how the rest of etcd stood when the node was told to reboot; undefined when somebody did. */
 function oldLook(
   { node, at }: LoggedEvent & { node: string },
-  look: Look | undefined,
+  { prepared }: Seen,
   others: readonly [string, Seen][],
 ): string | undefined {
   const told = `${node} was told to reboot`
-  if (look === undefined) return `${told}, and nobody had looked at etcd`
-  const ageMs = Date.parse(at) - Date.parse(look.at)
-  if (ageMs > freshLookMs) return `${told} ${Math.round(ageMs / 1000)} s after the last look at etcd`
-  const lost = others.filter(([, other]) => other.lost > look.line).map(([name]) => name)
-  return lost.length === 0 ? undefined : `${told}, and nobody had looked at etcd since ${lost.join(', ')} was lost`
+  for (const [name, { look, lost }] of others) {
+    if (look === undefined) return `${told}, and nobody had looked at etcd on ${name}`
+    const ageMs = Date.parse(at) - Date.parse(look.at)
+    if (ageMs > freshLookMs) return `${told} ${Math.round(ageMs / 1000)} s after the last look at etcd on ${name}`
+    if (lost > look.line) return `${told}, and nobody had looked at etcd since ${name} was lost`
+    if (prepared > look.line) return `${told}, and nobody had looked at ${name} since it was drained or handed over`
+  }
+  return undefined
 }
 
 function follow(event: LoggedEvent, node: Seen, line: number): void {
   switch (event.type) {
+    case 'rpc':
+      if (event.code === 'OK' && event.method === etcdStatus) node.look = { line, at: event.at }
+      if (event.code === 'OK' && event.method === handOver) node.prepared = line
+      return
+    case 'pod.evicted':
+      if (event.code === 201 && !event.dryRun) node.prepared = line
+      return
     case 'reboot.requested':
       node.asked = line
       // its member is as good as gone: the process ends within the next moments
@@ -261,12 +274,6 @@ function follow(event: LoggedEvent, node: Seen, line: number): void {
       node.lost = line
       node.etcd = 'stopped'
       node.stoppedByFault = event.by === 'fault'
-      return
-    case 'node.cordoned':
-      node.cordoned = event.run === undefined ? undefined : { run: event.run, at: event.at }
-      return
-    case 'node.uncordoned':
-      node.cordoned = undefined
       return
     case 'etcd.lagging':
       node.lost = line

@@ -69,6 +69,15 @@ test('Two installations without a boot between them break one-install-a-boot, an
   assert.equal([slots?.A?.version, slots?.B?.version], ['v1.13.9', 'v1.13.9'])
 })
 
+test('A reboot into what was installed before somebody staged a configuration breaks config-kept', async () => {
+  const from = lab.log().length
+  await lab.fault({ name: 'config-staged', node: 'k8s-3' })
+  assert.not.ok(broken().has('config-kept'))
+  await talosctl('k8s-3', 'reboot', '--wait=false')
+  await lab.logged((event) => event.type === 'machine.ready' && event.node === 'k8s-3', { from })
+  assert.ok(broken().has('config-kept'))
+})
+
 test('Two control planes rebooted at once break the order, the quorum and, when they stay away, the writes', async () => {
   await lab.fault({ name: 'never-returns', node: 'k8s-1' })
   await lab.fault({ name: 'never-returns', node: 'k8s-2' })

@@ -161,6 +161,27 @@ test('tells a node that a run left cordoned', async () => {
   assert.not.ok(broken().has('cordons-lifted'))
 })
 
+test('tells a Lease that is taken from a run which lives', async () => {
+  const from = lab.log().length
+  const write = (verb: string, holderIdentity: string, metadata: object = {}) => {
+    const lease = {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: { name: 'talos-workflows', namespace: 'kube-system', ...metadata },
+      spec: { holderIdentity, leaseDurationSeconds: 600 },
+    }
+    const argv = [verb, '--filename=-', '--output=jsonpath={.metadata.resourceVersion}']
+    return lab.kubectl(argv, { stdin: JSON.stringify(lease) })
+  }
+  const held = await write('create', 'a')
+  assert.is((await write('replace', 'b')).code, 0, held.stderr)
+  await logged((e) => e.type === 'lease.changed' && e.holder === 'b', from)
+  assert.not.ok(broken().has('lease-kept'), 'who says nothing any more may be dead')
+  assert.match((await write('replace', 'a', { resourceVersion: held.stdout })).stderr, '(Conflict)')
+  await logged((e) => e.type === 'lease.refused' && e.holder === 'a', from)
+  breaks('lease-kept')
+})
+
 test('tells a pod that is deleted past its budget', async () => {
   await kubectl('patch', 'pdb', 'web', '--type=merge', '--patch={"spec":{"minAvailable":2}}')
   await met('--for=jsonpath={.status.disruptionsAllowed}=0', 'pdb/web')
