@@ -105,22 +105,22 @@ export class EtcdMember implements LabEtcd {
 
   /**
    * Starts the process, if none runs, and watches until it is healthy or gone: the etcd that `talosVersion` ships, on
-   * the data of the one before.
+   * the data of the one before, under the name of its machine.
    */
-  start(talosVersion: string): void {
+  start(talosVersion: string, hostname: string): void {
     if (this.#process !== undefined) return
     const { name, address, cluster, etcdPaths, dataDir, log } = this.#options
     const output = openSync(join(dataDir, '..', `${name}.log`), 'a', 0o600)
     const child = spawn(
       etcdPaths[etcdOf(talosVersion)],
       [
-        `--name=${name}`,
+        `--name=${hostname}`,
         `--data-dir=${dataDir}`,
         `--listen-client-urls=${this.clientUrl}`,
         `--advertise-client-urls=${this.clientUrl}`,
         `--listen-peer-urls=http://${address}:2380`,
         `--initial-advertise-peer-urls=http://${address}:2380`,
-        `--initial-cluster=${cluster.map((member) => `${member.name}=http://${member.address}:2380`).join(',')}`,
+        `--initial-cluster=${cluster.map((m) => `${m.address === address ? hostname : m.name}=http://${m.address}:2380`).join(',')}`,
         '--initial-cluster-state=new',
         `--heartbeat-interval=${heartbeatMs}`,
         `--election-timeout=${electionTimeoutMs}`,

@@ -28,6 +28,7 @@ export const faultCatalogue = {
     summary: "the installer's process is killed: no end in the log, the slot half written",
     ends: 'cured',
   },
+  'log-unreadable': { summary: 'the node answers every question for the log of machined with an error', ends: 'cured' },
   'boots-back-to-old-version': {
     summary: 'a slot that never ran does not boot; the node comes back on the other one',
     ends: 'cured',
@@ -49,6 +50,10 @@ export const faultCatalogue = {
   'config-unreadable': {
     summary: 'the same with a document that no release can read: the next boot stops before apid listens',
     ends: 'cured: then it goes on',
+  },
+  'renamed-at-boot': {
+    summary: 'a boot gives the machine another host name, and Kubernetes another Node; the old one stays',
+    ends: 'cured: the next boot gives it its own name again',
   },
   'returns-not-ready': {
     summary: 'after a boot the node runs and does not get ready; it gets ready when cured',

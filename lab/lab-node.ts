@@ -43,6 +43,8 @@ export type NodeState = {
   /** version that runs now, like `v1.13.5`; decides which API generation answers */
   version: string
   kubernetesVersion: string
+  /** what it has called itself since this boot, its Node in Kubernetes, too */
+  hostname: string
   bootId: string
   bootedAt: Date
   slots: Readonly<Record<'A' | 'B', Slot | undefined>>
@@ -152,6 +154,8 @@ export interface LabNode {
   presentsWrongCa(): boolean
   /** true while every answer's content must be nonsense: version "garbage", empty specs (fault answers-garbage) */
   answersGarbage(): boolean
+  /** true while nobody is told what machined has logged (fault log-unreadable) */
+  hidesLog(): boolean
   /** lines of machined's log / the kernel's log since the last boot */
   log(name: 'machined' | 'dmesg'): readonly string[]
   on(listener: (event: NodeEvent) => void): () => void

@@ -98,6 +98,7 @@ export class Machine implements LabNode {
   #staged: string | undefined
   #config: { active: string; persistent: string }
   #fallBackTo: 'A' | 'B' | undefined
+  #hostname: string
   #bootId: string = randomUUID()
   #bootedAt: Date
   readonly #journal: MachineLog
@@ -105,6 +106,7 @@ export class Machine implements LabNode {
   constructor(options: MachineOptions) {
     this.#options = options
     this.name = options.name
+    this.#hostname = options.name
     this.address = options.address
     this.role = options.role
     this.etcd = options.etcd
@@ -151,6 +153,7 @@ export class Machine implements LabNode {
       unmetConditions,
       version: this.#slots.runs.version,
       kubernetesVersion: this.#options.kubernetesVersion,
+      hostname: this.#hostname,
       bootId: this.#bootId,
       bootedAt: this.#bootedAt,
       slots: this.#slots.slots,
@@ -193,6 +196,10 @@ export class Machine implements LabNode {
 
   answersGarbage(): boolean {
     return this.#fault('answers-garbage') !== undefined
+  }
+
+  hidesLog(): boolean {
+    return this.#fault('log-unreadable') !== undefined
   }
 
   log(name: 'machined' | 'dmesg'): readonly string[] {
@@ -484,6 +491,7 @@ export class Machine implements LabNode {
     const { log, clock, faults } = this.#options
     this.#life = new AbortController()
     const { signal } = this.#life
+    this.#hostname = faults.strike('renamed-at-boot', this.name) ? `${this.name}b` : this.name
     this.#bootId = randomUUID()
     this.#bootedAt = clock.now()
     // Talos keeps what it pulled for itself in a tmpfs
@@ -511,7 +519,7 @@ export class Machine implements LabNode {
       this.#stage = 'running'
       this.#fallBackTo = undefined
       this.#sequenceEvent(undefined, 'boot', 'STOP')
-      this.#options.kubernetes?.kubelet.start({ version: boot.version, bootId: boot.bootId })
+      this.#options.kubernetes?.kubelet.start({ ...boot, nodename: this.#hostname })
       this.#changed()
       await clock.sleep(readyAfterSeconds * 0.4, signal)
       await faults.hold('returns-not-ready', this.name, signal)
@@ -548,7 +556,7 @@ export class Machine implements LabNode {
       )
     }
     await faults.cure({ name: 'etcd-member-down', node: this.name }, 'reboot')
-    this.etcd.start(this.#slots.runs.version)
+    this.etcd.start(this.#slots.runs.version, this.#hostname)
   }
 
   #untilKubeletReady(signal: AbortSignal): Promise<void> {
@@ -585,7 +593,8 @@ export class Machine implements LabNode {
     const { signal } = this.#life
     void clock.sleep(5, signal).then(
       () => {
-        if (faults.find('etcd-member-down', this.name) === undefined) this.etcd?.start(this.#slots.runs.version)
+        if (faults.find('etcd-member-down', this.name) === undefined)
+          this.etcd?.start(this.#slots.runs.version, this.#hostname)
       },
       () => undefined,
     )
@@ -737,7 +746,7 @@ export class Machine implements LabNode {
         this.#silent = false
         return this.#emit({ type: 'state' })
       case 'etcd-member-down':
-        if (this.#up && this.#servicesRun) this.etcd?.start(this.#slots.runs.version)
+        if (this.#up && this.#servicesRun) this.etcd?.start(this.#slots.runs.version, this.#hostname)
         return
       case 'etcd-alarm-nospace':
         await this.etcd?.disarmAlarms()
@@ -792,7 +801,7 @@ export class Machine implements LabNode {
     )
     return [
       ...(problems.length === 0 ? [] : [{ name: 'services', reason: problems.join(', ') }]),
-      ...(this.#nodeReady ? [] : [{ name: 'nodeReady', reason: `node "${this.name}" is not ready` }]),
+      ...(this.#nodeReady ? [] : [{ name: 'nodeReady', reason: `node "${this.#hostname}" is not ready` }]),
     ]
   }
 

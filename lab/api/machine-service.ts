@@ -33,7 +33,7 @@ export const machineService: Readonly<Record<string, Method>> = {
   ),
   '/machine.MachineService/Hostname': unary<object>(
     { request: empty, response: 'machine.HostnameResponse' },
-    ({ node }) => ({ messages: [{ hostname: node.name }] }),
+    ({ node }) => ({ messages: [{ hostname: node.state().hostname }] }),
   ),
   '/machine.MachineService/Memory': unary<object>({ request: empty, response: 'machine.MemoryResponse' }, () => ({
     messages: [{ meminfo: { memtotal: 8_000_000, memfree: 4_000_000, memavailable: 6_000_000, cached: 2_000_000 } }],
@@ -102,6 +102,9 @@ export const machineService: Readonly<Record<string, Method>> = {
     async function* (call, { namespace, id, follow, tail_lines }) {
       if (namespace !== 'system' && id !== 'kubelet') throw new ApiError('UNKNOWN', `container "${id}" not found`)
       if (!logNames(call.node).includes(id)) throw new ApiError('UNKNOWN', `log "${id}" was not registered`)
+      if (id === 'machined' && call.node.hidesLog()) {
+        throw new ApiError('UNKNOWN', 'read /var/log/machined.log: input/output error')
+      }
       const lines = id === 'machined' ? call.node.log('machined') : serviceLog(call.node, id)
       const wanted = tail_lines < 0 ? lines : tail_lines === 0 ? [] : lines.slice(-tail_lines)
       // whole lines together: a client that asks for a full ring waits for its bytes, not for thousands of messages
@@ -199,7 +202,7 @@ async function* followLines(
 /** Files that talosctl and people read; everything else does not exist. */
 const files: Readonly<Record<string, (node: LabNode) => string>> = {
   '/proc/sys/kernel/random/boot_id': (node) => `${node.state().bootId}\n`,
-  '/etc/hostname': (node) => `${node.name}\n`,
+  '/etc/hostname': (node) => `${node.state().hostname}\n`,
   '/etc/os-release': (node) => {
     const { version } = node.state()
     return `NAME="Talos"\nID=talos\nVERSION_ID=${version}\nPRETTY_NAME="Talos (${version})"\nHOME_URL="https://www.talos.dev/"\n`

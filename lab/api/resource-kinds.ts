@@ -65,9 +65,10 @@ export const resourceKinds: readonly ResourceKind[] = [
       ['Domainname', '{.domainname}'],
     ],
     spec: 'HostnameStatusSpec',
-    items: (node) => [
-      { id: 'hostname', yaml: { hostname: node.name, domainname: '' }, proto: { hostname: node.name } },
-    ],
+    items(node) {
+      const { hostname } = node.state()
+      return [{ id: 'hostname', yaml: { hostname, domainname: '' }, proto: { hostname } }]
+    },
   },
   {
     type: 'Disks.block.talos.dev',
@@ -237,13 +238,16 @@ export const resourceKinds: readonly ResourceKind[] = [
     namespace: 'k8s',
     columns: [['Nodename', '{.nodename}']],
     spec: 'NodenameSpec',
-    items: (node) => [
-      {
-        id: 'nodename',
-        yaml: { nodename: node.name, hostnameVersion: '1', skipNodeRegistration: false },
-        proto: { nodename: node.name, hostname_version: '1', skip_node_registration: false },
-      },
-    ],
+    items(node) {
+      const { hostname: nodename } = node.state()
+      return [
+        {
+          id: 'nodename',
+          yaml: { nodename, hostnameVersion: '1', skipNodeRegistration: false },
+          proto: { nodename, hostname_version: '1', skip_node_registration: false },
+        },
+      ]
+    },
   },
   {
     type: 'StaticPodStatuses.kubernetes.talos.dev',
@@ -254,7 +258,7 @@ export const resourceKinds: readonly ResourceKind[] = [
     items: (node) =>
       node.role === 'controlplane' && node.apiReachability() === 'answers'
         ? ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler'].map((component) => ({
-            id: `kube-system/${component}-${node.name}`,
+            id: `kube-system/${component}-${node.state().hostname}`,
             yaml: { phase: 'Running' },
             proto: {},
           }))
@@ -279,13 +283,14 @@ export const resourceKinds: readonly ResourceKind[] = [
     sensitive: true,
     spec: 'KubeletSpecSpec',
     items(node) {
-      const image = `ghcr.io/siderolabs/kubelet:${node.state().kubernetesVersion}`
-      const args = [`--hostname-override=${node.name}`, `--node-ip=${node.address}`]
+      const { kubernetesVersion, hostname } = node.state()
+      const image = `ghcr.io/siderolabs/kubelet:${kubernetesVersion}`
+      const args = [`--hostname-override=${hostname}`, `--node-ip=${node.address}`]
       return [
         {
           id: 'kubelet',
-          yaml: { image, args, expectedNodename: node.name, config: {} },
-          proto: { image, args, expected_nodename: node.name, config: { fields: {} } },
+          yaml: { image, args, expectedNodename: hostname, config: {} },
+          proto: { image, args, expected_nodename: hostname, config: { fields: {} } },
         },
       ]
     },
@@ -376,16 +381,16 @@ export const resourceKinds: readonly ResourceKind[] = [
 const machineTypeNumber = { controlplane: 2, worker: 3 } as const
 
 function member(node: LabNode): ResourceItem {
-  const { version } = node.state()
+  const { version, hostname } = node.state()
   const nodeId = createHash('sha256').update(node.name).digest('base64url')
   const operatingSystem = `Talos (${version})`
   const isControlPlane = node.role === 'controlplane'
   return {
-    id: node.name,
+    id: hostname,
     yaml: {
       nodeId,
       addresses: [node.address],
-      hostname: node.name,
+      hostname,
       machineType: node.role,
       operatingSystem,
       ...(isControlPlane ? { controlPlane: { port: 6443 } } : {}),
@@ -393,7 +398,7 @@ function member(node: LabNode): ResourceItem {
     proto: {
       node_id: nodeId,
       addresses: [{ ip: Buffer.from(node.address.split('.').map(Number)) }],
-      hostname: node.name,
+      hostname,
       machine_type: machineTypeNumber[node.role],
       operating_system: operatingSystem,
       ...(isControlPlane ? { control_plane: { api_server_port: 6443 } } : {}),

@@ -22,8 +22,8 @@ const slowTermination = 'lab/termination-seconds'
 
 const staticPods = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
 
-/** A boot of the machine, as far as its kubelet tells of it. */
-export type Boot = { version: string; bootId: string }
+/** A boot of the machine, as far as its kubelet tells of it; with the name of its Node. */
+export type Boot = { version: string; bootId: string; nodename: string }
 
 /** What the kubelets of a lab share. */
 export type KubeletWorld = {
@@ -32,6 +32,8 @@ export type KubeletWorld = {
   nodes: Informer
   /** whether what the pod mounts is there; a pod waits for it */
   volumesReady: (pod: KubeObject) => boolean
+  /** tells the controllers that the node has the driver of the volumes */
+  announceStorage: (node: string) => Promise<unknown>
   clock: Clock
   faults: FaultBoard
   log: LabLog
@@ -66,7 +68,7 @@ export class Kubelet {
   constructor(options: KubeletOptions, world: KubeletWorld) {
     this.#options = options
     this.#world = world
-    this.#serverDrain = new ServerDrain(options.name, world)
+    this.#serverDrain = new ServerDrain(() => this.name, world)
     world.pods.on((change, pod) => {
       if (pod.spec.nodeName !== this.name) return
       if (isMirror(pod)) this.#sayAgain()
@@ -77,8 +79,9 @@ export class Kubelet {
     })
   }
 
+  /** of its Node; a machine may get another one with a boot */
   get name(): string {
-    return this.#options.name
+    return this.#boot?.nodename ?? this.#options.name
   }
 
   /** Registers the node and begins to take care of its pods; they do not start before `becomeReady`. */
@@ -141,8 +144,9 @@ export class Kubelet {
   // --- the Node
 
   async #register(): Promise<void> {
-    const { name, address, role, tainted, kubernetesVersion } = this.#options
-    const { api } = this.#world
+    const { name } = this
+    const { address, role, tainted, kubernetesVersion } = this.#options
+    const { api, announceStorage } = this.#world
     const { version, bootId } = this.#boot ?? { version: '', bootId: '' }
     const labels = {
       'kubernetes.io/hostname': name,
@@ -163,6 +167,7 @@ export class Kubelet {
     await api.create('/api/v1/nodes', node).catch((error: unknown) => {
       if (!(error instanceof KubeError) || error.code !== 409) throw error
     })
+    await announceStorage(name)
     const resources = { cpu: '4', memory: '16Gi', pods: '110', 'ephemeral-storage': '200Gi' }
     await api.patch(
       `/api/v1/nodes/${name}/status`,
@@ -175,7 +180,7 @@ export class Kubelet {
           capacity: resources,
           allocatable: resources,
           nodeInfo: {
-            machineID: createHash('md5').update(name).digest('hex'),
+            machineID: createHash('md5').update(this.#options.name).digest('hex'),
             systemUUID: createHash('md5').update(address).digest('hex'),
             bootID: bootId,
             kernelVersion: '6.18.0-talos',
@@ -301,7 +306,7 @@ export class Kubelet {
     const { namespace, name, uid, deletionGracePeriodSeconds = 30, annotations = {} } = pod.metadata
     // a kubelet that is not ready (it has just booted) finds no container of it any more
     const asked = Number(annotations[slowTermination] ?? stopSeconds)
-    await faults.hold('pod-never-terminates', this.name, signal)
+    await faults.hold('pod-never-terminates', this.#options.name, signal)
     await clock.sleep(Math.min(Math.max(asked, 0), deletionGracePeriodSeconds), signal)
     await this.#insist(
       () =>

@@ -54,10 +54,10 @@ export class KubernetesFaults {
         void this.#flap(fault)
         return
       case 'foreign-cordon':
-        await this.#api.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable: true } })
+        await this.#api.patch(`/api/v1/nodes/${this.#nodeOf(node)}`, { spec: { unschedulable: true } })
         return
       case 'node-object-deleted':
-        await this.#api.delete(`/api/v1/nodes/${node}`)
+        await this.#api.delete(`/api/v1/nodes/${this.#nodeOf(node)}`)
         return
       default:
         return
@@ -73,13 +73,18 @@ export class KubernetesFaults {
       case 'apiserver-flaps':
         return this.#close(node, false)
       case 'foreign-cordon':
-        await this.#api.patch(`/api/v1/nodes/${node}`, { spec: { unschedulable: null } })
+        await this.#api.patch(`/api/v1/nodes/${this.#nodeOf(node)}`, { spec: { unschedulable: null } })
         return
       case 'node-object-deleted':
         return this.#kubelets.get(node)?.register()
       default:
         return
     }
+  }
+
+  /** Name of the Node that the machine has since its last boot. */
+  #nodeOf(machine: string): string {
+    return this.#kubelets.get(machine)?.name ?? machine
   }
 
   #cureLater(fault: Fault): void {
@@ -101,7 +106,7 @@ export class KubernetesFaults {
   /** Puts one pod of the node under a budget that allows no disruption, once there is one that a drain would evict. */
   async #forbid(node: string): Promise<void> {
     const { items: budgets } = await this.#api.get<{ items: KubeObject[] }>('/apis/policy/v1/poddisruptionbudgets')
-    const evictable = this.#pods.all().filter((pod) => pod.spec.nodeName === node && isEvictable(pod))
+    const evictable = this.#pods.all().filter((pod) => pod.spec.nodeName === this.#nodeOf(node) && isEvictable(pod))
     // under a second budget it could never be evicted at all, which is another trouble
     const pod = evictable.find((candidate) => budgetOver(candidate, budgets) === undefined)
     if (pod === undefined) throw new Error(`every pod on ${node} that would be evicted is under a budget already`)

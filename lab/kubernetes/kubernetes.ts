@@ -112,18 +112,19 @@ export class LabKubernetes {
     const pods = new Informer(api, '/api/v1/pods')
     const nodes = new Informer(api, '/api/v1/nodes')
     const budgets = new Informer(api, '/apis/policy/v1/poddisruptionbudgets')
-    this.#witness = new Witness({ log, pods, nodes, budgets })
+    this.#witness = new Witness({ log, pods, nodes, budgets, nodeOf: (machine) => this.#nodeOf(machine) })
     await Promise.all([pods, nodes, budgets].map((informer) => informer.start(signal)))
     this.#seen = { nodes, pods }
     const storage = new Storage({ api, clock, faults, log, signal })
-    this.#begin({ api, pods, nodes, volumesReady: storage.isReady, clock, faults, log, speed })
+    const { isReady: volumesReady, announce: announceStorage } = storage
+    this.#begin({ api, pods, nodes, volumesReady, announceStorage, clock, faults, log, speed })
     new KubernetesFaults({
       ...{ api, pods, clock, signal },
       kubelets: this.#kubelets,
       board: faults,
       close: (node, closed) => this.#shut(node, closed),
     })
-    await storage.start(names)
+    await storage.start()
     if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()
     if (this.#options.operators.includes('cloudnative-pg'))
       new CloudNativePg({ api, pods, nodes, clock, log, signal }).start()
@@ -136,11 +137,12 @@ export class LabKubernetes {
     await this.#untilNone(() => notRunning(api, pods, [...bootstrap, ...workloads]), deadline)
   }
 
-  /** The node as the API server has it; undefined until it has registered. */
+  /** The Node of the machine as the API server has it; undefined until it has registered. */
   report(name: string): KubeNodeReport | undefined {
-    const node = this.#seen?.nodes.find(name)
+    const nodename = this.#nodeOf(name)
+    const node = this.#seen?.nodes.find(nodename)
     if (node === undefined) return undefined
-    const pods = this.#seen?.pods.all().filter((pod) => pod.spec?.nodeName === name && isReady(pod)) ?? []
+    const pods = this.#seen?.pods.all().filter((pod) => pod.spec?.nodeName === nodename && isReady(pod)) ?? []
     return { ready: isReady(node), cordoned: node.spec?.unschedulable === true, pods: pods.length }
   }
 
@@ -163,6 +165,11 @@ export class LabKubernetes {
       await setTimeout(lookAgainMs)
       this.#end.signal.throwIfAborted()
     }
+  }
+
+  /** Name of the Node that a machine has since its last boot. */
+  #nodeOf(machine: string): string {
+    return this.#kubelets.get(machine)?.name ?? machine
   }
 
   /** The control plane's own API server, as a fault leaves it. */

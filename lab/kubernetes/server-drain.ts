@@ -17,10 +17,10 @@ const graceSeconds = 60
  * cordon that it set itself.
  */
 export class ServerDrain {
-  readonly #node: string
+  readonly #node: () => string
   readonly #world: { api: ApiClient; pods: Informer; clock: Clock }
 
-  constructor(node: string, world: { api: ApiClient; pods: Informer; clock: Clock }) {
+  constructor(node: () => string, world: { api: ApiClient; pods: Informer; clock: Clock }) {
     this.#node = node
     this.#world = world
   }
@@ -31,7 +31,7 @@ export class ServerDrain {
     const stop = AbortSignal.any([signal, over.signal])
     const work = async () => {
       await this.#cordon(stop)
-      const own = pods.all().filter((pod) => pod.spec.nodeName === this.#node && isEvictable(pod) && isManaged(pod))
+      const own = pods.all().filter((pod) => pod.spec.nodeName === this.#node() && isEvictable(pod) && isManaged(pod))
       await Promise.allSettled(own.map((pod) => this.#evict(pod, stop)))
     }
     await Promise.race([work().catch(() => undefined), clock.sleep(patienceSeconds, stop).catch(() => undefined)])
@@ -46,7 +46,7 @@ export class ServerDrain {
   }
 
   get #path(): string {
-    return `/api/v1/nodes/${this.#node}`
+    return `/api/v1/nodes/${this.#node()}`
   }
 
   /** Until it is seen: somebody else may change the Node in the same moment. */

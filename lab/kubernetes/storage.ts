@@ -35,8 +35,8 @@ export class Storage {
   }
 
   /** Announces the driver and begins to serve it. */
-  async start(nodes: readonly string[]): Promise<void> {
-    await applyManifests(this.#api, manifests(nodes), this.#signal)
+  async start(): Promise<void> {
+    await applyManifests(this.#api, manifests, this.#signal)
     this.#claims.on((change, claim) => {
       if (change === 'there' && claim.spec.volumeName === undefined) this.#once(claim, () => this.#provision(claim))
     })
@@ -47,6 +47,19 @@ export class Storage {
     })
     await Promise.all([this.#claims.start(this.#signal), this.#attachments.start(this.#signal)])
   }
+
+  /** Announces the driver of a node, as the one of its CSI driver would with its kubelet. */
+  readonly announce = (node: string): Promise<unknown> =>
+    this.#api
+      .create('/apis/storage.k8s.io/v1/csinodes', {
+        apiVersion: 'storage.k8s.io/v1',
+        kind: 'CSINode',
+        metadata: { name: node },
+        spec: { drivers: [{ name: driver, nodeID: node, topologyKeys: null }] },
+      })
+      .catch((error: unknown) => {
+        if (!(error instanceof KubeError) || error.code !== 409) throw error
+      })
 
   /** Whether every volume of the pod is attached to its node. */
   readonly isReady = (pod: KubeObject): boolean =>
@@ -131,7 +144,7 @@ const claimsOf = (pod: KubeObject): string[] =>
     ({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? [],
   )
 
-const manifests = (nodes: readonly string[]): KubeObject[] => [
+const manifests: readonly KubeObject[] = [
   {
     apiVersion: 'storage.k8s.io/v1',
     kind: 'CSIDriver',
@@ -144,10 +157,4 @@ const manifests = (nodes: readonly string[]): KubeObject[] => [
     metadata: { name: 'lab', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
     ...{ provisioner: driver, volumeBindingMode: 'Immediate' },
   },
-  ...nodes.map((name) => ({
-    apiVersion: 'storage.k8s.io/v1',
-    kind: 'CSINode',
-    metadata: { name },
-    spec: { drivers: [{ name: driver, nodeID: name, topologyKeys: null }] },
-  })),
 ]

@@ -29,14 +29,21 @@ export class Witness {
   /** who changed a node last */
   readonly #lastChangeBy = new Map<string, string>()
 
-  constructor(options: { log: LabLog; pods: Informer; nodes: Informer; budgets: Informer }) {
+  constructor(options: {
+    log: LabLog
+    pods: Informer
+    nodes: Informer
+    budgets: Informer
+    /** name of the Node that a machine has */
+    nodeOf: (machine: string) => string
+  }) {
     this.#log = options.log
     this.#pods = options.pods
     this.#nodes = options.nodes
     this.#budgets = options.budgets
     this.#nodes.on((change, node) => (change === 'there' ? this.#noteNode(node) : undefined))
     this.#log.on((event) => {
-      if (event.type === 'reboot.requested') this.#noteLoad(event.node)
+      if (event.type === 'reboot.requested') this.#noteLoad(event.node, options.nodeOf(event.node))
     })
   }
 
@@ -89,7 +96,7 @@ export class Witness {
   }
 
   /** What a drain would have moved and could have: those pods have somewhere to go. */
-  #noteLoad(name: string): void {
+  #noteLoad(machine: string, name: string): void {
     const others = this.#nodes.all().filter((node) => node.metadata.name !== name)
     const pods = this.#pods.all()
     const evictable = pods
@@ -97,7 +104,7 @@ export class Witness {
         (pod) => pod.spec.nodeName === name && isEvictable(pod) && others.some((node) => couldRunOn(pod, node, pods)),
       )
       .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-    this.#log.append({ type: 'node.loaded', node: name, evictable })
+    this.#log.append({ type: 'node.loaded', node: machine, evictable })
   }
 
   /** A budget over the pod that allows no disruption now. */

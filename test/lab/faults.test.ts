@@ -276,6 +276,27 @@ test('returns-not-ready: runs and is not ready until cured', async () => {
   assert.is(fake.machine.ready, true)
 })
 
+test('renamed-at-boot: another host name from the next boot on, its own again from the boot after the cure', async () => {
+  const fake = await fakeMachine()
+  await fake.faults.inject({ name: 'renamed-at-boot', node })
+  const names = [fake.machine.state().hostname]
+  await rebootOnce(fake)
+  names.push(fake.machine.state().hostname)
+  await fake.faults.cure({})
+  names.push(fake.machine.state().hostname)
+  await rebootOnce(fake)
+  names.push(fake.machine.state().hostname)
+  assert.equal(names, ['k8s-1', 'k8s-1b', 'k8s-1b', 'k8s-1'])
+})
+
+test('log-unreadable: nobody is told what machined has logged, until cured', async () => {
+  const fake = await fakeMachine()
+  await fake.faults.inject({ name: 'log-unreadable', node })
+  assert.ok(fake.machine.hidesLog())
+  await fake.faults.cure({})
+  assert.not.ok(fake.machine.hidesLog())
+})
+
 test('slow-boot: the reboot takes that many seconds longer', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'slow-boot', node, seconds: 300, times: 1 })

@@ -13,6 +13,7 @@ export class FakeNode implements LabNode {
   readonly logs = { machined: ['machined: hello'], dmesg: ['kern:    info: [2026-01-01T00:00:00Z]: hello'] }
   etcd: LabEtcd | undefined
   garbage = false
+  logHidden = false
   wrongCa = false
   reach: Reachability = 'answers'
   current: NodeState
@@ -29,6 +30,7 @@ export class FakeNode implements LabNode {
       unmetConditions: [],
       version,
       kubernetesVersion: 'v1.36.0',
+      hostname: name,
       bootId: randomUUID(),
       bootedAt: new Date(),
       slots: {
@@ -67,6 +69,7 @@ export class FakeNode implements LabNode {
   reachability = (): Reachability => this.reach
   presentsWrongCa = (): boolean => this.wrongCa
   answersGarbage = (): boolean => this.garbage
+  hidesLog = (): boolean => this.logHidden
   log = (name: 'machined' | 'dmesg'): readonly string[] => this.logs[name]
   images = (): ReturnType<LabNode['images']> => [
     {
