@@ -146,7 +146,7 @@ for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of gi
   )
 }
 
-test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready and foreign-cordon pass, and the cordon stays', () =>
+test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready, renamed-at-boot and foreign-cordon pass, and the cordon stays', () =>
   withLab(wishes, async (lab) => {
     await lab.fault({ name: 'foreign-cordon', node: 'k8s-1' })
     for (const node of names) {
@@ -155,10 +155,15 @@ test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready an
     }
     for (const node of ['k8s-2', 'k8s-3']) await lab.fault({ name: 'pdb-blocks-for', node, seconds: 1600 })
     await lab.fault({ name: 'apiserver-flaps', node: 'k8s-3' })
+    await lab.fault({ name: 'renamed-at-boot', node: 'k8s-2' })
     const run = await runUpgrade(lab, { operations: { upgrade, drain: { whenBlocked: 'try' } } })
     assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
     assert.equal(await lab.cordoned(), ['k8s-1'], 'what somebody else cordoned stays so, and nothing else is')
     await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
+    const notices = run.events.flatMap((event) => (event.type === 'notice' ? [event.text] : []))
+    assert.ok(notices.includes('k8s-2 is k8s-2b in Kubernetes since this boot'), notices.join('\n'))
+    const states = await lab.kubectl(['get', 'nodes', '--no-headers'])
+    assert.match(states.stdout, /^k8s-2 +NotReady .*\nk8s-2b +Ready /m, 'the old Node stays, and nobody cordons it')
     assert.ok(
       lab.log().some((event) => event.type === 'pod.evicted' && event.code === 429 && !event.dryRun),
       'no eviction was ever refused',
