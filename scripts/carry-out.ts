@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { ClusterContext, NodeVerdict } from '../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../workflows/machines/cluster.ts'
 import { nodeMachine } from '../workflows/machines/node.ts'
@@ -22,7 +22,7 @@ import { summarize } from '../workflows/plan/summary.ts'
 import { type Planned, planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
-import { type Call, reject } from './command.ts'
+import { bugOf, type Call, reject } from './command.ts'
 import { canReplay, type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
@@ -39,7 +39,7 @@ import {
   type UnfinishedRun,
 } from './engine/run-folder.ts'
 import type { RunState } from './engine/run-state.ts'
-import { createStop, listenForSignals, type Stop } from './engine/stop.ts'
+import { createStop, listenForSignals, type Stop, stoppedBy } from './engine/stop.ts'
 import { knock } from './knock.ts'
 import { liftDeadCordons, withoutMarks } from './lift-dead-cordons.ts'
 import { collectReport, writeReport } from './report.ts'
@@ -80,6 +80,8 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 
 /** The same in a session that stands: from the first look to the report. */
 export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish): Promise<ExitCode> {
+  const stop = createStop()
+  const letGo = listenForSignals(stop)
   const view = await openView(viewKind(call.common.output), outlet)
   const report = collectReport(() => new Date())
   let file: string | undefined
@@ -95,12 +97,19 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
     },
   }
   try {
-    return await hold(call, session, wish, front)
+    return await hold(call, session, wish, front, stop)
+  } catch (error) {
+    const run = file === undefined ? '' : basename(dirname(file))
+    const failures = [bugOf(error)]
+    const exitCode = EXIT_CODES.failed
+    front.emit({ type: 'run.finished', run, exitCode, verdicts: {}, failures, tookMs: 0, next: call.again })
+    return exitCode
   } finally {
     const path = file
     const written = path === undefined ? undefined : onDisk(() => writeReport(path, report.value(), session.changes))
     if (written?.ok === false) front.emit({ type: 'notice', text: `there is no report: ${written.failure.detail}` })
     await view.close()
+    letGo()
   }
 }
 
@@ -121,12 +130,10 @@ async function rehearse({ common, layout }: Call, session: Session, wish: Upgrad
 }
 
 /** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
-async function hold(call: Call, session: Session, wish: UpgradeWish, front: Front): Promise<ExitCode> {
+async function hold(call: Call, session: Session, wish: UpgradeWish, front: Front, stop: Stop): Promise<ExitCode> {
   const root = runFolder(session.layout.folder)
   const opened = onDisk(() => openRunFolder(root))
   if (!opened.ok) return refuse(session, wish, front, [opened.failure])
-  const stop = createStop()
-  const deaf = listenForSignals(stop)
   let hold: Hold | undefined
   try {
     const taken = await takeHold({
@@ -139,13 +146,12 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
     })
     if (!taken.ok) {
       if (!stop.requested.aborted) return refuse(session, wish, front, [taken.failure])
-      const end = { exitCode: stoppedBy(stop), run: '', failures: [], next: call.again }
+      const end = { exitCode: stoppedBy(stop.by()), run: '', failures: [], next: call.again }
       return finishUntouched(session, wish, front, end, { left: [] })
     }
     hold = taken.value
     return await proceed(call, session, wish, front, { root, hold, stop })
   } finally {
-    deaf()
     await hold?.release()
     if (hold) onDisk(() => prune(root, session.identity))
   }
@@ -169,7 +175,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   const leave = (exitCode: ExitCode, run = '', plan?: UpgradePlan) =>
     finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again }, { left, plan })
   const looked = await lookAndPlan(session, wish, front, held)
-  if (stop.requested.aborted || looked === undefined) return leave(stoppedBy(stop))
+  if (stop.requested.aborted || looked === undefined) return leave(stoppedBy(stop.by()))
   const { observed, planned } = looked
   const made = onDisk(() => newRun(root, 'upgrade', new Date()))
   if (!made.ok) return refuse(session, wish, front, [made.failure], '', left)
@@ -179,7 +185,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   const { plan } = planned
   if (!isEmpty(plan) && !(await approved(call, plan, stop))) {
     front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
-    return leave(stop.requested.aborted ? stoppedBy(stop) : EXIT_CODES.tryAgain, paths.run, plan)
+    return leave(stop.requested.aborted ? stoppedBy(stop.by()) : EXIT_CODES.tryAgain, paths.run, plan)
   }
   const begun = onDisk(() => {
     const journal = openJournal(paths.journal)
@@ -482,14 +488,12 @@ const hasChanged = (found: readonly NodeVerdict[], begun: Record<NodeName, Begun
 function exitOf(driven: Driven, failures: Failure[], changed: boolean, stop: Stop): ExitCode {
   switch (driven.ended) {
     case 'stopped':
-      return stoppedBy(stop)
+      return stoppedBy(stop.by())
     case 'broken':
       return exitCodeOf([driven.failure], changed)
     case 'done':
       return exitCodeOf(failures, changed)
   }
 }
-
-const stoppedBy = (stop: Stop): ExitCode => (stop.by() === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted)
 
 const hashOf = (values: unknown[]): string => createHash('sha256').update(JSON.stringify(values)).digest('hex')

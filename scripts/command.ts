@@ -5,6 +5,7 @@ import { FAILURES, type Failure, failure } from '../workflows/model/failure.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { Declared } from './declaration.ts'
+import { endAtSignals, stoppedBy } from './engine/stop.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import type { Layout } from './layout.ts'
@@ -42,7 +43,7 @@ export type BareCommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
   run(call: BareCall & { flags: FlagValues<Specs> }): Promise<ExitCode>
 }
 
-/** Runs a workflow with this process' command line, and sets its exit code. */
+/** Runs a workflow with this process' command line, and ends the process with its exit code. */
 export async function command<const Specs extends FlagSpecs>(spec: CommandSpec<Specs>): Promise<void> {
   await bareCommand({ ...spec, run: (call) => withDeclaration(spec, call) })
 }
@@ -52,26 +53,29 @@ export async function bareCommand<const Specs extends FlagSpecs>(spec: BareComma
   // a reader that went away (`| head`) must not end a command half way: without a listener, Node does
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const argv = process.argv.slice(2)
+  const next = ['node --import tsx', `workflows/${spec.name}.ts`, ...argv.map(typed)].join(' ')
+  const output = wishesJson(argv) ? 'json' : 'auto'
+  const rejectBug = (error: unknown): ExitCode => reject([bugOf(error)], { output, next })
   // what nobody caught still has a last word that a script can read
-  process.on('uncaughtException', (error) => process.exit(rejectBug(error, argv)))
-  const exitCode = await carryOut(spec, argv).catch((error: unknown) => rejectBug(error, argv))
-  process.exitCode = exitCode
-  if (exitCode !== EXIT_CODES.interrupted && exitCode !== EXIT_CODES.terminated) return
-  // an installation that nobody waits for any more goes on, and must not keep this process
+  process.on('uncaughtException', (error) => process.exit(rejectBug(error)))
+  endAtSignals((by) => process.exit(reject([], { output, next, exitCode: stoppedBy(by) })))
+  process.exitCode = await carryOut(spec, argv, next).catch(rejectBug)
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
+  // what nobody waits for any more, such as an installation, goes on and must not keep this process
   process.exit()
 }
 
-/** The program itself is wrong: says where, in the form that the command line asks for. */
-function rejectBug(error: unknown, argv: readonly string[]): ExitCode {
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
-  const isJson = argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json'
-  return reject([failure('bug', { detail })], isJson ? { output: 'json' } : {})
-}
+/** The program itself is wrong: says where. */
+export const bugOf = (error: unknown): Failure =>
+  failure('bug', { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+
+const wishesJson = (argv: readonly string[]): boolean =>
+  argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json'
 
 async function carryOut<const Specs extends FlagSpecs>(
   spec: BareCommandSpec<Specs>,
   argv: string[],
+  again: string,
 ): Promise<ExitCode> {
   const parsed = parseFlags(spec, argv)
   if (parsed.kind === 'help') {
@@ -80,7 +84,6 @@ async function carryOut<const Specs extends FlagSpecs>(
   }
   if (parsed.kind === 'wrong')
     return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
-  const again = `node --import tsx workflows/${spec.name}.ts ${argv.map(typed).join(' ')}`
   return spec.run({ command: spec.name, common: parsed.common, flags: parsed.flags, again })
 }
 
@@ -104,19 +107,32 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   return spec.run({ ...call, ...loaded.value, ...(nodes ? { nodes: nodes.value } : {}) })
 }
 
-/** Says why nothing was started: as people read it, or as the one event that a script waits for. */
+/** Says why nothing was started, or goes on: as people read it, or as the one event that a script waits for. */
 export function reject(
   failures: readonly Failure[],
-  { output, hint }: { output?: CommonFlags['output']; hint?: string },
+  { output, hint, next, exitCode = exitOf(failures) }: Rejection,
 ): ExitCode {
-  const [first] = failures
-  const exitCode = first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed
   if (output === 'json') {
-    const finished = { v: 1, at: new Date().toISOString(), type: 'run.finished', exitCode, verdicts: {}, failures }
+    const at = new Date().toISOString()
+    const more = next === undefined ? {} : { next }
+    const finished = { v: 1, at, type: 'run.finished', exitCode, verdicts: {}, failures, ...more }
     process.stdout.write(`${JSON.stringify(finished, redactValue)}\n`)
     return exitCode
   }
   for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))
   if (hint) process.stderr.write(`See ${hint}\n`)
+  if (next) process.stderr.write(redact(`Next: ${next}\n`))
   return exitCode
 }
+
+type Rejection = {
+  output?: CommonFlags['output']
+  /** where more is told */
+  hint?: string
+  /** the command that goes on */
+  next?: string
+  exitCode?: ExitCode
+}
+
+const exitOf = ([first]: readonly Failure[]): ExitCode =>
+  first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed

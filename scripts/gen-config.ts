@@ -26,7 +26,7 @@ import { forPeople, invalid } from './declaration.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
 import { openRunFolder, runFolder } from './engine/run-folder.ts'
-import { createStop, listenForSignals } from './engine/stop.ts'
+import { createStop, listenForSignals, stoppedBy } from './engine/stop.ts'
 import { createRun, type Run } from './run.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
@@ -41,12 +41,13 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
   const tools = await findSecretTools(process.env, { judging: call.cluster.talosVersion })
   if (!tools.ok) return reject(tools.failure, call.common)
   const stop = createStop()
-  const deaf = listenForSignals(stop)
+  // a dry run has nothing to bring to an end, and ends at once
+  const deaf = call.common.dryRun ? () => {} : listenForSignals(stop)
   try {
     const made = await underLock(call, () => prepareAndPlace(call, wish, tools.value, stop.requested))
     if (stop.by() !== undefined && !(made.ok && made.value.placed)) {
       printStopped(call.again)
-      return stop.by() === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated
+      return stoppedBy(stop.by())
     }
     if (!made.ok) return reject(made.failure, call.common)
     const pending = call.common.dryRun && wouldChange(made.value.comparison)

@@ -58,8 +58,15 @@ export type Run = (command: Command, options?: RunOptions) => Promise<CommandRes
 /** Process groups that end with us; uninterruptible ones are never among them. */
 const groups = new Set<number>()
 process.on('exit', () => {
+  if (groups.size === 0) return
   for (const group of groups) kill(group, 'SIGTERM')
+  // nothing can be watched any more, and nobody else would end those that ignore it
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_GRACE_MS)
+  for (const group of groups) kill(group, 'SIGKILL')
 })
+
+/** between SIGTERM and SIGKILL of what still runs when we end */
+const LAST_GRACE_MS = 200
 
 /** What the tools may see of our environment: no ZX_*, BASH_ENV or token that happens to be exported. */
 const PASSED_ON =

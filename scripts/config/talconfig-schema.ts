@@ -25,9 +25,10 @@ const CORRECTIONS: readonly [of: string, property: string, schema: unknown][] = 
  * take trouble. Fails with `command-failed`.
  */
 export async function talconfigSchema(run: Run): Promise<Result<TalconfigSchema>> {
-  // not to /dev/stdout, which can not be opened where it is a socket
-  const folder = await mkdtemp(join(tmpdir(), 'talconfig-schema-'))
+  let folder: string | undefined
   try {
+    // not to /dev/stdout, which can not be opened where it is a socket
+    folder = await mkdtemp(join(tmpdir(), 'talconfig-schema-'))
     const file = join(folder, 'talconfig.json')
     const writing = run(talhelperCommands.genSchema(file))
     // who holds something against the schema wants ajv, which takes as long to load as talhelper to write
@@ -42,7 +43,7 @@ export async function talconfigSchema(run: Run): Promise<Result<TalconfigSchema>
   } catch (error) {
     return unusable(error)
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -33,25 +33,34 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
   const cutOff = run.loses ? AbortSignal.any([run.stop.requested, run.loses]) : run.stop.requested
   const stopped = stops === 'when done' ? run.stop.forced : cutOff
   const signal = AbortSignal.any([stopped, left])
+  // before its work begins every effect can be cut off, also one whose end is waited for later
+  const unbegun = AbortSignal.any([cutOff, left])
   const startedAt = performance.now()
+  let begun = false
   run.emit({ type: 'step.started', ...named, title, disruptive })
-  const waiting = (what: string, last?: string) =>
+  const waiting = (what: string, last?: string) => {
+    // a step that nobody waits for any more may still look once
+    if (signal.aborted) return
     run.emit({ type: 'waiting', ...named, for: what, ...(last === undefined ? {} : { last }) })
+  }
   try {
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
-    for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal, waiting })
-    const lost = changes ? await run.confirm(signal, { anew: disruptive }) : undefined
+    for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
+    const lost = changes ? await run.confirm(unbegun, { anew: disruptive }) : undefined
     if (lost) return { effect, startedAt, outcome: undefined, lost }
+    // a question that was cut off says nothing, and after a request to stop nothing is begun
+    unbegun.throwIfAborted()
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
+    begun = true
     const work = body(effect.input as never, { again, isStale, signal, processFile, waiting, notice })
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }
     const outcome = signal.aborted ? undefined : { ok: false as const, failure: { ...named, ...result.failure } }
     return { effect, startedAt, outcome }
   } catch (error) {
-    if (signal.aborted) return { effect, startedAt, outcome: undefined }
+    if (signal.aborted || (!begun && unbegun.aborted)) return { effect, startedAt, outcome: undefined }
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
     return { effect, startedAt, outcome: { ok: false, failure: failure('bug', { ...named, detail }) } }
   }
@@ -59,10 +68,11 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
 
 /** Stops waiting for a step whose signal fired and that does not end by itself, an install above all. */
 function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason)
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason)
+    if (signal.aborted) onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
+    // also of work that nobody waits for any more the end is heard, or its abort would end the process
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }

@@ -5,7 +5,6 @@
 
 import type { Talos } from '../../scripts/talos.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import { failure } from '../../workflows/model/failure.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
 import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
@@ -90,6 +89,17 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       await turn()
       return isDead() ? new Promise<T>(() => {}) : value()
     }
+    const goDown = async ({ name }: { name: string }) => {
+      await turn()
+      if (isDead()) return new Promise<never>(() => {})
+      const node = at(name)
+      if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
+      const left = kubernetes.podsOn(name)
+      if (left.length > 0) trouble.push(`${name} was rebooted with ${left.join(', ')} on it`)
+      node.reboots++
+      boot(name)
+      return answer(() => ok(undefined))
+    }
     return {
       observeNodes: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(n.name) }]))),
@@ -140,18 +150,12 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
         node.waiting = image
         return answer(() => ok(undefined))
       },
-      upgradeLegacy: () => answer(() => ({ ok: false as const, failure: failure('command-failed') })),
-      async reboot({ name }) {
-        await turn()
-        if (isDead()) return new Promise(() => {})
-        const node = at(name)
-        if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
-        const left = kubernetes.podsOn(name)
-        if (left.length > 0) trouble.push(`${name} was rebooted with ${left.join(', ')} on it`)
-        node.reboots++
-        boot(name)
-        return answer(() => ok(undefined))
+      async upgradeLegacy(node, image) {
+        at(node.name).waiting = image
+        at(node.name).installs++
+        return goDown(node)
       },
+      reboot: goDown,
       forfeitLeadership: ({ name }) =>
         answer(() => {
           const heir = names.find((n) => n !== name)

@@ -130,9 +130,10 @@ export function fakeKubernetes(
     /** names of the pods on a node */
     podsOn: (name: string) => [...pods].filter(([, node]) => node === name).map(([pod]) => pod),
     cordoned: () => names.filter((name) => at(name).unschedulable),
-    /** somebody else cordons the node */
-    cordon(name: string) {
+    /** somebody else cordons the node, or a run that is over did */
+    cordon(name: string, mark?: CordonMark) {
       at(name).unschedulable = true
+      if (mark) at(name).mark = mark
       at(name).version += 1
     },
     /** somebody else lifts the cordon, and the node is full again */
