@@ -2,8 +2,9 @@
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { isUpgraded } from '../../workflows/model/verdict.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
-import { isUpgraded, judge } from '../../workflows/plan/judge.ts'
+import { judge } from '../../workflows/plan/judge.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { declaredNode, reading, type World } from './world.ts'
 

@@ -1,5 +1,5 @@
 import type { ChalkInstance } from 'chalk'
-import { type Evidence, isGood } from '../../workflows/model/verdict.ts'
+import { type Evidence, isGood, verdictText } from '../../workflows/model/verdict.ts'
 import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
@@ -15,7 +15,7 @@ export function closingSummary(report: Report, paint: ChalkInstance): string {
       return [
         good ? paint.green('✔') : paint.red('✖'),
         paint.bold(node),
-        good ? verdict : paint.red(verdict),
+        good ? verdictText(verdict) : paint.red(verdictText(verdict)),
         evidenceText(evidence, report.endedAt ?? ''),
       ]
     }),

@@ -1,6 +1,6 @@
 /** What the rows of a live view say at one moment: a value that events change, with no terminal in it. */
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { isGood } from '../../workflows/model/verdict.ts'
+import { isGood, verdictText } from '../../workflows/model/verdict.ts'
 import { durationText } from './duration-text.ts'
 
 export type Row = {
@@ -133,7 +133,7 @@ export function createLiveRows(): LiveRows {
           const { version, versionBefore } = evidence
           const versions =
             version !== versionBefore && versionBefore ? `${versionBefore} → ${version ?? '?'}` : (version ?? '')
-          return end(rowOf(event.node), good ? 'done' : 'failed', `${verdict} ${versions}`.trim())
+          return end(rowOf(event.node), good ? 'done' : 'failed', `${verdictText(verdict)} ${versions}`.trim())
         }
         case 'run.finished':
           run = undefined

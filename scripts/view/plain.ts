@@ -1,4 +1,5 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
+import { verdictText } from '../../workflows/model/verdict.ts'
 import { redact } from '../redact.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
@@ -60,7 +61,7 @@ export function createPlainView({ write, now }: { write: (text: string) => void;
           return
         case 'verdict': {
           const news = event.failure === undefined || told.has(failureText(event.failure)) ? undefined : event.failure
-          say(event.node, `is ${event.verdict}${news === undefined ? '' : `: ${failureText(news)}`}`)
+          say(event.node, `is ${verdictText(event.verdict)}${news === undefined ? '' : `: ${failureText(news)}`}`)
           return
         }
         case 'run.finished':

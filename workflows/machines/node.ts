@@ -16,8 +16,8 @@
 import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
-import type { Evidence, Verdict } from '../model/verdict.ts'
-import { afterFailure, type Begun, evidenceBefore, isUpgraded, type Judgement, leftRunning } from '../plan/judge.ts'
+import { type Evidence, isUpgraded, type Verdict } from '../model/verdict.ts'
+import { afterFailure, type Begun, evidenceBefore, type Judgement, leftRunning } from '../plan/judge.ts'
 import type { NodePlan } from '../plan/upgrade-plan.ts'
 import { expiringStep, step } from './step.ts'
 

@@ -1,24 +1,44 @@
 /** How a node stands at the end of a run: seen, not assumed. */
-export type Verdict =
-  | 'unchanged'
-  | 'upgraded'
-  | 'rolled-back'
-  /** the new version waits in the other slot for the next reboot */
-  | 'installed-not-rebooted'
-  /** rebooted by someone else into the version that we had installed */
-  | 'flipped-early'
-  /** booted meanwhile, and not by us; it runs what it ran */
-  | 'rebooted'
-  /** came back and never got ready */
-  | 'stuck'
-  | 'unreachable'
-  | 'refused'
-  | 'interrupted'
 
-/** What a run may leave a node as without having failed at it. */
-const GOOD: ReadonlySet<Verdict> = new Set<Verdict>(['unchanged', 'upgraded', 'flipped-early', 'rebooted'])
+type Worth = {
+  means: string
+  /** what a run may leave a node as without having failed at it */
+  good: boolean
+  /** it runs the target, and well */
+  upgraded?: true
+  /** how people are told, where the word alone does not say how well it went */
+  told?: string
+}
 
-export const isGood = (verdict: Verdict): boolean => GOOD.has(verdict)
+/** Every verdict, with what it means; nothing else says which of them are good. */
+export const VERDICTS = {
+  unchanged: { means: 'nothing was begun on it', good: true },
+  upgraded: { means: 'runs the target, and well', good: true, upgraded: true },
+  'flipped-early': {
+    means: 'rebooted by someone else into the version that we had installed',
+    good: true,
+    upgraded: true,
+    told: 'upgraded (someone else rebooted it)',
+  },
+  rebooted: { means: 'booted meanwhile, and not by us; it runs what it ran', good: true },
+  'rolled-back': { means: 'fell back to the version that it had', good: false },
+  'installed-not-rebooted': { means: 'the new version waits in the other slot for the next reboot', good: false },
+  stuck: { means: 'came back and never got ready', good: false },
+  unreachable: { means: 'does not answer', good: false },
+  refused: { means: 'a safety rule kept it from being changed', good: false },
+  interrupted: { means: 'the run was stopped in the middle of it', good: false },
+} as const satisfies Record<string, Worth>
+
+export type Verdict = keyof typeof VERDICTS
+
+const worthOf = (verdict: Verdict): Worth => VERDICTS[verdict]
+
+export const isGood = (verdict: Verdict): boolean => worthOf(verdict).good
+
+export const isUpgraded = (verdict: Verdict): boolean => worthOf(verdict).upgraded === true
+
+/** A verdict as people read it. */
+export const verdictText = (verdict: Verdict): string => worthOf(verdict).told ?? verdict
 
 /** What was read from the node to reach the verdict; every field is optional because a node may not answer. */
 export type Evidence = {

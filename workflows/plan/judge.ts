@@ -6,7 +6,7 @@ import semver from 'semver'
 import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
-import { type Evidence, isGood, type Verdict } from '../model/verdict.ts'
+import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
 import { runsTarget } from './slot.ts'
 import type { NodePlan } from './upgrade-plan.ts'
 
@@ -111,9 +111,6 @@ export function afterFailure({ verdict, evidence }: Judgement, { reason }: Failu
   const isSure = verdict !== 'unchanged' && !(verdict === 'installed-not-rebooted' && evidence.waiting?.doubt)
   return { verdict: isSure || FAILURES[reason].exit !== 'refused' ? verdict : 'refused', evidence }
 }
-
-/** It runs the target, and well. */
-export const isUpgraded = (verdict: Verdict): boolean => verdict === 'upgraded' || verdict === 'flipped-early'
 
 /** A node as the run left it, before the last look. */
 export type Stood = Begun & Judgement & { plan: NodePlan; failure?: Failure }

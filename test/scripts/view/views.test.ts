@@ -6,12 +6,14 @@ import { chooseView, type ViewSurroundings } from '../../../scripts/view/choose.
 import { closingSummary } from '../../../scripts/view/closing-summary.ts'
 import { durationText } from '../../../scripts/view/duration-text.ts'
 import { createJsonView } from '../../../scripts/view/json.ts'
+import { createLiveRows } from '../../../scripts/view/live-rows.ts'
 import { paintFor } from '../../../scripts/view/paint.ts'
 import { createPlainView } from '../../../scripts/view/plain.ts'
 import { planText } from '../../../scripts/view/plan-text.ts'
 import { createQuietView } from '../../../scripts/view/quiet.ts'
 import type { View } from '../../../scripts/view/view.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
+import { isGood, isUpgraded, VERDICTS, type Verdict } from '../../../workflows/model/verdict.ts'
 import { aRun } from './a-run.ts'
 
 const noPaint = new Chalk({ level: 0 })
@@ -172,6 +174,20 @@ test('tells of a version that waits in the other slot', () => {
     '✖  cp-1  installed-not-rebooted  v1.13.5, running and ready, v1.13.9 waits since 11:58 for the next reboot\n',
   )
 })
+
+for (const verdict of Object.keys(VERDICTS) as Verdict[])
+  test(`a node that is ${verdict} looks ${isGood(verdict) ? 'well' : 'unwell'} in every view`, async () => {
+    const event: RunEvent = { type: 'verdict', node: 'cp-1', verdict, evidence: { version: 'v1.13.9' } }
+    const report = collectReport(noon)
+    report.handle(event)
+    assert.is(closingSummary(report.value(), noPaint)[0], isGood(verdict) ? '✔' : '✖')
+    const live = createLiveRows()
+    for (const one of [...aRun.slice(0, 2), event]) live.handle(one, 0)
+    assert.is(live.rows().find(({ name }) => name === 'cp-1')?.state, isGood(verdict) ? 'done' : 'failed')
+    const [line = ''] = await show((write) => createPlainView({ write, now: noon }), [event])
+    // what runs the target is called upgraded, whoever rebooted it
+    assert.is(line.includes('is upgraded'), isUpgraded(verdict), line)
+  })
 
 test('prints the plan in its order, with the steps and the notes', () => {
   const started = aRun.find((event) => event.type === 'run.started')
