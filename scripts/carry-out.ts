@@ -18,18 +18,20 @@ import { versionObjections } from '../workflows/plan/compatibility.ts'
 import { exitCodeOf, promised } from '../workflows/plan/exit-code.ts'
 import { isEmpty } from '../workflows/plan/is-empty.ts'
 import { type Begun, begunBy, evidenceBefore, judge, judgeStopped, leftRunning } from '../workflows/plan/judge.ts'
+import type { Remembered } from '../workflows/plan/memory.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { type Planned, planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { approved } from './approved.ts'
-import { bugOf, type Call, reject } from './command.ts'
+import { type Call, reject } from './command.ts'
 import { canReplay, type Driven, drive, unfinishedIntents } from './engine/driver.ts'
 import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
-import { onDisk } from './engine/on-disk.ts'
+import { failureOfThrown, onDisk } from './engine/on-disk.ts'
 import { waitForOrphan } from './engine/orphan.ts'
 import {
   findUnfinishedRuns,
+  fromMemory,
   newRun,
   openRunFolder,
   prune,
@@ -100,7 +102,7 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
     return await hold(call, session, wish, front, stop)
   } catch (error) {
     const run = file === undefined ? '' : basename(dirname(file))
-    const failures = [bugOf(error)]
+    const failures = [failureOfThrown(error)]
     const exitCode = EXIT_CODES.failed
     front.emit({ type: 'run.finished', run, exitCode, verdicts: {}, failures, tookMs: 0, next: call.again })
     return exitCode
@@ -115,7 +117,7 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
 
 /** Prints the plan, or every reason why there is none. */
 async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
-  const remembered = onDisk(() => recall(runFolder(layout.folder), session.identity))
+  const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
   if (!remembered.ok) return reject([remembered.failure], common)
   const observed = await withConfigurations(session, await observe(session, wish.nodes), wish.nodes)
   const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
@@ -150,19 +152,23 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
       return finishUntouched(session, wish, front, end, { left: [] })
     }
     hold = taken.value
-    return await proceed(call, session, wish, front, { root, hold, stop })
+    const memory = fromMemory(() => ({
+      unfinished: findUnfinishedRuns(root),
+      remembered: recall(root, session.identity),
+    }))
+    if (!memory.ok) return refuse(session, wish, front, [memory.failure])
+    return await proceed(call, session, wish, front, { root, hold, stop, ...memory.value })
   } finally {
     await hold?.release()
-    if (hold) onDisk(() => prune(root, session.identity))
+    if (hold) fromMemory(() => prune(root, session.identity))
   }
 }
 
-type Held = { root: string; hold: Hold; stop: Stop }
+type Held = { root: string; hold: Hold; stop: Stop; unfinished: UnfinishedRun[]; remembered: Remembered }
 
 async function proceed(call: Call, session: Session, wish: UpgradeWish, front: Front, held: Held): Promise<ExitCode> {
-  const { root, stop } = held
+  const { root, stop, unfinished } = held
   const inputs = hashOf([product, session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
-  const unfinished = findUnfinishedRuns(root)
   const left: LeftBehind[] = []
   const same = unfinished.findLast((found) => found.record.inputs === inputs && isFollowed(found))
   for (const other of unfinished.filter((found) => found !== same)) {
@@ -226,7 +232,7 @@ async function lookAndPlan(
   session: Session,
   wish: UpgradeWish,
   front: Front,
-  { root, hold, stop }: Held,
+  { hold, stop, remembered }: Held,
 ): Promise<Looked | undefined> {
   const waiting = (what: string, last?: string) =>
     front.emit({ type: 'waiting', step: 'plan', for: what, ...(last === undefined ? {} : { last }) })
@@ -235,7 +241,7 @@ async function lookAndPlan(
     const all = await observe(session, wish.nodes, stop.requested)
     const seen = hold.holdsLease() ? all : withoutMarks(all)
     const observed = await withConfigurations(session, seen, wish.nodes, stop.requested)
-    return { observed, planned: planUpgrade(session.cluster, observed, wish, recall(root, session.identity)) }
+    return { observed, planned: planUpgrade(session.cluster, observed, wish, remembered) }
   }
   try {
     const lifted = hold.holdsLease() ? await liftDeadCordons(session, waiter) : []
@@ -306,7 +312,7 @@ async function abandon(
     })
     return closed
   } finally {
-    journal.close()
+    onDisk(() => journal.close())
   }
 }
 
@@ -335,7 +341,7 @@ async function run(
     acceptEtcdOutage: plan.acceptEtcdOutage,
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,
-    installs: createInstallMemory(recall(held.root, session.identity), journal),
+    installs: createInstallMemory(held.remembered, journal),
     knocks: knock,
   }
   const heartbeat = startHeartbeat()
@@ -368,7 +374,7 @@ async function run(
     // all of it is done and recorded; without this line the next run finds that out once more
     onDisk(() => journal.append({ type: 'end', at: new Date().toISOString(), how: 'finished', exitCode }))
   }
-  journal.close()
+  onDisk(() => journal.close())
   for (const { node, verdict, evidence, failure: why } of found) {
     front.emit({ type: 'verdict', node, verdict, evidence, ...(why ? { failure: why } : {}) })
   }

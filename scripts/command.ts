@@ -1,10 +1,11 @@
 /** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
 import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
-import { FAILURES, type Failure, failure } from '../workflows/model/failure.ts'
+import { FAILURES, type Failure } from '../workflows/model/failure.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { Declared } from './declaration.ts'
+import { failureOfThrown } from './engine/on-disk.ts'
 import { endAtSignals, stoppedBy } from './engine/stop.ts'
 import type { CommandLine, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
@@ -55,19 +56,15 @@ export async function bareCommand<const Specs extends FlagSpecs>(spec: BareComma
   const argv = process.argv.slice(2)
   const next = ['node --import tsx', `workflows/${spec.name}.ts`, ...argv.map(typed)].join(' ')
   const output = wishesJson(argv) ? 'json' : 'auto'
-  const rejectBug = (error: unknown): ExitCode => reject([bugOf(error)], { output, next })
+  const rejectThrown = (error: unknown): ExitCode => reject([failureOfThrown(error)], { output, next })
   // what nobody caught still has a last word that a script can read
-  process.on('uncaughtException', (error) => process.exit(rejectBug(error)))
+  process.on('uncaughtException', (error) => process.exit(rejectThrown(error)))
   endAtSignals((by) => process.exit(reject([], { output, next, exitCode: stoppedBy(by) })))
-  process.exitCode = await carryOut(spec, argv, next).catch(rejectBug)
+  process.exitCode = await carryOut(spec, argv, next).catch(rejectThrown)
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
   // what nobody waits for any more, such as an installation, goes on and must not keep this process
   process.exit()
 }
-
-/** The program itself is wrong: says where. */
-export const bugOf = (error: unknown): Failure =>
-  failure('bug', { detail: error instanceof Error ? (error.stack ?? error.message) : String(error) })
 
 const wishesJson = (argv: readonly string[]): boolean =>
   argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json'

@@ -94,12 +94,16 @@ function parseNodes(
 export const invalid = ({ file, line, col, message, hint }: Problem): Failure =>
   failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, ...(hint && { hint }) })
 
+/** Nothing is there, nor could be. */
+const isMissing = (error: unknown): boolean =>
+  ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+
 /** A file under the name that people know it by; undefined when it is not there. */
 export function readSource(path: string): SourceText | undefined {
   try {
     return { path: forPeople(path), text: readFileSync(path, 'utf8') }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
 }
@@ -130,7 +134,8 @@ function declaredIn(clusters: string): string[] {
     return readdirSync(clusters)
       .filter((name) => readSource(join(clusters, name, 'talenv.yaml')) !== undefined)
       .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-  } catch {
-    return []
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
   }
 }

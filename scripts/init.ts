@@ -9,6 +9,7 @@ import { planSecrets } from './config/secrets/plan-secrets.ts'
 import { readForeignSecrets } from './config/secrets/read-foreign-secrets.ts'
 import { findSecretTools } from './config/secrets/secret-tools.ts'
 import { forPeople } from './declaration.ts'
+import { failureOfDisk } from './engine/on-disk.ts'
 import { clusterFolder, findLayout, isClusterFolder, packageRoot } from './layout.ts'
 import { redact } from './redact.ts'
 import { typed } from './typed.ts'
@@ -21,9 +22,9 @@ export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): 
   try {
     return await carryOut(common, flags)
   } catch (error) {
-    const { syscall, message } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    return reject([failure('output-unwritable', { detail: message })], common)
+    const unwritten = failureOfDisk(error, 'output-unwritable')
+    if (unwritten === undefined) throw error
+    return reject([unwritten], common)
   }
 }
 

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { NodeDeclaration } from '../workflows/model/cluster.ts'
 import { failure, type Result } from '../workflows/model/failure.ts'
-import { onDisk } from './engine/on-disk.ts'
+import { failureOfThrown, onDisk } from './engine/on-disk.ts'
+import { openRunFolder } from './engine/run-folder.ts'
 import type { Talos } from './talos.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -35,7 +36,6 @@ export function createKubeconfig({
     const unfinished = `${own}.${process.pid}`
     let why = failure('kubeconfig-unusable', { detail: 'no control plane is declared' })
     try {
-      mkdirSync(runFolder, { recursive: true, mode: 0o700 })
       for (const node of controlPlanes) {
         rmSync(unfinished, { force: true })
         const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs })
@@ -43,18 +43,20 @@ export function createKubeconfig({
           renameSync(unfinished, own)
           return { ok: true, value: own }
         }
-        if (!fetched.ok) why = fetched.failure
+        why = fetched.ok ? failure('kubeconfig-unusable', { detail: 'it wrote none' }) : fetched.failure
         if (why.reason === 'permission-denied') break
       }
     } catch (error) {
-      why = failure('kubeconfig-unusable', { detail: (error as Error).message })
+      why = failureOfThrown(error)
     }
     onDisk(() => rmSync(unfinished, { force: true }))
     const detail = `talosctl gets no kubeconfig: ${why.detail ?? why.reason}`
-    return { ok: false, failure: failure('kubeconfig-unusable', { detail }) }
+    return { ok: false, failure: failure('kubeconfig-unusable', { detail, ...(why.hint && { hint: why.hint }) }) }
   }
 
   return async ({ refused }) => {
+    // kubectl keeps its cache there, whoever's kubeconfig it is; where it can not, it does without
+    const opened = onDisk(() => openRunFolder(runFolder), 'kubeconfig-unusable')
     if (existsSync(given)) {
       const hint = `move ${given} away, and one is fetched by talosctl`
       return refused
@@ -62,6 +64,7 @@ export function createKubeconfig({
         : { ok: true, value: given }
     }
     if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
+    if (!opened.ok) return opened
     fetching ??= fetch().finally(() => {
       fetching = undefined
     })

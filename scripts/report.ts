@@ -1,13 +1,11 @@
 /** What a run leaves behind: everything that its events told, as one JSON document for people, scripts and support. */
-import { randomUUID } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
 import type { NodeName } from '../workflows/model/cluster.ts'
 import type { PlanSummary, RunEvent } from '../workflows/model/event.ts'
 import type { ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure } from '../workflows/model/failure.ts'
 import type { Evidence, Verdict } from '../workflows/model/verdict.ts'
 import { redact, redactValue } from './redact.ts'
+import { replaceFile } from './replace-file.ts'
 
 export type Report = {
   v: 1
@@ -137,17 +135,5 @@ export function collectReport(now: () => Date): ReportCollector {
  */
 export function writeReport(path: string, report: Report, commands: readonly (readonly string[])[]): void {
   const clean = { ...report, commands: commands.map((argv) => argv.map(redact)) }
-  const text = JSON.stringify(clean, redactValue, 2)
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const draft = `${path}.${randomUUID()}`
-  const file = openSync(draft, 'wx', 0o600)
-  try {
-    writeSync(file, `${text}\n`)
-    fsyncSync(file)
-    closeSync(file)
-    renameSync(draft, path)
-  } catch (error) {
-    rmSync(draft, { force: true })
-    throw error
-  }
+  replaceFile(path, `${JSON.stringify(clean, redactValue, 2)}\n`, 0o600)
 }

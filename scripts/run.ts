@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { $, quote, which } from 'zx/core'
+import { failureOfDisk, named } from './engine/on-disk.ts'
 import { processNote } from './engine/process-note.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
 
@@ -141,9 +142,10 @@ export function createRun({
     const pid = child.pid
     if (pid === undefined) {
       // bash itself could not be started.
-      const { stdout, stderr } = await child
+      const { stdout, stderr, cause } = await child
       output?.remove()
-      return { exitCode: 127, stdout, stderr, timedOut: false, aborted: false }
+      const why = failureOfDisk(cause)?.detail ?? ''
+      return { exitCode: 127, stdout, stderr: `${stderr}${why}`, timedOut: false, aborted: false }
     }
     if (!uninterruptible) groups.add(pid)
 
@@ -226,8 +228,10 @@ function kill(group: number, signal: NodeJS.Signals): void {
 function writeDurably(path: string, text: string): void {
   const file = openSync(path, 'w', 0o600)
   try {
-    writeSync(file, text)
-    fsyncSync(file)
+    named(path, () => {
+      writeSync(file, text)
+      fsyncSync(file)
+    })
   } finally {
     closeSync(file)
   }

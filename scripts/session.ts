@@ -1,5 +1,4 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Cluster,
@@ -54,15 +53,11 @@ export async function openSession(
   const failures: Failure[] = []
   for (const tool of [talosctl, kubectl])
     if (!tool.found) failures.push(failure('tool-missing', { detail: tool.detail, hint: tool.hint }))
-  if (!existsSync(talosconfig)) {
+  for (const objection of checkTalosconfig(talosconfig, cluster, new Date())) {
+    const isMissing = objection.reason === 'talosconfig-missing'
     failures.push(
-      failure('talosconfig-missing', {
-        detail: `there is no ${talosconfig}`,
-        hint: workflowCommand('gen-config', cluster.id, layout.root),
-      }),
+      isMissing ? { ...objection, hint: workflowCommand('gen-config', cluster.id, layout.root) } : objection,
     )
-  } else {
-    failures.push(...checkTalosconfig(talosconfig, cluster, new Date()))
   }
   if (failures.length > 0 || !talosctl.found || !kubectl.found) return { ok: false, failure: failures }
   const start = createRun({ paths: { talosctl: talosctl.path, kubectl: kubectl.path }, env: process.env })

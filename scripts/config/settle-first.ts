@@ -4,6 +4,7 @@ import { acquireLock } from '../engine/lock.ts'
 import { onDisk } from '../engine/on-disk.ts'
 import { runFolder } from '../engine/run-folder.ts'
 import type { Layout } from '../layout.ts'
+import { onOutput } from './placing/on-output.ts'
 import { isAbandonedStaging, type Places, placingFiles } from './placing/places.ts'
 import { settlePlacing } from './placing/settle-placing.ts'
 
@@ -19,7 +20,7 @@ const isUnsettled = (places: Places): boolean =>
  */
 export function settleFirst({ folder }: Layout): Failure | undefined {
   const places = { outDir: folder, stateDir: runFolder(folder) }
-  const unsettled = onDisk(() => isUnsettled(places))
+  const unsettled = onOutput(() => isUnsettled(places))
   if (!unsettled.ok) return unsettled.failure
   if (!unsettled.value) return undefined
   const asked = onDisk(() => acquireLock(places.stateDir, 'finishing what gen-config began'))
@@ -29,6 +30,7 @@ export function settleFirst({ folder }: Layout): Failure | undefined {
     const settled = settlePlacing(places)
     return settled.ok ? undefined : settled.failure
   } finally {
-    asked.value.lock.release()
+    const { lock } = asked.value
+    onDisk(() => lock.release())
   }
 }

@@ -1,7 +1,8 @@
 /** One effect of a machine, from its start to its outcome; what an earlier process left behind of it is waited for first. */
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { type Failure, failure } from '../../workflows/model/failure.ts'
+import type { Failure } from '../../workflows/model/failure.ts'
 import type { Drive, Intent } from './driver.ts'
+import { failureOfThrown } from './on-disk.ts'
 import { waitForOrphan } from './orphan.ts'
 import type { Effect, Outcome } from './run-state.ts'
 
@@ -61,8 +62,7 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     return { effect, startedAt, outcome }
   } catch (error) {
     if (signal.aborted || (!begun && unbegun.aborted)) return { effect, startedAt, outcome: undefined }
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    return { effect, startedAt, outcome: { ok: false, failure: failure('bug', { ...named, detail }) } }
+    return { effect, startedAt, outcome: { ok: false, failure: { ...named, ...failureOfThrown(error) } } }
   }
 }
 

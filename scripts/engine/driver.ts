@@ -5,10 +5,10 @@
 import { dirname, join } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Failure, Result } from '../../workflows/model/failure.ts'
 import { carryOut, type Ended, endedEvent, planOf } from './carry-out-effect.ts'
 import type { Heartbeat } from './heartbeat.ts'
-import type { Journal, JournalRecord } from './journal.ts'
+import { appendTo, type Journal, type JournalRecord } from './journal.ts'
 import { begin, type Effect, expire, feed, isDone, type Machines, openEffects, type RunState } from './run-state.ts'
 import type { Stop } from './stop.ts'
 
@@ -66,13 +66,9 @@ export async function drive(run: Drive): Promise<Driven> {
   let sleeps = heartbeat.sleeps()
 
   const write = (record: JournalRecord): boolean => {
-    try {
-      run.journal.append(record)
-      return true
-    } catch (error) {
-      broken = failure('journal-unwritable', { detail: (error as Error).message })
-      return false
-    }
+    const unwritten = appendTo(run.journal, record)
+    broken ??= unwritten
+    return unwritten === undefined
   }
 
   /** The machines hear of it in the same order as the journal. */

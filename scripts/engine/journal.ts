@@ -2,9 +2,11 @@
  * What a run means to do, has done, and can not read from the world again: one JSON line a record, each fsynced before
  * anything goes on. A torn last line is dropped, because whatever it would have announced was never started.
  */
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, constants, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { Failure } from '../../workflows/model/failure.ts'
+import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { syncToDisk } from '../sync-to-disk.ts'
+import { failureOfDisk, named } from './on-disk.ts'
 
 export type JournalRecord =
   | {
@@ -38,53 +40,87 @@ export interface Journal {
   close(): void
 }
 
-/** The records of a journal file without opening it for writing; a torn or missing file yields what is whole. */
+/**
+ * The records of a journal file without opening it for writing; a missing file has none, and a torn end is left out.
+ * Throws what the disk says, and `DamagedJournal` where more follows on a line that is no record: no crash leaves that.
+ */
 export function readJournal(file: string): { records: JournalRecord[]; bytes: number } {
-  if (!existsSync(file)) return { records: [], bytes: 0 }
-  const content = readFileSync(file)
+  const content = contentOf(file)
   const records: JournalRecord[] = []
   let bytes = 0
   for (let end = content.indexOf(10); end !== -1; end = content.indexOf(10, bytes)) {
-    try {
-      records.push(JSON.parse(content.toString('utf8', bytes, end)) as JournalRecord)
-    } catch {
+    const record = recordIn(content.toString('utf8', bytes, end))
+    if (record === undefined) {
+      if (end + 1 < content.length) throw new DamagedJournal(file, records.length + 1)
       break
     }
+    records.push(record)
     bytes = end + 1
   }
   return { records, bytes }
 }
 
-/** Opens a journal for appending, new or found; a torn end is cut off first. */
+/** Somebody or something wrote over a record of a journal: what it told is lost. */
+export class DamagedJournal extends Error {
+  readonly file: string
+  constructor(file: string, line: number) {
+    super(`${file} is damaged in line ${line}`)
+    this.file = file
+  }
+}
+
+function contentOf(file: string): Buffer {
+  try {
+    return named(file, () => readFileSync(file))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  }
+}
+
+function recordIn(line: string): JournalRecord | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null ? (value as JournalRecord) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Appends, and says why not where it can not be written: then nothing may start that the record was to tell of. */
+export function appendTo(journal: Pick<Journal, 'append'>, record: JournalRecord): Failure | undefined {
+  try {
+    journal.append(record)
+    return undefined
+  } catch (error) {
+    return (
+      failureOfDisk(error, 'journal-unwritable') ?? failure('journal-unwritable', { detail: (error as Error).message })
+    )
+  }
+}
+
+/** Opens a journal for appending, new or found, in a folder that is there; a torn end is cut off first. */
 export function openJournal(file: string): Journal {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const { records, bytes } = readJournal(file)
-  const fd = openSync(file, existsSync(file) ? 'r+' : 'wx+', 0o600)
-  ftruncateSync(fd, bytes)
-  syncFolder(dirname(file))
+  const fd = openSync(file, constants.O_RDWR | constants.O_CREAT, 0o600)
+  named(file, () => ftruncateSync(fd, bytes))
+  // a new file survives a power cut only when its folder was synced as well
+  syncToDisk(dirname(file))
   let position = bytes
   return {
     records,
     append(record) {
       const line = Buffer.from(`${JSON.stringify(record)}\n`)
-      // a disk that fills up takes what fits and complains only at the next write
-      for (let written = 0; written < line.length; ) {
-        written += writeSync(fd, line, written, line.length - written, position + written)
-      }
-      fsyncSync(fd)
+      named(file, () => {
+        // a disk that fills up takes what fits and complains only at the next write
+        for (let written = 0; written < line.length; ) {
+          written += writeSync(fd, line, written, line.length - written, position + written)
+        }
+        fsyncSync(fd)
+      })
       position += line.length
       records.push(record)
     },
     close: () => closeSync(fd),
-  }
-}
-
-/** A new file survives a power cut only when its folder was synced as well. */
-function syncFolder(folder: string): void {
-  const fd = openSync(folder, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

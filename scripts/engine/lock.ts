@@ -4,20 +4,11 @@
  * (that gave two holders in one of six rounds of forty racers).
  */
 import { randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { createFile } from '../create-file.ts'
+import { syncToDisk } from '../sync-to-disk.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder, thisHolder } from './process-identity.ts'
 
 type LockFile = Holder & { released?: boolean }
@@ -41,7 +32,7 @@ export type Locked = {
 }
 
 /**
- * Acquires the lock of the folder, or says who holds it and leaves everything as it was. `over` is a holder that can not be
+ * Acquires the lock of the folder, which is there, or says who holds it and leaves everything as it was. `over` is a holder that can not be
  * judged from here, and that somebody else has seen the end of.
  */
 export function acquireLock(
@@ -49,7 +40,6 @@ export function acquireLock(
   command: string,
   { over }: { over?: Holder } = {},
 ): { ok: true; lock: Lock } | Locked {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
   const mine = thisHolder(command)
   let draft: string | undefined
   try {
@@ -109,12 +99,12 @@ function whoIsOnTop(folder: string, number: number): 'we' | Holder | undefined {
 /** Others may read who it is. On disk before it has its name: after a power cut a lock has its content, or is not there. */
 function writeDraft(folder: string, content: LockFile): string {
   const draft = join(folder, `draft.${randomUUID()}`)
-  const fd = openSync(draft, 'wx', 0o644)
   try {
-    writeSync(fd, JSON.stringify(content))
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
+    createFile(draft, Buffer.from(JSON.stringify(content)), 0o644)
+    syncToDisk(draft)
+  } catch (error) {
+    rmSync(draft, { force: true })
+    throw error
   }
   return draft
 }

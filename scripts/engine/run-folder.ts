@@ -1,9 +1,12 @@
 /** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
-import { type JournalRecord, readJournal } from './journal.ts'
+import { typed } from '../typed.ts'
+import { DamagedJournal, type JournalRecord, readJournal } from './journal.ts'
+import { failureOfDisk, named } from './on-disk.ts'
 
 export type RunPaths = { run: string; folder: string; journal: string; report: string; processes: string }
 
@@ -17,11 +20,17 @@ const KEPT = 20
 /** Where everything is that a cluster's runs leave behind. */
 export const runFolder = (clusterFolder: string): string => join(clusterFolder, '.run')
 
-/** Makes the folder that holds everything that must not reach git; it says so itself. */
-export function openRunFolder(folder: string): void {
+/**
+ * Makes the folder that holds everything that must not reach git; it says so itself, before anything else is in it. Nobody
+ * else makes it. Returns the path of `name` in it, a folder that is made as well.
+ */
+export function openRunFolder(folder: string, name = ''): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ignore = join(folder, '.gitignore')
-  if (!existsSync(ignore)) writeFileSync(ignore, '*\n')
+  if (!existsSync(ignore)) named(ignore, () => writeFileSync(ignore, '*\n'))
+  const path = join(folder, name)
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  return path
 }
 
 const pathsOf = (folder: string, run: string): RunPaths => ({
@@ -36,14 +45,48 @@ const pathsOf = (folder: string, run: string): RunPaths => ({
 export function newRun(folder: string, command: string, now: Date): RunPaths {
   const time = now.toISOString().slice(0, 19).replaceAll(':', '-')
   const paths = pathsOf(folder, `${time}Z-${command}-${randomBytes(2).toString('hex')}`)
-  mkdirSync(paths.processes, { recursive: true, mode: 0o700 })
+  openRunFolder(folder, join(paths.run, 'processes'))
   return paths
 }
 
 const runNames = (folder: string): string[] =>
-  (statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [])
+  namesIn(folder)
     .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
     .sort()
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    // where it is a file, no run can have been
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
+    throw error
+  }
+}
+
+/**
+ * Carries out what reads what earlier runs left. Where that can not be read it is not known what they began, which is not
+ * the same as nothing.
+ */
+export function fromMemory<T>(read: () => T): Result<T> {
+  try {
+    return { ok: true, value: read() }
+  } catch (error) {
+    const unread = failureOfMemory(error)
+    if (unread === undefined) throw error
+    return { ok: false, failure: unread }
+  }
+}
+
+function failureOfMemory(error: unknown): Failure | undefined {
+  const unknown = 'what earlier runs began is not known'
+  if (error instanceof DamagedJournal) {
+    const hint = `rm -r ${typed(dirname(error.file))} # forgets that run: only where every node was booted since`
+    return failure('memory-unreadable', { detail: `${error.message}, so ${unknown}`, hint })
+  }
+  const unread = failureOfDisk(error, 'memory-unreadable')
+  return unread && { ...unread, detail: `${unread.detail}, so ${unknown}` }
+}
 
 /** All of them: a clock that was set back gives a later run an earlier name. */
 export function findUnfinishedRuns(folder: string): UnfinishedRun[] {

@@ -1,6 +1,6 @@
-import { type Failure, failure } from '../../workflows/model/failure.ts'
+import type { Failure } from '../../workflows/model/failure.ts'
 import { type Memory, wasBegun } from '../../workflows/plan/memory.ts'
-import type { Journal } from '../engine/journal.ts'
+import { appendTo, type Journal } from '../engine/journal.ts'
 
 /** What is remembered of installations: those of earlier runs, and of this one. */
 export type InstallMemory = {
@@ -22,13 +22,9 @@ export function createInstallMemory(memory: Memory, journal: Pick<Journal, 'appe
     begun: (node, bootId) => begunNow.has(bootId) || wasBegun(memory, node, bootId),
     configuration: (bootId) => begunNow.get(bootId) ?? memory.configurations[bootId],
     begin(install) {
-      try {
-        journal.append({ type: 'installing', at: new Date().toISOString(), ...install })
-      } catch (error) {
-        return failure('journal-unwritable', { detail: (error as Error).message })
-      }
-      begunNow.set(install.bootId, install.configuration)
-      return undefined
+      const unwritten = appendTo(journal, { type: 'installing', at: new Date().toISOString(), ...install })
+      if (unwritten === undefined) begunNow.set(install.bootId, install.configuration)
+      return unwritten
     },
   }
 }

@@ -1,9 +1,10 @@
 /** Saves one verified snapshot of etcd before the first disruption of a run, and lets go of the oldest ones. */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { readdirSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import type { SnapshotInput } from '../../workflows/machines/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import type { StepContext } from '../engine/driver.ts'
+import { openRunFolder } from '../engine/run-folder.ts'
 import { declaredNode, type World } from './world.ts'
 
 export type Snapshot = { path: string; info: string }
@@ -11,7 +12,7 @@ export type Snapshot = { path: string; info: string }
 export const snapshotEtcd =
   (world: World) =>
   async ({ node }: SnapshotInput, { signal, processFile }: StepContext): Promise<Result<Snapshot>> => {
-    mkdirSync(world.snapshots, { recursive: true, mode: 0o700 })
+    openRunFolder(dirname(world.snapshots), basename(world.snapshots))
     const path = join(world.snapshots, `${world.run}.db`)
     // what a killed run left half written is not a snapshot
     for (const left of [path, `${path}.part`]) rmSync(left, { force: true })

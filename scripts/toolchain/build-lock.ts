@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { acquireLock, type Locked } from '../engine/lock.ts'
+import { makeFolder } from '../make-folder.ts'
 
 const lookAgainMs = 200
 
@@ -11,6 +12,7 @@ export async function acquireBuildLock(
   folder: string,
   { signal, onWait }: { signal: AbortSignal; onWait: (holder: string) => void },
 ): Promise<() => void> {
+  makeFolder(folder, 0o700)
   for (let told = false; ; told = true) {
     signal.throwIfAborted()
     const asked = acquireLock(folder, 'a build')

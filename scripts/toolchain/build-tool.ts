@@ -3,6 +3,7 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import satisfies from 'semver/functions/satisfies.js'
+import { failureOfDisk, onDisk } from '../engine/on-disk.ts'
 import { acquireBuildLock } from './build-lock.ts'
 import { findTool, type ToolSearch } from './find-tool.ts'
 import { builtToolPath, toolModule } from './tool-cache.ts'
@@ -30,13 +31,18 @@ export async function buildTool(
     if (signal.aborted) throw error
     return error
   })
-  if (release instanceof Error) return cannotBuild(tool, release.message)
+  if (release instanceof Error) return cannotBuild(tool, failureOfDisk(release)?.detail ?? release.message)
   try {
     const meanwhile = await findTool(tool.name, env)
     if (meanwhile.found) return meanwhile
     return await buildInto(tool, path, { env, signal, report })
+  } catch (error) {
+    const unwritten = failureOfDisk(error)
+    if (signal.aborted || unwritten === undefined) throw error
+    return cannotBuild(tool, unwritten.detail ?? '')
   } finally {
-    release()
+    // where it can not be given back it is stale when this process has ended
+    onDisk(release)
   }
 }
 

@@ -32,6 +32,11 @@ async function askVersion(tool: Tool, path: string, env: NodeJS.ProcessEnv): Pro
 
 /** Undefined where the file does not decide the version: version managers put shims on PATH that look further. */
 async function versionRecord(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  // a program may be there to be run, and not to be read
+  return await recordOf(tool, path, env).catch(() => undefined)
+}
+
+async function recordOf(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
   const file = await realpath(path)
   const named = basename(file)
   if ((named !== tool.program && named !== tool.name) || (await isScript(file))) return undefined

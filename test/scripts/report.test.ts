@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -71,6 +71,7 @@ test('adds up a step that a node did twice', () => {
 })
 
 test('is written for its owner alone, and leaves no draft behind', ({ dir }) => {
+  mkdirSync(join(dir, 'run'))
   const path = join(dir, 'run', 'report.json')
   writeReport(path, collected().value(), [['talosctl', 'reboot']])
   assert.is(statSync(path).mode & 0o777, 0o600)

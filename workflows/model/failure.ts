@@ -83,6 +83,10 @@ export const FAILURES = {
     exit: 'refused',
     means: 'the machine configuration was changed between installation and reboot',
   },
+  'memory-unreadable': {
+    exit: 'refused',
+    means: 'what earlier runs did can not be read, so whether an installation was begun is not known',
+  },
   'configuration-unread': { exit: 'refused', means: 'the machine configuration can not be read' },
   'installer-refused-before': {
     exit: 'refused',
@@ -133,6 +137,7 @@ export const FAILURES = {
     means: 'a node does not stand any more as it was left: it is down, not ready, or its etcd member does not vote',
   },
   'journal-unwritable': { exit: 'failed', means: 'the journal can not be written, so nothing was started' },
+  'file-unusable': { exit: 'failed', means: 'a file or folder of this program can not be read or written' },
   'output-unwritable': { exit: 'failed', means: 'the generated files can not be read or put in place' },
   interrupted: { exit: 'interrupted', means: 'the command was stopped before anything was in place' },
   'command-failed': { exit: 'failed', means: 'a tool ended with an error' },

@@ -1,12 +1,5 @@
-import { failure, type Result } from '../../../workflows/model/failure.ts'
+import type { Result } from '../../../workflows/model/failure.ts'
+import { onDisk } from '../../engine/on-disk.ts'
 
 /** Carries out what reads or writes generated files. A disk that is full, read-only or gone is a failure and no bug. */
-export function onOutput<T>(work: () => T): Result<T> {
-  try {
-    return { ok: true, value: work() }
-  } catch (error) {
-    const { syscall, message } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    return { ok: false, failure: failure('output-unwritable', { detail: message }) }
-  }
-}
+export const onOutput = <T>(work: () => T): Result<T> => onDisk(work, 'output-unwritable')

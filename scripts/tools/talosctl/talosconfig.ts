@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import type { Cluster } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { failureOfDisk } from '../../engine/on-disk.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
 export type Talosconfig = {
@@ -37,10 +38,9 @@ export function readTalosconfig(path: string): Result<Talosconfig> {
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
-    return missing
-      ? { ok: false, failure: failure('talosconfig-missing', { detail: `there is no ${path}` }) }
-      : invalid(`${path} can not be read: ${(error as NodeJS.ErrnoException).code}`)
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const unread = isMissing ? undefined : failureOfDisk(error, 'talosconfig-invalid')
+    return { ok: false, failure: unread ?? failure('talosconfig-missing', { detail: `there is no ${path}` }) }
   }
   let content: unknown
   try {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { drive } from '../../../scripts/engine/driver.ts'
@@ -19,6 +19,7 @@ import { fakeCluster } from '../../support/fake-cluster.ts'
 const test = suite<{ file: string }>('journal')
 test.before.each((context) => {
   context.file = join(mkdtempSync(join(tmpdir(), 'journal-')), 'run', 'journal.ndjson')
+  mkdirSync(dirname(context.file), { mode: 0o700 })
 })
 test.after.each(({ file }) => rmSync(join(file, '../..'), { recursive: true, force: true }))
 
@@ -52,10 +53,15 @@ test('goes on after the last whole record, and drops a torn one', ({ file }) => 
   assert.equal(readFileSync(file, 'utf8').split('\n').length, 3, 'nothing of the torn one is left')
 })
 
-test('stops at a line that is none, as a power cut leaves behind', ({ file }) => {
-  mkdirSync(join(file, '..'), { recursive: true })
-  writeFileSync(file, `${JSON.stringify(resumed(1))}\n\0\0\0\0\n${JSON.stringify(resumed(3))}\n`)
+test('ends before a last line that is none, as a power cut leaves behind', ({ file }) => {
+  writeFileSync(file, `${JSON.stringify(resumed(1))}\n\0\0\0\0\n`)
   assert.equal(pids(readJournal(file).records), [1])
+})
+
+test('with a line that is none before others is damaged, and not at its end there', ({ file }) => {
+  writeFileSync(file, `${JSON.stringify(resumed(1))}\n\0\0\0\0\n${JSON.stringify(resumed(3))}\n`)
+  assert.throws(() => readJournal(file), /journal\.ndjson is damaged in line 2/)
+  assert.throws(() => openJournal(file), /damaged/)
 })
 
 test('that is not there has no records', ({ file }) => {
@@ -96,6 +102,7 @@ test('of which only a part fits on the disk says so, and counts no record that i
 
 /** Drives an upgrade of three nodes in this process with a journal that can not be written from a record on. */
 async function driveUntilFull(file: string, full: number) {
+  mkdirSync(dirname(file), { recursive: true })
   const fake = fakeCluster(['a', 'b', 'c'])
   const journal = openJournal(file)
   const filling: Journal = {
