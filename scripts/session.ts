@@ -71,7 +71,10 @@ export async function openSession(
   const { endpoints, identity } = config.value
   const controlPlanes = controlPlanesOf(cluster)
   const declared = controlPlanes.map((n) => n.address)
-  const talos = createTalos(run, { talosconfig, endpoints: endpoints.length > 0 ? endpoints : declared })
+  const talos = createTalos(run, {
+    ...{ talosconfig, nodes: cluster.nodes },
+    endpoints: endpoints.length > 0 ? endpoints : declared,
+  })
   const root = runFolder(layout.folder)
   const kubernetes = createKubernetes(run, {
     kubeconfig: createKubeconfig({

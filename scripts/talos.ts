@@ -10,6 +10,8 @@ import type {
   NodeFacts,
   NodeObservation,
 } from '../workflows/model/observation.ts'
+import { knock } from './knock.ts'
+import { resolveHost } from './resolve-host.ts'
 import type { Command, Run, RunOptions } from './run.ts'
 import { createAsk } from './tools/talosctl/ask.ts'
 import { failureOf } from './tools/talosctl/failure-of.ts'
@@ -20,6 +22,7 @@ import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-no
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
 import { readKernelCmdline, readNodename, readStage } from './tools/talosctl/specs.ts'
 import { readVersions } from './tools/talosctl/versions.ts'
+import { createWays, type WaysConfig } from './tools/talosctl/ways.ts'
 import { type Target, talosctlCommands } from './tools/talosctl.ts'
 
 export type CallOptions = {
@@ -103,9 +106,14 @@ const REASONS = {
 
 /**
  * Talos by way of talosctl. `endpoints` are those of the talosconfig or the control planes, never the virtual IP. Calls that
- * disrupt a node go through another endpoint while there is one; questions about a node go to the node itself first.
+ * disrupt a node go through another endpoint while there is one; questions about a node go to the node itself first, where
+ * it answers a knock.
  */
-export function createTalos(run: Run, config: { talosconfig: string; endpoints: readonly string[] }): Talos {
+export function createTalos(
+  run: Run,
+  config: { talosconfig: string } & Pick<WaysConfig, 'endpoints' | 'nodes'> &
+    Partial<Pick<WaysConfig, 'knock' | 'resolve'>>,
+): Talos {
   // talosctl would create the file that is missing.
   const guarded: Run = async (command, options) =>
     existsSync(config.talosconfig)
@@ -117,7 +125,8 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
           timedOut: false,
           aborted: false,
         }
-  const ask = createAsk(guarded, config)
+  const ways = createWays({ knock, resolve: resolveHost, ...config })
+  const ask = createAsk(guarded, config, ways)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     ...(signal === undefined ? {} : { signal }),
     deadlineAt: performance.now() + timeoutMs,
@@ -131,7 +140,7 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
     more: RunOptions = {},
   ): Promise<Result<{ stdout: string }>> => {
     const { processFile } = options
-    const answer = await ask.change(node.address, build, ask.endpoints(node.address).othersFirst, {
+    const answer = await ask.change(node.address, build, {
       ...until(options),
       ...(processFile === undefined ? {} : { processFile }),
       ...more,
@@ -148,8 +157,7 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
     observeEtcd: (controlPlanes, options) => observeEtcd(ask, controlPlanes, until(options)),
 
     async stages(nodes, options) {
-      const [via = ''] = ask.endpoints().othersFirst
-      const found = await getOfEach(ask, via, nodes, 'machinestatus', 'one', until(options))
+      const found = await getOfEach(ask, nodes, 'machinestatus', 'one', until(options))
       return Object.fromEntries(
         nodes.map(({ name, address }): [NodeName, Result<Status>] => {
           const answer = found.get(address)
@@ -163,14 +171,12 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     async kernelCmdline(node, options) {
       const { address } = node
-      const [via = address] = ask.endpoints(address).selfFirst
-      const found = await getOfEach(ask, via, [node], 'kernelcmdline', 'perhaps one', until(options))
+      const found = await getOfEach(ask, [node], 'kernelcmdline', 'perhaps one', until(options))
       return readKernelCmdline(found.get(address)?.resources[0])
     },
 
     async configurations(nodes, options) {
-      const [via = ''] = ask.endpoints().othersFirst
-      const found = await getOfEach(ask, via, nodes, 'machineconfig', 'several', until(options))
+      const found = await getOfEach(ask, nodes, 'machineconfig', 'several', until(options))
       return Object.fromEntries(
         nodes.map(({ name, address }): [NodeName, Result<Configuration>] => {
           const answer = found.get(address)
@@ -186,26 +192,18 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     async glance({ address, name }, options) {
       const limits = until(options)
-      const { selfFirst } = ask.endpoints(address)
       // The stage first, and the boot id after it: who sees an old boot id then knows that the stage is no newer. The
       // other way round, a node that reboots in between looks as if it had not.
-      const stageAnswer = await ask.one(
-        address,
-        (at) => talosctlCommands.get(at, 'machinestatus', 'machine'),
-        selfFirst,
-        limits,
-      )
+      const stageAnswer = await ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), limits)
       const status = readStage(readResources(stageAnswer.stdout)[0])
       if (!status) {
         const said = stageAnswer.exitCode === 0 && !stageAnswer.timedOut
         const unread = failure('garbage-answer', { detail: 'its stage can not be read' })
         return { ok: false, failure: { ...(said ? unread : failureOf(stageAnswer)), node: name } }
       }
-      const { endpoint } = stageAnswer
-      const through = [endpoint, ...selfFirst.filter((other) => other !== endpoint)]
       const [versionAnswer, bootIdAnswer] = await Promise.all([
-        ask.one(address, talosctlCommands.version, through, limits),
-        ask.one(address, talosctlCommands.bootId, through, limits),
+        ask.one(address, talosctlCommands.version, limits),
+        ask.one(address, talosctlCommands.bootId, limits),
       ])
       const version = readVersions([address], versionAnswer).get(address)
       if (!version?.ok)
@@ -217,10 +215,9 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     async identity({ address, name }, options) {
       const limits = until(options)
-      const { selfFirst } = ask.endpoints(address)
       const [bootIdAnswer, nodenames] = await Promise.all([
-        ask.one(address, talosctlCommands.bootId, selfFirst, limits),
-        ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), selfFirst, limits),
+        ask.one(address, talosctlCommands.bootId, limits),
+        ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), limits),
       ])
       const bootId = readBootId(bootIdAnswer)
       if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
@@ -229,13 +226,20 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
     },
 
     async watchStage({ address }, seen, { signal, timeoutMs }) {
+      const deadline = performance.now() + timeoutMs
+      let told = false
       const feed = resourceReader((resource) => {
         const status = readStage(resource)
-        if (status) seen(status)
+        if (!status) return
+        told = true
+        seen(status)
       })
-      const { talosconfig } = config
-      const command = talosctlCommands.watchStage({ talosconfig, endpoint: address, nodes: [address], timeoutMs })
-      await guarded(command, { ...(signal === undefined ? {} : { signal }), onLine: feed })
+      for (const endpoint of (await ways.toAsk(address)).through) {
+        const leftMs = deadline - performance.now()
+        if (told || leftMs <= 0 || signal?.aborted) return
+        const at = { talosconfig: config.talosconfig, endpoint, nodes: [address], timeoutMs: leftMs }
+        await guarded(talosctlCommands.watchStage(at), { ...(signal === undefined ? {} : { signal }), onLine: feed })
+      }
     },
 
     pull: async (node, image, options) =>
@@ -262,7 +266,7 @@ export function createTalos(run: Run, config: { talosconfig: string; endpoints: 
 
     async kubeconfig({ address, name }, path, options) {
       const build = (at: Target) => talosctlCommands.kubeconfig(at, path)
-      const answer = await ask.one(address, build, ask.endpoints(address).selfFirst, until(options))
+      const answer = await ask.one(address, build, until(options))
       if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted) return { ok: true, value: undefined }
       return { ok: false, failure: { ...failureOf(answer), node: name } }
     },

@@ -12,6 +12,7 @@ import type {
 } from '../../workflows/model/observation.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { identityNotes, identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
+import { slowNote } from '../../workflows/plan/slow-note.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
 import { imageTag, waitingText } from './waiting-text.ts'
@@ -35,7 +36,7 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
     const member = etcd.members.find(({ node }) => node === name)
     const ofEtcd = role === 'controlplane' ? etcdText(member, etcd, cluster, paint) : ''
     if (seen === undefined || !seen.reachable)
-      return [paint.bold(name), role, paint.red('unreachable'), '', '', ...(slots ? [''] : []), '', ofEtcd]
+      return [paint.bold(name), role, paint.red(absence(seen?.failure)), '', '', ...(slots ? [''] : []), '', ofEtcd]
     return [
       paint.bold(name),
       role,
@@ -66,6 +67,8 @@ function kubeletText({ kubeletVersion = '' }: NodeFacts, node: KubeNode | undefi
   const words = [...(node.ready ? [] : ['not ready']), ...(node.unschedulable ? ['cordoned'] : [])]
   return words.length === 0 ? kubeletVersion : `${kubeletVersion}, ${paint.yellow(words.join(', '))}`
 }
+
+const absence = (failure: Failure | undefined): string => (failure?.reason === 'node-slow' ? 'slow' : 'unreachable')
 
 const stageText = ({ stage, ready }: NodeFacts, paint: ChalkInstance): string => {
   if (stage === 'running' && ready) return 'ready'
@@ -145,7 +148,10 @@ function statusNotes(cluster: Cluster, observation: Observation): string[] {
       const seen = nodes[name]
       if (seen === undefined) return []
       if (!seen.reachable) return [failureText({ ...seen.failure, node: name })]
-      return seen.ready || seen.unmet.length === 0 ? [] : [`${name}: not ready: ${seen.unmet.join(', ')}`]
+      return [
+        ...(seen.ready || seen.unmet.length === 0 ? [] : [`${name}: not ready: ${seen.unmet.join(', ')}`]),
+        ...slowNote(name, seen),
+      ]
     }),
     ...etcd.members.flatMap(({ node, failure, errors }) => [
       ...(failure === undefined || nodes[node]?.reachable === false ? [] : [`${node}: etcd: ${sentence(failure)}`]),

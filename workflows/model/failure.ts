@@ -34,6 +34,7 @@ export const FAILURES = {
   'permission-denied': { exit: 'unavailable', means: "the talosconfig's role is not allowed to do this" },
   'garbage-answer': { exit: 'unavailable', means: 'a node answered something that can not be read' },
   'node-unreachable': { exit: 'unavailable', means: 'a node that is needed does not answer' },
+  'node-slow': { exit: 'unavailable', means: 'a node is there, and gave no answer before the deadline' },
   'node-not-ready': { exit: 'unavailable', means: 'a node is not running and ready' },
 
   'terraform-unreadable': { exit: 'unavailable', means: 'Terraform can not read its state' },

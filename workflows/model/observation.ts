@@ -43,6 +43,8 @@ export type NodeFacts = {
   /** version of the kubelet image, `v1.36.1` */
   kubeletVersion?: string
   otherSlot: OtherSlot
+  /** how long a question of its own took, where it was long */
+  slowMs?: number
 }
 
 /** What is known of a node's machine configuration, without a word of it: it is full of secrets. */

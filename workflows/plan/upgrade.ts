@@ -18,6 +18,7 @@ import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
 import { extraArguments, kernelArgumentObjection } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
+import { slowNote } from './slow-note.ts'
 import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export type UpgradeWish = {
@@ -365,6 +366,7 @@ function notes(nodes: NodePlan[], observed: Observation): string[] {
     const seen = observed.nodes[n.node]
     if (!seen?.reachable) return []
     return [
+      ...slowNote(n.node, seen),
       ...(seen.ready ? [] : [`${n.node} is not ready now: ${seen.unmet.join(', ') || seen.stage}`]),
       ...(n.work === 'upgrade' && n.schematicBefore === undefined
         ? [`${n.node} runs no schematic; the vanilla one is installed`]

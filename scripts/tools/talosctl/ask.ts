@@ -1,111 +1,243 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Command, CommandResult, Run, RunOptions } from '../../run.ts'
 import type { Target } from '../talosctl.ts'
 import { neverArrived } from './failure-of.ts'
 import { nodeErrors } from './node-errors.ts'
 import { hostOf } from './talosconfig.ts'
+import type { Ways } from './ways.ts'
 
 /** Processes of ours at once; a machine with two cores starts a talosctl in 0.03–0.12 s of its time. */
 const AT_ONCE = 8
 
-/** The longest that a call about many nodes may take. */
+/** How long a question may be silent before another way is tried beside it; real nodes under load took 4–6 s. */
 const PATIENCE_MS = 5000
-
-/** How long an endpoint that let a deadline pass is asked last. */
-const DEAF_FOR_MS = 30_000
 
 export type AskOptions = RunOptions & { deadlineAt: number }
 
 type Build = (at: Target) => Command
 
-/** Asks nodes through endpoints that work. Answers are results of commands; nothing rejects. */
+/** Takes what it can from an answer about `asked`, and returns those about which nothing more is to be asked. */
+export type Take = (asked: readonly string[], answer: Answer) => Iterable<string>
+
+/** Asks nodes by ways that work. Answers are results of commands; nothing rejects. */
 export type Ask = {
-  /** The endpoints to go through, best first; those that have lately let a deadline pass come last. */
-  endpoints: (node?: string) => { othersFirst: string[]; selfFirst: string[] }
   /**
-   * One call about many nodes, that only reads, through the first endpoint that can be reached. One silent node holds up
-   * the rest, so it is given up after a third of the time that is left, and 5 s at most.
+   * One question about many nodes, in as few processes as tell it: those that are known to be there in one call, the others
+   * in another, both through an endpoint. A call that says nothing is cut into parts, which are asked beside it, until the
+   * silent node is alone; who can not be reached through an endpoint is asked for through the next one; whose record is missing is asked
+   * for once more, alone. Returns the last word about each node that `take` did not take.
    */
-  many: (nodes: readonly string[], build: Build, through: readonly string[], options: AskOptions) => Promise<Answer>
+  each: (nodes: readonly string[], build: Build, take: Take, options: AskOptions) => Promise<Map<string, Answer>>
   /**
-   * One call about one node, that only reads: the next endpoint is asked when one can not be reached, or can not reach
-   * the node (an apid believes for up to 15 s that a node which returned is still down), or is silent for its share.
+   * One question about one node: the next way is tried when one can not be reached, or can not reach the node (an apid
+   * believes for up to 15 s that a node which returned is still down). Beside a way that is silent another one is tried,
+   * and the first that answers counts, so that nobody is given up for being slow before the deadline.
    */
-  one: (node: string, build: Build, through: readonly string[], options: AskOptions) => Promise<Answer>
-  /** One call that changes something: sent again through the next endpoint only where it certainly never arrived. */
-  change: (node: string, build: Build, through: readonly string[], options: AskOptions) => Promise<Answer>
+  one: (node: string, build: Build, options: AskOptions) => Promise<Answer>
+  /** One call that changes something: sent again by the next way only where it certainly never arrived. */
+  change: (node: string, build: Build, options: AskOptions) => Promise<Answer>
 }
 
-export type Answer = CommandResult & { endpoint: string }
+/** `slow`: the deadline passed, though the node greets who connects. */
+export type Answer = CommandResult & { endpoint: string; tookMs: number; slow?: true }
 
-/** `endpoints` are those of the talosconfig, or the control planes. */
-export function createAsk(run: Run, config: { talosconfig: string; endpoints: readonly string[] }): Ask {
-  const deafUntil = new Map<string, number>()
+export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways): Ask {
   const gate = createGate(AT_ONCE)
 
   const send = async (
     nodes: readonly string[],
     endpoint: string,
     build: Build,
-    timeLeftMs: () => number,
-    options: RunOptions,
-  ) => {
+    { deadlineAt, ...options }: AskOptions,
+  ): Promise<Answer> => {
     const { talosconfig } = config
-    const timeoutMs = timeLeftMs()
-    const result = await run(build({ talosconfig, endpoint, nodes, timeoutMs: Math.max(1, timeoutMs) }), options)
-    return { ...result, endpoint }
+    const sentAt = performance.now()
+    const timeoutMs = Math.max(1, deadlineAt - sentAt)
+    const result = await run(build({ talosconfig, endpoint, nodes, timeoutMs }), options)
+    return { ...result, endpoint, tookMs: performance.now() - sentAt }
   }
 
-  // Only what reads waits for its turn (a pull may take minutes), and that is on its own time.
-  const read: typeof send = (...call) => gate(() => send(...call))
+  /**
+   * Only what reads waits for its turn (a pull may take minutes), and that is on its own time: `soon` is the answer, or
+   * undefined where it did not come in time; then it holds no place any more, and may come yet.
+   */
+  const question = (
+    nodes: readonly string[],
+    endpoint: string,
+    build: Build,
+    options: AskOptions,
+    patienceMs: () => number,
+  ): { soon: Promise<Answer | undefined>; answer: Promise<Answer> } => {
+    let settle: (answer: Answer) => void = () => {}
+    const answer = new Promise<Answer>((resolve) => {
+      settle = resolve
+    })
+    const soon = gate(() => {
+      void send(nodes, endpoint, build, options).then(settle)
+      return within(answer, patienceMs())
+    })
+    return { soon, answer }
+  }
 
-  const isDeaf = (endpoint: string): boolean => (deafUntil.get(endpoint) ?? 0) > performance.now()
-  const order = (endpoints: readonly string[]): string[] => [
-    ...endpoints.filter((endpoint) => !isDeaf(endpoint)),
-    ...endpoints.filter(isDeaf),
-  ]
-
-  const one: Ask['one'] = async (node, build, through, { deadlineAt, ...options }) => {
-    let answer: Answer = UNASKED
-    for (const [tried, endpoint] of through.entries()) {
-      if (tried > 0 && deadlineAt <= performance.now()) break
-      const next = await read([node], endpoint, build, () => share(deadlineAt, through.length - tried), options)
-      if (next.timedOut) deafUntil.set(endpoint, performance.now() + DEAF_FOR_MS)
-      else if (!neverArrived(next)) deafUntil.delete(endpoint)
-      // What the node or its way said is worth more than another endpoint's silence.
-      if (tried === 0 || !next.timedOut) answer = next
-      if (next.aborted || !(next.timedOut || neverArrived(next))) break
-      // A stranger at the node's own address is a stranger by any other way, too.
-      if (hostOf(endpoint) === node && /authentication handshake failed/.test(next.stderr)) break
+  const one: Ask['one'] = async (node, build, { signal, ...options }) => {
+    const { deadlineAt } = options
+    const { through, direct } = await ways.toAsk(node)
+    const enough = new AbortController()
+    const both = AbortSignal.any([enough.signal, ...(signal ? [signal] : [])])
+    const silent = new Map<string, Promise<Answer>>()
+    let word: Answer | undefined
+    /** Whether that is the answer, be it a bad one. */
+    const hear = (said: Answer): boolean => {
+      silent.delete(said.endpoint)
+      const isOwn = hostOf(said.endpoint) === node
+      if (said.timedOut) {
+        if (isOwn) ways.deaf(said.endpoint)
+        // what a way to the node said is worth more than the silence of another one, but for the node's own
+        if (isOwn && direct) word = { ...said, slow: true }
+        else word ??= said
+        return false
+      }
+      if (!word?.slow) word = said
+      if (said.aborted) return true
+      if (!neverArrived(said)) {
+        ways.worked(node, said.endpoint)
+        return true
+      }
+      // a stranger at the node's own address is a stranger by any other way, too
+      return isOwn && /authentication handshake failed/.test(said.stderr)
     }
-    return answer
+    try {
+      for (const [tried, endpoint] of through.entries()) {
+        if (tried > 0 && deadlineAt <= performance.now()) break
+        const patienceMs = () => Math.min(PATIENCE_MS, share(deadlineAt, through.length - tried))
+        const before = [...silent.values()]
+        const { soon, answer } = question([node], endpoint, build, { ...options, signal: both }, patienceMs)
+        silent.set(endpoint, answer)
+        const said = await Promise.race([soon, ...before])
+        if (!said || !hear(said)) continue
+        for (const other of silent.keys()) if (other !== endpoint && !said.aborted) ways.deaf(other)
+        return said
+      }
+      while (silent.size > 0) {
+        const said = await Promise.race(silent.values())
+        if (hear(said)) return said
+      }
+      ways.failed(node)
+      return word ?? UNASKED
+    } finally {
+      enough.abort()
+    }
+  }
+
+  const each: Ask['each'] = async (nodes, build, take, { signal, ...options }) => {
+    const { deadlineAt } = options
+    const pending = new Set(nodes)
+    const words = new Map<string, Answer>(nodes.map((node) => [node, UNASKED]))
+    const calls = new Set<{ asked: readonly string[]; enough: AbortController }>()
+    const left = (asked: readonly string[]) => asked.filter((node) => pending.has(node))
+    /** Nothing more is asked about them. */
+    const settle = (settled: readonly string[]): void => {
+      for (const node of settled) pending.delete(node)
+      for (const { asked, enough } of calls) if (left(asked).length === 0) enough.abort()
+    }
+    /** Work that ends when nothing of what it asks is pending any more. */
+    const whilePending = async (
+      asked: readonly string[],
+      work: (options: AskOptions) => Promise<void>,
+    ): Promise<void> => {
+      const call = { asked, enough: new AbortController() }
+      calls.add(call)
+      await work({ ...options, signal: AbortSignal.any([call.enough.signal, ...(signal ? [signal] : [])]) })
+      calls.delete(call)
+    }
+    /** Has the answer taken, and returns those who are pending still. */
+    const tell = (asked: readonly string[], answer: Answer): string[] => {
+      const taken = [...take(asked, answer)].filter((node) => pending.has(node))
+      for (const node of taken) {
+        words.delete(node)
+        ways.worked(node, answer.endpoint)
+      }
+      settle(taken)
+      const errors = nodeErrors(answer.stderr)
+      for (const node of left(asked)) {
+        const own = errors.get(node)
+        if (!answer.timedOut || answer.slow || words.get(node) === UNASKED)
+          words.set(node, own === undefined ? answer : { ...answer, exitCode: 1, stderr: own })
+      }
+      return left(asked)
+    }
+
+    const alone = (node: string): Promise<void> =>
+      whilePending([node], async (asking) => {
+        if (!pending.has(node)) return
+        const answer = await one(node, build, asking)
+        if (pending.has(node)) settle(tell([node], answer))
+      })
+    const together = async (wanted: readonly string[], through: readonly string[]): Promise<void> => {
+      const asked = left(wanted)
+      const [endpoint, ...others] = through
+      if (asked.length < 2 || endpoint === undefined) return void (await Promise.all(asked.map(alone)))
+      await whilePending(asked, async (asking) => {
+        const patienceMs = () => Math.min(PATIENCE_MS, share(deadlineAt, 3))
+        const { soon, answer } = question(asked, endpoint, build, asking, patienceMs)
+        const said = await soon
+        if (said) return goOn(asked, said, others)
+        // the silence may be that of the endpoint
+        const rotated = [...others, endpoint]
+        await Promise.all([
+          ...parts(asked).map((part) => together(part, rotated)),
+          answer.then((late) => {
+            if (!late.aborted) tell(asked, late)
+            else if (asked.every((node) => !words.has(node))) ways.deaf(endpoint)
+          }),
+        ])
+      })
+    }
+    /** Asks for what an answer left out. */
+    const goOn = async (asked: readonly string[], said: Answer, others: readonly string[]): Promise<void> => {
+      const rest = tell(asked, said)
+      if (said.aborted || said.timedOut) return settle(rest)
+      if (neverArrived(said) && isOfEndpoint(said, asked)) {
+        ways.deaf(said.endpoint)
+        return together(rest, others)
+      }
+      const off = rest.filter((node) => nodeErrors(said.stderr).has(node) && neverArrived(words.get(node) ?? UNASKED))
+      const unsaid = rest.filter((node) => !off.includes(node))
+      // talosctl 1.14 gets nothing of anybody where a single node does not tell its version
+      const again = off.length > 0 && rest.length === asked.length
+      await Promise.all([
+        again ? together(unsaid, [said.endpoint, ...others]) : Promise.all(unsaid.map(alone)),
+        others.length > 0 ? together(off, others) : Promise.all(off.map(atHome)),
+      ])
+    }
+    /** Every endpoint was asked; what is left is the node's own address, where a knock is answered there. */
+    const atHome = async (node: string): Promise<void> => {
+      const { direct } = await ways.toAsk(node)
+      await (direct ? alone(node) : settle([node]))
+    }
+
+    const [through, ...sure] = await Promise.all([ways.forMany(), ...nodes.map((node) => ways.isSure(node))])
+    await Promise.all([
+      together(
+        nodes.filter((_, index) => sure[index]),
+        through,
+      ),
+      together(
+        nodes.filter((_, index) => !sure[index]),
+        through,
+      ),
+    ])
+    for (const [node, answer] of words) if (neverArrived(answer) || answer.timedOut) ways.failed(node)
+    return words
   }
 
   return {
-    endpoints: (node) => {
-      const others = order(config.endpoints.filter((endpoint) => node === undefined || hostOf(endpoint) !== node))
-      const self = node === undefined ? [] : [node]
-      return { othersFirst: [...others, ...self], selfFirst: order([...self, ...others]) }
-    },
-    many: async (nodes, build, through, { deadlineAt, ...options }) => {
-      let giveUpAt: number | undefined
-      // counted from when the call has its place: a wait for that says nothing about the nodes
-      const timeLeftMs = () => {
-        giveUpAt ??= performance.now() + Math.min(PATIENCE_MS, share(deadlineAt, 3))
-        return share(giveUpAt, 1)
-      }
-      let answer: Answer = UNASKED
-      for (const endpoint of through) {
-        answer = await read(nodes, endpoint, build, timeLeftMs, options)
-        // Silence may be that of a node behind the endpoint: another one would not help.
-        if (!(neverArrived(answer) && isOfEndpoint(answer, nodes))) break
-      }
-      return answer
-    },
+    each,
     one,
-    change: async (node, build, through, { deadlineAt, ...options }) => {
+    change: async (node, build, options) => {
       let answer: Answer = UNASKED
-      for (const endpoint of through) {
-        answer = await send([node], endpoint, build, () => share(deadlineAt, 1), options)
+      for (const endpoint of await ways.toChange(node)) {
+        answer = await send([node], endpoint, build, options)
         if (!neverArrived(answer) || answer.timedOut || options.signal?.aborted) break
       }
       return answer
@@ -119,9 +251,29 @@ function isOfEndpoint({ stderr }: Answer, nodes: readonly string[]): boolean {
   return errors.size === 0 || (errors.size === nodes.length && new Set(errors.values()).size === 1)
 }
 
-const share = (deadlineAt: number, of: number): number => (deadlineAt - performance.now()) / of
+/** Cut so that two cuts leave each node alone: every silence costs patience, and two of them are few processes. */
+function parts(asked: readonly string[]): string[][] {
+  const size = Math.ceil(asked.length / Math.ceil(Math.sqrt(asked.length)))
+  return Array.from({ length: Math.ceil(asked.length / size) }, (_, n) => asked.slice(n * size, (n + 1) * size))
+}
 
-const UNASKED: Answer = { stdout: '', stderr: 'no endpoint to ask', timedOut: false, aborted: false, endpoint: '' }
+const share = (deadlineAt: number, of: number): number => Math.max(1, (deadlineAt - performance.now()) / of)
+
+const UNASKED: Answer = {
+  ...{ stdout: '', stderr: 'no endpoint to ask', timedOut: false, aborted: false },
+  ...{ endpoint: '', tookMs: 0 },
+}
+
+/** What comes in time; undefined where nothing does. */
+async function within<T>(work: Promise<T>, patienceMs: number): Promise<T | undefined> {
+  const came = new AbortController()
+  const late = pause(patienceMs, undefined, { signal: came.signal }).catch(() => undefined)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    came.abort()
+  }
+}
 
 /** Lets `size` pieces of work through at a time. */
 function createGate(size: number): <T>(work: () => Promise<T>) => Promise<T> {

@@ -50,7 +50,10 @@ const SILENCE = /code = (Unavailable|DeadlineExceeded|Canceled)|context deadline
  * Why a call of talosctl failed. `otherwise` is the reason when the text says nothing about the way to the node; without
  * it the call only reads, and a lost connection or a deadline means that the node does not answer.
  */
-export function failureOf(result: CommandResult, otherwise?: { failed: FailureReason; late: FailureReason }): Failure {
+export function failureOf(
+  result: CommandResult & { slow?: true; tookMs?: number },
+  otherwise?: { failed: FailureReason; late: FailureReason },
+): Failure {
   const said = gist(result.stderr)
   if (result.exitCode === 127 || result.exitCode === 126)
     return failure('tool-missing', { detail: 'talosctl can not be started', hint: 'npm run tools' })
@@ -61,6 +64,11 @@ export function failureOf(result: CommandResult, otherwise?: { failed: FailureRe
       ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     })
   if (result.aborted) return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
+  if (result.slow && !otherwise) {
+    const seconds = Math.round((result.tookMs ?? 0) / 1000)
+    const hint = 'give it more time: deadlines.observe of operations.yaml'
+    return failure('node-slow', { detail: `is there, and gave no answer in ${seconds} s`, hint })
+  }
   // What a talosctl that we ended has to say is only that it was ended.
   if (result.timedOut)
     return failure(otherwise?.late ?? 'node-unreachable', {

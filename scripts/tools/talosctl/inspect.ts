@@ -12,17 +12,14 @@ import { readVersions } from './versions.ts'
 /** What one node runs and what waits in its other slot: the part of an observation that an upgrade changes. */
 export async function inspect(ask: Ask, node: NodeDeclaration, options: AskOptions): Promise<Result<Inspection>> {
   const { address, name } = node
-  const { selfFirst } = ask.endpoints(address)
-  const first = await ask.one(address, talosctlCommands.version, selfFirst, options)
+  const first = await ask.one(address, talosctlCommands.version, options)
   const version = readVersions([address], first).get(address)
   if (!version?.ok) return { ok: false, failure: { ...(version?.failure ?? failure('garbage-answer')), node: name } }
-  const via = first.endpoint
-  const through = [via, ...selfFirst.filter((endpoint) => endpoint !== via)]
   const [bootIdAnswer, stageAnswer, extensionsAnswer, slots] = await Promise.all([
-    ask.one(address, talosctlCommands.bootId, through, options),
-    ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), through, options),
-    ask.one(address, (at) => talosctlCommands.get(at, 'extensions'), through, options),
-    otherSlots(ask, via, [{ address, version: version.value }], options),
+    ask.one(address, talosctlCommands.bootId, options),
+    ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), options),
+    ask.one(address, (at) => talosctlCommands.get(at, 'extensions'), options),
+    otherSlots(ask, [{ address, version: version.value }], options),
   ])
   const bootId = readBootId(bootIdAnswer)
   if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }

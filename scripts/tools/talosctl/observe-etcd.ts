@@ -150,7 +150,7 @@ function disagreements(
   })
 }
 
-/** One call for all, then each that is missing alone. `none` is what an answer without rows means, where it means any. */
+/** What each says. `none` is what an answer without rows means, where it means any. */
 async function ofEach<T>(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
@@ -160,31 +160,23 @@ async function ofEach<T>(
   none?: () => T,
 ): Promise<Told<T>> {
   const found: Told<T> = new Map()
-  const take = (asked: readonly NodeDeclaration[], answer: Answer) => {
-    if (!toldAll(answer)) return
-    const addresses = asked.map(({ address }) => address)
-    const told = read(addresses, answer.stdout)
+  const nameOf = new Map(nodes.map(({ name, address }) => [address, name]))
+  const take = (asked: readonly string[], answer: Answer): string[] => {
+    if (!toldAll(answer)) return []
+    const told = read(asked, answer.stdout)
     const errors = nodeErrors(answer.stderr)
-    for (const { name, address } of asked) {
-      if (errors.has(address)) continue
+    return asked.filter((address) => {
+      if (errors.has(address)) return false
       const own = told.get(address) ?? (none && { ok: true, value: none() })
       // what can not be read in a table of many may be in one of its own
-      if (own?.ok || (own && asked.length === 1)) found.set(name, own)
-    }
+      if (!own || !(own.ok || asked.length === 1)) return false
+      found.set(nameOf.get(address) ?? '', own)
+      return true
+    })
   }
-  if (nodes.length > 1) {
-    const addresses = nodes.map(({ address }) => address)
-    take(nodes, await ask.many(addresses, build, ask.endpoints().othersFirst, options))
-  }
-  await Promise.all(
-    nodes.map(async (node) => {
-      if (found.has(node.name)) return
-      const answer = await ask.one(node.address, build, ask.endpoints(node.address).selfFirst, options)
-      take([node], answer)
-      if (found.has(node.name)) return
-      found.set(node.name, { ok: false, failure: whyUntold(answer) })
-    }),
-  )
+  const missing = await ask.each([...nameOf.keys()], build, take, options)
+  for (const [address, answer] of missing)
+    found.set(nameOf.get(address) ?? '', { ok: false, failure: whyUntold(answer) })
   return found
 }
 

@@ -6,7 +6,6 @@ import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
 import { linesByNode } from './lines-by-node.ts'
-import { nodeErrors } from './node-errors.ts'
 import { readOtherSlot } from './other-slot.ts'
 import { type Resource, readResources } from './resources.ts'
 import {
@@ -22,16 +21,16 @@ import {
 } from './specs.ts'
 import { readVersions } from './versions.ts'
 
-/** A node that told its version, and the endpoint that it did so through. */
-type Answering = { node: NodeDeclaration; version: string; via: string }
+/** A node that told its version. */
+type Answering = { node: NodeDeclaration; version: string }
 
 /** After machined logged the start, how long until the installer's process shows (container, snapshot, task). */
 const INSTALLER_STARTS_WITHIN_MS = 3000
 
 /**
  * Everything that can be read about the nodes. `version` tells who answers; only those are named in the calls that
- * follow, one a kind of resource; what is missing then is asked for once more, alone. A node that did not answer is asked
- * alone while the others are read, so that a silent one costs nobody else's time. Never rejects.
+ * follow, one a kind of resource. Whoever answers later than the first, by as long again as they took, is read after them,
+ * so that a silent node costs nobody else's time. Never rejects.
  */
 export async function observeNodes(
   ask: Ask,
@@ -39,39 +38,55 @@ export async function observeNodes(
   options: AskOptions,
 ): Promise<Record<NodeName, NodeObservation>> {
   const seen = new Map<NodeName, NodeObservation>()
-  const read = async (answering: Answering[]) => {
-    const [first] = answering
-    if (!first) return
-    for (const [name, observation] of await readFacts(ask, first.via, answering, options)) seen.set(name, observation)
-  }
-  /** Whether the node needs to be asked no more. */
-  const fail = ({ name }: NodeDeclaration, failed: Failure): boolean => {
+  const fail = ({ name }: NodeDeclaration, failed: Failure) =>
     seen.set(name, { reachable: false, failure: { ...failed, node: name } })
-    return failed.reason === 'garbage-answer' || failed.reason === 'permission-denied'
+  const readings: Promise<void>[] = []
+  let due: Answering[] = []
+  let timer: NodeJS.Timeout | undefined
+  const read = () => {
+    clearTimeout(timer)
+    timer = undefined
+    const group = due
+    due = []
+    if (group.length === 0) return
+    readings.push(
+      readFacts(ask, group, options).then((facts) => {
+        for (const [name, observation] of facts) seen.set(name, observation)
+      }),
+    )
   }
-
-  const together: Answering[] = []
-  let alone = [...nodes]
-  if (nodes.length > 1) {
-    const addresses = nodes.map(({ address }) => address)
-    const answer = await ask.many(addresses, talosctlCommands.version, ask.endpoints().othersFirst, options)
-    const versions = readVersions(addresses, answer)
-    alone = nodes.filter((node) => {
+  const askedAt = performance.now()
+  const outstanding = new Set(nodes.map(({ address }) => address))
+  const take = (asked: readonly string[], answer: Answer): string[] => {
+    const versions = readVersions(asked, answer)
+    const taken = nodes.flatMap((node) => {
       const version = versions.get(node.address)
-      if (version?.ok) together.push({ node, version: version.value, via: answer.endpoint })
-      return !version?.ok && !(version && fail(node, version.failure))
+      if (!version || !outstanding.has(node.address)) return []
+      if (version.ok) due.push({ node, version: version.value })
+      else if (version.failure.reason !== 'garbage-answer' && version.failure.reason !== 'permission-denied') return []
+      else fail(node, version.failure)
+      return [node.address]
     })
+    for (const address of taken) outstanding.delete(address)
+    if (due.length === 0) return taken
+    const now = performance.now()
+    // the first ones wait for the others as long again as they took, the late ones for all but the last that is silent
+    const atOnce = outstanding.size === 0 || (outstanding.size === 1 && readings.length > 0)
+    if (atOnce) clearTimeout(timer)
+    if (atOnce || timer === undefined)
+      timer = setTimeout(read, atOnce ? 0 : readings.length === 0 ? now - askedAt : (options.deadlineAt - now) / 2)
+    return taken
   }
-  await Promise.all([
-    read(together),
-    ...alone.map(async (node) => {
-      const { selfFirst } = ask.endpoints(node.address)
-      const answer = await ask.one(node.address, talosctlCommands.version, selfFirst, options)
-      const version = readVersions([node.address], answer).get(node.address)
-      if (version?.ok) await read([{ node, version: version.value, via: answer.endpoint }])
-      else fail(node, version?.failure ?? failure('garbage-answer', { detail: 'tells no version' }))
-    }),
-  ])
+  const addresses = nodes.map(({ address }) => address)
+  const silent = await ask.each(addresses, talosctlCommands.version, take, options)
+  read()
+  for (const node of nodes) {
+    const answer = silent.get(node.address)
+    if (!answer) continue
+    const version = readVersions([node.address], answer).get(node.address)
+    fail(node, version?.ok === false ? version.failure : failure('garbage-answer', { detail: 'tells no version' }))
+  }
+  await Promise.all(readings)
   return Object.fromEntries(
     nodes.map(({ name }) => [
       name,
@@ -82,12 +97,11 @@ export async function observeNodes(
 
 async function readFacts(
   ask: Ask,
-  via: string,
   group: readonly Answering[],
   options: AskOptions,
 ): Promise<Map<NodeName, NodeObservation>> {
   const nodes = group.map(({ node }) => node)
-  const get = (kind: string, expect: Expect) => getOfEach(ask, via, nodes, kind, expect, options)
+  const get = (kind: string, expect: Expect) => getOfEach(ask, nodes, kind, expect, options)
   const [stages, extensions, security, platforms, kubelets, types, hostnames, nodenames, cmdlines, bootIds, slots] =
     await Promise.all([
       get('machinestatus', 'one'),
@@ -99,10 +113,9 @@ async function readFacts(
       get('hostnamestatus', 'perhaps one'),
       get('nodename', 'perhaps one'),
       get('kernelcmdline', 'perhaps one'),
-      bootIdsOf(ask, via, group, options),
+      bootIdsOf(ask, group, options),
       otherSlots(
         ask,
-        via,
         group.map(({ node: { address }, version }) => ({ address, version })),
         options,
       ),
@@ -116,7 +129,7 @@ async function readFacts(
       const secure = readSecurityState(first(security))
       const platform = readPlatform(first(platforms))
       const role = readRole(first(types))
-      const bootId = bootIds.get(node.address)
+      const { bootId, tookMs = 0 } = bootIds.get(node.address) ?? {}
       const kubeletVersion = readKubeletVersion(first(kubelets))
       const hostname = readHostname(first(hostnames))?.hostname
       const kernelCmdline = readKernelCmdline(first(cmdlines))
@@ -148,6 +161,7 @@ async function readFacts(
         ...(kernelCmdline === undefined ? {} : { kernelCmdline }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
         otherSlot: slots.get(node.address) ?? { state: 'unknown', why: 'unread' },
+        ...(tookMs < SLOW_MS ? {} : { slowMs: Math.round(tookMs) }),
       }
       return [node.name, { reachable: true, ...facts }]
     }),
@@ -159,63 +173,51 @@ type Resources = Map<string, { resources: Resource[]; failure?: Failure }>
 /** How many resources of a kind a node has. Of several, some could be missing in an output that broke off. */
 type Expect = 'one' | 'perhaps one' | 'several'
 
-/** The resources of one kind, by address; `via` is an endpoint that worked lately. */
+/** The resources of one kind, by address. */
 export async function getOfEach(
   ask: Ask,
-  via: string,
   nodes: readonly NodeDeclaration[],
   kind: string,
   expect: Expect,
   options: AskOptions,
 ): Promise<Resources> {
-  const build = (at: Target) => talosctlCommands.get(at, kind)
   const found: Resources = new Map()
-  const take = (answer: Answer, addresses: readonly string[]) => {
+  const take = (asked: readonly string[], answer: Answer): string[] => {
     const resources = readResources(answer.stdout)
-    const whole = isWhole(answer) && resources.every(({ node }) => addresses.includes(node))
-    for (const address of addresses) {
+    const whole = isWhole(answer) && resources.every(({ node }) => asked.includes(node))
+    // node by node: where talosctl ended by itself, a node of which it printed anything is whole
+    const ended = answer.exitCode !== undefined && !answer.timedOut && !answer.aborted
+    return asked.filter((address) => {
       const own = resources.filter(({ node }) => node === address)
-      if ((own.length > 0 && expect !== 'several') || (whole && expect !== 'one'))
-        found.set(address, { resources: own })
-    }
+      if (!(own.length > 0 && (ended || expect !== 'several')) && !(whole && expect !== 'one')) return false
+      found.set(address, { resources: own })
+      return true
+    })
   }
-  if (nodes.length > 1) {
-    const addresses = nodes.map(({ address }) => address)
-    const answer = await ask.many(addresses, build, [via], options)
-    take(answer, addresses)
-    // talosctl 1.14 gets nothing of anybody where a single node does not tell its version
-    const failing = nodeErrors(answer.stderr)
-    const others = addresses.filter((address) => !failing.has(address))
-    if (found.size === 0 && failing.size > 0 && others.length > 1)
-      take(await ask.many(others, build, [via], options), others)
+  const addresses = nodes.map(({ address }) => address)
+  const missing = await ask.each(addresses, (at) => talosctlCommands.get(at, kind), take, options)
+  for (const [address, answer] of missing) {
+    const failed = isWhole(answer) ? failure('garbage-answer', { detail: `has no ${kind}` }) : failureOf(answer)
+    found.set(address, { resources: [], failure: failed })
   }
-  await Promise.all(
-    nodes.map(async ({ address }) => {
-      if (found.has(address)) return
-      const answer = await ask.one(address, build, through(ask, via, address), options)
-      take(answer, [address])
-      if (found.has(address)) return
-      const said = isWhole(answer)
-      const missing = failure('garbage-answer', { detail: `has no ${kind}` })
-      found.set(address, { resources: [], failure: said ? missing : failureOf(answer) })
-    }),
-  )
   return found
 }
+
+/** What takes longer is told: an idle node answers in a tenth of it, one under load took 4–6 s. */
+const SLOW_MS = 3000
 
 type BootId = { ok: true; value: string } | { ok: false; failure: Failure }
 
 async function bootIdsOf(
   ask: Ask,
-  via: string,
   group: readonly Answering[],
   options: AskOptions,
-): Promise<Map<string, BootId>> {
+): Promise<Map<string, { bootId: BootId; tookMs: number }>> {
   return new Map(
     await Promise.all(
-      group.map(async ({ node: { address } }): Promise<[string, BootId]> => {
-        const answer = await ask.one(address, talosctlCommands.bootId, through(ask, via, address), options)
-        return [address, readBootId(answer)]
+      group.map(async ({ node: { address } }): Promise<[string, { bootId: BootId; tookMs: number }]> => {
+        const answer = await ask.one(address, talosctlCommands.bootId, options)
+        return [address, { bootId: readBootId(answer), tookMs: answer.tookMs }]
       }),
     ),
   )
@@ -233,27 +235,21 @@ export function readBootId(answer: Answer): BootId {
 /** A node whose log is read, in the words of its release. */
 type Logging = { address: string; version: string }
 
-/** What waits in the other slot of each node, by address; `via` is an endpoint that worked lately. */
+/** What waits in the other slot of each node, by address. */
 export async function otherSlots(
   ask: Ask,
-  via: string,
   nodes: readonly Logging[],
   options: AskOptions,
 ): Promise<Map<string, OtherSlot>> {
   const addresses = nodes.map(({ address }) => address)
-  const logs = new Map<string, string[]>()
-  if (nodes.length > 1) {
-    const answer = await ask.many(addresses, talosctlCommands.machinedLog, [via], options)
-    // an output that broke off may lack just the line that matters
-    if (isWhole(answer)) for (const [address, lines] of linesByNode(addresses, answer.stdout)) logs.set(address, lines)
-  }
+  const logs = await machinedLogs(ask, addresses, options)
   return new Map(
     await Promise.all(
       nodes.map(async (node): Promise<[string, OtherSlot]> => {
-        const lines = logs.get(node.address) ?? (await machinedLog(ask, via, node, options))
+        const lines = logs.get(node.address)
         const slot = lines ? readOtherSlot(lines, node.version, undefined) : UNREAD
         if (slot.state !== 'installing') return [node.address, slot]
-        return [node.address, await installingOrCutOff(ask, via, node, slot, options)]
+        return [node.address, await installingOrCutOff(ask, node, slot, options)]
       }),
     ),
   )
@@ -268,40 +264,41 @@ const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
  */
 async function installingOrCutOff(
   ask: Ask,
-  via: string,
-  node: Logging,
+  { address, version }: Logging,
   slot: OtherSlot,
   options: AskOptions,
 ): Promise<OtherSlot> {
-  const { address, version } = node
   const believeAt = Math.min(options.deadlineAt, performance.now() + INSTALLER_STARTS_WITHIN_MS)
   const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
   for (;;) {
-    const answer = await ask.one(address, processes, through(ask, via, address), options)
+    const answer = await ask.one(address, processes, options)
     if (!isWhole(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
     const late = performance.now() >= believeAt
-    const lines = await machinedLog(ask, via, node, options)
+    const lines = (await machinedLogs(ask, [address], options)).get(address)
     const now = lines ? readOtherSlot(lines, version, late ? false : undefined) : slot
     if (now.state !== 'installing' || late) return now
     await pause(200)
   }
 }
 
-/** The lines of machined's log of one node; undefined where it could not be read. */
-async function machinedLog(
+/** The lines of machined's log, by address; absent where they could not be read. */
+async function machinedLogs(
   ask: Ask,
-  via: string,
-  { address }: Logging,
+  addresses: readonly string[],
   options: AskOptions,
-): Promise<string[] | undefined> {
-  const answer = await ask.one(address, talosctlCommands.machinedLog, through(ask, via, address), options)
-  if (!isWhole(answer)) return undefined
-  return linesByNode([address], answer.stdout).get(address) ?? []
+): Promise<Map<string, string[]>> {
+  const logs = new Map<string, string[]>()
+  const take = (asked: readonly string[], answer: Answer): string[] => {
+    // an output that broke off may lack just the line that matters
+    if (!isWhole(answer)) return []
+    const lines = linesByNode(asked, answer.stdout)
+    for (const [address, own] of lines) logs.set(address, own)
+    const [only] = asked
+    if (asked.length === 1 && only !== undefined && !lines.has(only)) logs.set(only, [])
+    return asked.filter((address) => logs.has(address))
+  }
+  await ask.each(addresses, talosctlCommands.machinedLog, take, options)
+  return logs
 }
 
 const isWhole = (answer: Answer): boolean => answer.exitCode === 0 && !answer.timedOut && !answer.aborted
-
-/** The endpoint that worked, then the node itself, then the rest. */
-function through(ask: Ask, via: string, address: string): string[] {
-  return [via, ...ask.endpoints(address).selfFirst.filter((endpoint) => endpoint !== via)]
-}

@@ -4,6 +4,7 @@ import type { Run } from '../../../../scripts/run.ts'
 import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
 import type { MemberRow, StatusRow } from '../../../../scripts/tools/talosctl/etcd-tables.ts'
 import { layOut, observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
+import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 import { failure } from '../../../../workflows/model/failure.ts'
 
 const test = suite("the control planes' views of etcd, side by side")
@@ -157,7 +158,9 @@ test('when nobody answers there are no members, and nothing is made up', () => {
 
 test('silence about etcd is that of the member: where none runs, a node that is well gives no answer at all', async () => {
   const run: Run = async () => ({ stdout: '', stderr: '', timedOut: true, aborted: false })
-  const ask = createAsk(run, { talosconfig: 't', endpoints: controlPlanes.map(({ address }) => address) })
+  const endpoints = controlPlanes.map(({ address }) => address)
+  const ways = createWays({ endpoints, knock: async () => true, resolve: async () => [] })
+  const ask = createAsk(run, { talosconfig: 't' }, ways)
   const etcd = await observeEtcd(ask, controlPlanes, { deadlineAt: performance.now() + 1000 })
   assert.equal(etcd.members[0]?.failure, {
     reason: 'etcd-member-unhealthy',

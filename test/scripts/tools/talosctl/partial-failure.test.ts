@@ -4,6 +4,7 @@ import type { CommandResult, Run } from '../../../../scripts/run.ts'
 import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
 import { observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
 import { getOfEach } from '../../../../scripts/tools/talosctl/observe-nodes.ts'
+import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 
 const test = suite('one node of several that fails, through talosctl 1.14')
 
@@ -35,7 +36,9 @@ function talosctl(print: (argv: readonly string[], node: string) => string) {
       aborted: false,
     }
   }
-  return { calls, ask: createAsk(run, { talosconfig: 't', endpoints: nodes.map(({ address }) => address) }) }
+  const endpoints = nodes.map(({ address }) => address)
+  const ways = createWays({ endpoints, knock: async () => true, resolve: async () => [] })
+  return { calls, ask: createAsk(run, { talosconfig: 't' }, ways) }
 }
 const options = () => ({ deadlineAt: performance.now() + 9000 })
 
@@ -72,7 +75,7 @@ test('get, of which nothing comes then, is asked once more without the node that
       ? ''
       : `{\n    "metadata": {"id": "machine-type"},\n    "node": "${node}",\n    "spec": "controlplane"\n}\n`,
   )
-  const found = await getOfEach(ask, '10.0.0.1', nodes, 'machinetype', 'one', options())
+  const found = await getOfEach(ask, nodes, 'machinetype', 'one', options())
   assert.equal(
     nodes.map(({ address }) => found.get(address)?.resources[0]?.spec ?? found.get(address)?.failure?.reason),
     ['controlplane', 'controlplane', 'node-unreachable'],

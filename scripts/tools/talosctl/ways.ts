@@ -1,0 +1,139 @@
+import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
+import type { Doorbell, Knock } from '../../knock.ts'
+import { hostOf } from './talosconfig.ts'
+
+/** How long a knock is believed. What was silent may be back in a moment; what goes down is told by the next question. */
+const BELIEVED_MS = { answered: 10_000, silent: 2_000 }
+
+/** How long an endpoint that was silent while another one answered is asked last. */
+const DEAF_FOR_MS = 30_000
+
+export type WaysConfig = {
+  /** those of the talosconfig, or the control planes: host names or addresses, some with a port */
+  endpoints: readonly string[]
+  /** what is declared: its control planes are endpoints, too, where they answer a knock */
+  nodes?: readonly NodeDeclaration[]
+  knock: Knock
+  /** addresses of a host name; none where it has none */
+  resolve: (host: string) => Promise<readonly string[]>
+}
+
+/**
+ * The ways to a node: its own address, and the endpoints. A knock only sorts them: whoever answers it is asked directly, all
+ * others through an endpoint that does. What a question found out is remembered, so that the next one goes that way at once.
+ */
+export type Ways = {
+  /** The ways to ask one node, best first; `direct` where it answers a knock itself. */
+  toAsk: (node: string) => Promise<{ through: string[]; direct: boolean }>
+  /** The ways to change one node: others first, since it may cut itself off. */
+  toChange: (node: string) => Promise<string[]>
+  /** The endpoints for calls about many nodes, best first. */
+  forMany: () => Promise<string[]>
+  /** Whether the node is known to be there, so that a call about many is not held up by it. */
+  isSure: (node: string) => Promise<boolean>
+  /** It answered through that endpoint. */
+  worked: (node: string, endpoint: string) => void
+  /** It did not answer by any way. */
+  failed: (node: string) => void
+  /** The endpoint was silent, or not there, while another way worked. */
+  deaf: (endpoint: string) => void
+}
+
+export function createWays({ endpoints, nodes = [], knock, resolve }: WaysConfig): Ways {
+  const deafUntil = new Map<string, number>()
+  const knocks = new Map<string, { answers: Promise<boolean>; until: number; did?: boolean }>()
+  const names = new Map<string, Promise<readonly string[]>>()
+  /** nodes that answered through an endpoint, and no knock */
+  const behind = new Set<string>()
+
+  const candidates = [
+    ...endpoints,
+    ...nodes
+      .filter(({ role, address }) => role === 'controlplane' && !endpoints.some((other) => hostOf(other) === address))
+      .map(({ address }) => address),
+  ]
+  const order = (all: readonly string[]): string[] => {
+    const isDeaf = (endpoint: string) => (deafUntil.get(endpoint) ?? 0) > performance.now()
+    return [...all.filter((endpoint) => !isDeaf(endpoint)), ...all.filter(isDeaf)]
+  }
+
+  const answers = (endpoint: string): Promise<boolean> => {
+    const known = knocks.get(endpoint)
+    if (known && known.until > performance.now()) return known.answers
+    const asked = knock(doorbell(endpoint), never)
+    knocks.set(endpoint, { answers: asked, until: Number.POSITIVE_INFINITY })
+    void asked.then((did) => {
+      const until = performance.now() + (did ? BELIEVED_MS.answered : BELIEVED_MS.silent)
+      knocks.set(endpoint, { answers: asked, until, did })
+    })
+    return asked
+  }
+  const answering = async (all: readonly string[]): Promise<string[]> => {
+    const did = await Promise.all(all.map(answers))
+    return all.filter((_, index) => did[index])
+  }
+
+  /** Whether an endpoint leads to that very node, by whatever name: then it goes down with it. */
+  const isItself = async (endpoint: string, node: string): Promise<boolean> => {
+    const host = hostOf(endpoint)
+    if (host === node) return true
+    const declared = nodes.find(({ address }) => address === node)
+    if (declared?.name === host) return true
+    if (!names.has(host)) names.set(host, resolve(host))
+    const addresses = (await names.get(host)) ?? []
+    if (addresses.length === 0) names.delete(host)
+    return addresses.includes(node)
+  }
+
+  const sort = async (node: string) => {
+    const same = await Promise.all(candidates.map((endpoint) => isItself(endpoint, node)))
+    const selves = [...new Set([node, ...candidates.filter((_, index) => same[index])])]
+    const others = candidates.filter((_, index) => !same[index])
+    const [near, open] = await Promise.all([behind.has(node) ? ([] as string[]) : answering(selves), answering(others)])
+    return {
+      direct: near.length > 0,
+      open: open.length > 0,
+      selves: [...near, ...selves.filter((one) => !near.includes(one))],
+      others: order(open.length > 0 ? open : others),
+    }
+  }
+
+  return {
+    toAsk: async (node) => {
+      const { direct, open, selves, others } = await sort(node)
+      if (direct) return { direct, through: order([...selves, ...(open ? others : [])]) }
+      // where no knock is heard at all, there may be a proxy that talosctl knows of
+      return { direct, through: open ? others : [...others, ...selves] }
+    },
+    toChange: async (node) => {
+      const { direct, open, selves, others } = await sort(node)
+      return [...(open || !direct ? others : []), ...selves]
+    },
+    forMany: async () => {
+      const open = await answering(candidates)
+      return order(open.length > 0 ? open : candidates)
+    },
+    isSure: async (node) => behind.has(node) || answers(node),
+    worked: (node, endpoint) => {
+      deafUntil.delete(endpoint)
+      if (hostOf(endpoint) === node) behind.delete(node)
+      else if (knocks.get(node)?.did === false) behind.add(node)
+    },
+    failed: (node) => {
+      behind.delete(node)
+      knocks.delete(node)
+    },
+    deaf: (endpoint) => {
+      knocks.delete(endpoint)
+      deafUntil.set(endpoint, performance.now() + DEAF_FOR_MS)
+    },
+  }
+}
+
+const never = new AbortController().signal
+
+/** Where an endpoint listens: `10.0.0.1`, `10.0.0.1:50000`, `[fd00::1]:50000`. */
+function doorbell(endpoint: string): Doorbell {
+  const port = /^(?:\[.+\]|[^:]+):(\d+)$/.exec(endpoint)?.[1]
+  return { address: hostOf(endpoint), ...(port === undefined ? {} : { port: Number(port) }) }
+}
