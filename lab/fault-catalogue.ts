@@ -70,6 +70,8 @@ export const faultCatalogue = {
     times: 1,
   },
   'unreachable-for': { summary: 'no packet reaches the Talos API', ends: 'after its seconds', seconds: 60 },
+  'behind-endpoints': { summary: 'the Talos API is reached through other nodes only', ends: 'cured' },
+  'proxy-resets': { summary: 'the same, and a proxy takes direct connections and resets them', ends: 'cured' },
   'etcd-member-down': {
     summary: 'the etcd process is dead',
     ends: 'cured, or when the node boots',

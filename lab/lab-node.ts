@@ -114,6 +114,14 @@ export type Reachability =
   /** packets vanish: connections are accepted by nobody and time out (unreachable-for) */
   | 'silent'
 
+/** How the network treats whoever comes from outside of the cluster, where other nodes reach the node. */
+export type Entrance =
+  | 'open'
+  /** packets vanish: a private network, or a firewall (behind-endpoints) */
+  | 'silent'
+  /** a proxy takes the connection and resets it (proxy-resets) */
+  | 'resets'
+
 /** The etcd member of a control plane, as the Etcd* calls report it; ids are decimal strings of the uint64. */
 export interface LabEtcd {
   /** what its own member says when `local`, else any that answers */
@@ -148,6 +156,8 @@ export interface LabNode {
   readonly role: 'controlplane' | 'worker'
   state(): NodeState
   reachability(): Reachability
+  /** what else is in the way of those who are no nodes */
+  entrance(): Entrance
   /** the same for the API server of a control plane, a static pod */
   apiReachability(): Reachability
   /** true while the node must present a certificate of a stranger's CA (fault wrong-ca) */

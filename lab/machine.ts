@@ -12,6 +12,7 @@ import type { MachineKubelet } from './kubernetes/kubernetes.ts'
 import {
   ApiError,
   type Disk,
+  type Entrance,
   type LabEtcd,
   type LabNode,
   type NodeEvent,
@@ -173,6 +174,11 @@ export class Machine implements LabNode {
   reachability(): Reachability {
     if (this.#silent) return 'silent'
     return this.#up ? 'answers' : 'refuses'
+  }
+
+  entrance(): Entrance {
+    if (this.#fault('proxy-resets') !== undefined) return 'resets'
+    return this.#fault('behind-endpoints') === undefined ? 'open' : 'silent'
   }
 
   /** how the network treats a connection to the API server of this control plane, a static pod that runs with its services */
@@ -716,6 +722,8 @@ export class Machine implements LabNode {
         return this.etcd?.hideAlarms(true)
       case 'etcd-learner':
         return this.etcd?.addLearner()
+      case 'behind-endpoints':
+      case 'proxy-resets':
       case 'wrong-ca':
       case 'answers-garbage':
         return this.#emit({ type: 'state' })
@@ -759,6 +767,8 @@ export class Machine implements LabNode {
         // a fault that ends by its last occurrence leaves the lag to its timer
         if (fault.timesLeft > 0) this.etcd?.setLagging(false)
         return
+      case 'behind-endpoints':
+      case 'proxy-resets':
       case 'wrong-ca':
       case 'answers-garbage':
         return this.#emit({ type: 'state' })

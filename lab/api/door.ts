@@ -1,5 +1,5 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
-import { ApiError, type LabNode, type Reachability } from '../lab-node.ts'
+import { ApiError, type Entrance, type LabNode, type Reachability } from '../lab-node.ts'
 
 type Visit = { client: Socket; inside: Socket | undefined }
 
@@ -11,6 +11,8 @@ export type Doorway = {
   address: string
   port: number
   reachability(): Reachability
+  /** what is in the way of visitors, and not of other nodes */
+  entrance?(): Entrance
   /** visitors are led to the server that presents a stranger's certificate */
   presentsWrongCa(): boolean
   /** told whenever one of the two may have changed */
@@ -22,6 +24,7 @@ export const apidDoorway = (node: LabNode): Doorway => ({
   address: node.address,
   port: 50000,
   reachability: () => node.reachability(),
+  entrance: () => node.entrance(),
   presentsWrongCa: () => node.presentsWrongCa(),
   on: (changed) => node.on((event) => event.type === 'state' && changed()),
 })
@@ -29,7 +32,7 @@ export const apidDoorway = (node: LabNode): Doorway => ({
 /**
  * The network in front of a server: it listens on an address of a node, passes bytes to the TLS server behind it, and can
  * refuse (nothing listens, open connections break) or fall silent (everything stays open and nothing moves), following
- * `reachability()` whenever it changes.
+ * `reachability()` and `entrance()` whenever they change.
  */
 export class Door {
   readonly #way: Doorway
@@ -42,6 +45,7 @@ export class Door {
   #listener: Server | undefined
   #listening: Promise<void> = Promise.resolve()
   #reachability: Reachability = 'refuses'
+  #entrance: Entrance = 'open'
   #foreign: boolean
 
   constructor(way: Doorway, ports: InnerPorts) {
@@ -97,7 +101,7 @@ export class Door {
 
   async close(): Promise<void> {
     this.#stopListening()
-    this.#set('refuses')
+    this.#set('refuses', 'open')
     // a port that never opened is as good as closed
     await this.#listening.catch(() => undefined)
   }
@@ -109,21 +113,24 @@ export class Door {
       this.#breakAll()
       this.#tell()
     }
-    this.#set(this.#way.reachability())
+    this.#set(this.#way.reachability(), this.#way.entrance?.() ?? 'open')
   }
 
-  #set(next: Reachability): void {
+  #set(next: Reachability, entrance: Entrance): void {
     const before = this.#reachability
-    if (before === next) return
+    if (before === next && this.#entrance === entrance) return
     this.#reachability = next
-    if (next === 'refuses') {
-      this.#shut()
-      this.#breakAll()
-    } else {
-      if (before === 'refuses') this.#listen()
-      for (const visit of this.#visits) next === 'silent' ? freeze(visit) : this.#thaw(visit)
-    }
-    this.#tell()
+    this.#entrance = entrance
+    if (next === 'refuses') this.#shut()
+    else if (before === 'refuses') this.#listen()
+    if (next === 'refuses' || entrance === 'resets') this.#breakAll()
+    else for (const visit of this.#visits) this.#passes() ? this.#thaw(visit) : freeze(visit)
+    if (before !== next) this.#tell()
+  }
+
+  /** Whether packets of visitors get through. */
+  #passes(): boolean {
+    return this.#reachability === 'answers' && this.#entrance === 'open'
   }
 
   #tell(): void {
@@ -180,6 +187,10 @@ export class Door {
       client.destroy()
       return
     }
+    if (this.#entrance === 'resets') {
+      client.resetAndDestroy()
+      return
+    }
     const visit: Visit = { client, inside: undefined }
     this.#visits.add(visit)
     client.setNoDelay(true)
@@ -188,7 +199,7 @@ export class Door {
       this.#visits.delete(visit)
       visit.inside?.destroy()
     })
-    if (this.#reachability === 'answers') this.#thaw(visit)
+    if (this.#passes()) this.#thaw(visit)
   }
 
   #thaw(visit: Visit): void {

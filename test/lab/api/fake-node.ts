@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { LabEtcd, LabNode, NodeEvent, NodeState, Reachability } from '../../../lab/lab-node.ts'
+import type { Entrance, LabEtcd, LabNode, NodeEvent, NodeState, Reachability } from '../../../lab/lab-node.ts'
 
 type RecordedCall = Parameters<LabNode['recordCall']>[0]
 
@@ -16,6 +16,7 @@ export class FakeNode implements LabNode {
   logHidden = false
   wrongCa = false
   reach: Reachability = 'answers'
+  way: Entrance = 'open'
   current: NodeState
   readonly #listeners = new Set<(event: NodeEvent) => void>()
 
@@ -67,6 +68,7 @@ export class FakeNode implements LabNode {
 
   state = (): NodeState => this.current
   reachability = (): Reachability => this.reach
+  entrance = (): Entrance => this.way
   presentsWrongCa = (): boolean => this.wrongCa
   answersGarbage = (): boolean => this.garbage
   hidesLog = (): boolean => this.logHidden
@@ -98,6 +100,11 @@ export class FakeNode implements LabNode {
   /** Changes how the network treats the node, and says so. */
   setReach(reach: Reachability): void {
     this.reach = reach
+    this.emit({ type: 'state' })
+  }
+
+  setEntrance(way: Entrance): void {
+    this.way = way
     this.emit({ type: 'state' })
   }
 

@@ -70,6 +70,23 @@ test('a silent node lets callers wait, directly and through another endpoint, an
   assert.is((await forwarded).stdout, 'k8s-2\n')
 })
 
+test('a node behind others is reached through them alone, whether packets vanish or a proxy resets', async (context) => {
+  const { cluster, worker } = context
+  const through = () => cluster.talosctl('version', '--short', '-n', worker.address)
+  worker.setEntrance('resets')
+  const reset = await cluster.talosctl('version', '--short', '-n', worker.address, '-e', worker.address)
+  assert.is(reset.code, 1)
+  assert.match(reset.stderr, /code = Unavailable .*(connection reset by peer|EOF)/)
+  assert.is((await through()).code, 0)
+  worker.setEntrance('silent')
+  const direct = cluster.talosctl('version', '--short', '-n', worker.address, '-e', worker.address)
+  assert.is((await through()).code, 0)
+  const seen = worker.calls.length
+  worker.setEntrance('open')
+  assert.is((await direct).code, 0)
+  assert.ok(worker.calls.length > seen, 'it was held up until then')
+})
+
 test('resources come with their spec, a version that grows when they change, and a time', async ({
   cluster,
   first,
