@@ -9,7 +9,10 @@ export type Role = 'controlplane' | 'worker'
 
 export type NodeDeclaration = {
   name: NodeName
+  /** where it is asked */
   address: string
+  /** further ones that are declared for it: others may know it by them */
+  otherAddresses?: string[]
   role: Role
   /** declared schematic id; the running one is kept where none is declared */
   schematic?: string

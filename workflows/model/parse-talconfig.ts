@@ -1,3 +1,4 @@
+import { addressesOf } from './addresses-of.ts'
 import { checkShape } from './check-shape.ts'
 import type { Cluster } from './cluster.ts'
 import { locate, type Place } from './locate.ts'
@@ -52,7 +53,7 @@ export function parseTalconfig(files: {
     ...(vip !== undefined && { vip }),
     nodes: nodes.map(({ hostname, ipAddress, controlPlane }) => ({
       name: hostname,
-      address: (ipAddress.split(',')[0] ?? '').trim(),
+      ...addressesOf(ipAddress.split(',').map((one) => one.trim())),
       role: controlPlane ? 'controlplane' : 'worker',
     })),
     operations: operations.value,

@@ -1,3 +1,4 @@
+import { addressesOf } from './addresses-of.ts'
 import { checkShape } from './check-shape.ts'
 import type { Cluster } from './cluster.ts'
 import { locate, type Place } from './locate.ts'
@@ -67,9 +68,12 @@ function clusterOf({ cluster, nodes }: Talenv, operations: Cluster['operations']
     kubernetesVersion,
     endpointHost: endpointHost(endpoint) ?? '',
     ...(vip !== null && { vip }),
-    nodes: nodes.map(({ hostname, ipAddress, controlPlane, schematic, extensions, kernelArgs }) => ({
+    nodes: nodes.map(({ hostname, ipAddress, controlPlane, interfaces, schematic, extensions, kernelArgs }) => ({
       name: hostname,
-      address: firstOf(ipAddress),
+      ...addressesOf([
+        ...[ipAddress].flat(),
+        ...interfaces.flatMap(({ addresses }) => addresses.map((one) => one.replace(/\/.*$/, ''))),
+      ]),
       role: controlPlane ? 'controlplane' : 'worker',
       ...(schematic !== null && { schematic }),
       ...(extensions.length > 0 && { extensions }),
@@ -78,9 +82,6 @@ function clusterOf({ cluster, nodes }: Talenv, operations: Cluster['operations']
     operations,
   }
 }
-
-const firstOf = (addresses: string | string[]): string =>
-  typeof addresses === 'string' ? addresses : (addresses[0] ?? '')
 
 /** The schema lets go of keys that it does not know, which are for the templates. */
 function withStrangers<T>(known: T, written: unknown): T {

@@ -4,6 +4,8 @@
  */
 import type { Cluster, NodeDeclaration, NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
+import { goesBy } from '../model/goes-by.ts'
+import { isCalled } from '../model/is-called.ts'
 import type { KubeNode } from '../model/kubernetes.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 
@@ -51,12 +53,15 @@ export function membersAmong(
   { undeclared }: Pick<EtcdObservation, 'undeclared'>,
   nodes: Readonly<Record<NodeName, NodeObservation>>,
 ): NodeDeclaration[] {
-  return declared.filter(({ name, address, role }) => {
+  return declared.filter((node) => {
+    const { name, role } = node
     const seen = nodes[name]
     const own = (seen?.reachable ? seen.hostname : undefined) ?? name
     return (
       role === 'worker' &&
-      undeclared.some((member) => member.addresses?.includes(address) === true || isCalled(own, member.hostname))
+      undeclared.some(
+        ({ addresses = [], hostname }) => addresses.some((one) => goesBy(node, one)) || isCalled(own, hostname),
+      )
     )
   })
 }
@@ -66,12 +71,6 @@ function declaredAs({ nodes }: Cluster, { name }: NodeDeclaration, seen: NodeFac
   const says = seen.hostname ?? seen.nodename
   if (says === undefined || isCalled(name, says)) return undefined
   return nodes.find((other) => isCalled(other.name, says))?.name
-}
-
-/** Host names know no case, and a declared one may stand without its domain. */
-function isCalled(declared: NodeName, hostname: string): boolean {
-  const [name, says] = [declared.toLowerCase(), hostname.toLowerCase()]
-  return says !== '' && (name === says || name === says.split('.')[0])
 }
 
 /** What Kubernetes has for a machine. */
@@ -89,10 +88,11 @@ export type OwnNodes = {
  * looked at, its name and its address have to do.
  */
 export function ownNodes(
-  { name, address }: Pick<NodeDeclaration, 'name' | 'address'>,
+  declared: Pick<NodeDeclaration, 'name' | 'address' | 'otherAddresses'>,
   seen: Pick<NodeFacts, 'bootId' | 'nodename'> | undefined,
   nodes: readonly KubeNode[],
 ): OwnNodes {
+  const isAt = ({ addresses }: KubeNode) => addresses.some((one) => goesBy(declared, one))
   const fits = ((): KubeNode[] => {
     const isNamed = (node: KubeNode) => node.name === seen?.nodename
     const named = nodes.filter(isNamed)
@@ -103,15 +103,15 @@ export function ownNodes(
     if (own !== undefined) return own.ready ? [own, ...named.filter((node) => node !== own && node.ready)] : [own]
     if (named.length > 0) return named
     if (seen?.nodename === undefined) {
-      const declared = nodes.filter((node) => node.name === name)
-      if (declared.length > 0) return declared
+      const asDeclared = nodes.filter((node) => node.name === declared.name)
+      if (asDeclared.length > 0) return asDeclared
     }
-    return nodes.filter(({ addresses, bootId }) => addresses.includes(address) && !(seen && bootId))
+    return nodes.filter((node) => isAt(node) && !(seen && node.bootId))
   })()
   const [node] = fits
   return {
     ...(node !== undefined && fits.length === 1 ? { node } : {}),
     rivals: fits.length > 1 ? fits : [],
-    stale: nodes.filter((other) => other.addresses.includes(address) && !other.ready && !fits.includes(other)),
+    stale: nodes.filter((other) => isAt(other) && !other.ready && !fits.includes(other)),
   }
 }

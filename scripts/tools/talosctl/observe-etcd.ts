@@ -1,5 +1,6 @@
 import type { NodeDeclaration, NodeName } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import { goesBy } from '../../../workflows/model/goes-by.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
 import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
@@ -74,8 +75,8 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
     if (owner.has(row.id)) continue
     const free = controlPlanes.filter(({ name }) => ![...owner.values()].includes(name))
     const node =
-      free.find(({ address }) => row.peerUrls.some((url) => addressOf(url) === address)) ??
-      free.find(({ name }) => row.hostname === name || row.hostname.split('.')[0] === name)
+      free.find((one) => row.peerUrls.some((url) => goesBy(one, addressOf(url)))) ??
+      free.find((one) => goesBy(one, row.hostname))
     if (node) owner.set(row.id, node.name)
   }
   const idOf = (name: NodeName) => [...owner].find(([, node]) => node === name)?.[0]

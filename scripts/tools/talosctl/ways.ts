@@ -1,4 +1,5 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
+import { goesBy } from '../../../workflows/model/goes-by.ts'
 import type { Doorbell, Knock } from '../../knock.ts'
 import { hostOf } from './talosconfig.ts'
 
@@ -49,7 +50,7 @@ export function createWays({ endpoints, nodes = [], knock, resolve }: WaysConfig
   const candidates = [
     ...endpoints,
     ...nodes
-      .filter(({ role, address }) => role === 'controlplane' && !endpoints.some((other) => hostOf(other) === address))
+      .filter((node) => node.role === 'controlplane' && !endpoints.some((other) => goesBy(node, hostOf(other))))
       .map(({ address }) => address),
   ]
   const order = (all: readonly string[]): string[] => {
@@ -76,13 +77,13 @@ export function createWays({ endpoints, nodes = [], knock, resolve }: WaysConfig
   /** Whether an endpoint leads to that very node, by whatever name: then it goes down with it. */
   const isItself = async (endpoint: string, node: string): Promise<boolean> => {
     const host = hostOf(endpoint)
-    if (host === node) return true
     const declared = nodes.find(({ address }) => address === node)
-    if (declared?.name === host) return true
+    const leadsTo = (word: string): boolean => word === node || (declared !== undefined && goesBy(declared, word))
+    if (leadsTo(host)) return true
     if (!names.has(host)) names.set(host, resolve(host))
     const addresses = (await names.get(host)) ?? []
     if (addresses.length === 0) names.delete(host)
-    return addresses.includes(node)
+    return addresses.some(leadsTo)
   }
 
   const sort = async (node: string) => {
