@@ -51,6 +51,7 @@ import { upgradeSteps } from './steps/upgrade-steps.ts'
 import type { World } from './steps/world.ts'
 import { type Hold, takeHold } from './take-hold.ts'
 import { checkClient } from './tools/talosctl/check-client.ts'
+import { deniedOnce, roleFailures } from './tools/talosctl/role-failures.ts'
 import { typable } from './typable.ts'
 import { chooseView } from './view/choose.ts'
 import { openView } from './view/open-view.ts'
@@ -75,7 +76,12 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
   if (!opened.ok) return reject(opened.failure, call.common)
   const session = opened.value
   // no step leads to a release that the table does not know, whatever the nodes run
-  const unfit = [...versionObjections(wish.to, wish.to), ...checkClient(session.talosctl, wish.to)]
+  const unfit = [
+    ...versionObjections(wish.to, wish.to),
+    ...checkClient(session.talosctl, wish.to),
+    // a dry run asks for what its role may see
+    ...(call.common.dryRun ? [] : roleFailures(roleOf(session))),
+  ]
   if (unfit.length > 0) return reject(unfit, call.common)
   return call.common.dryRun ? rehearse(call, session, wish) : carryOutIn(session, call, wish)
 }
@@ -115,13 +121,18 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
   }
 }
 
+const roleOf = ({ roles, layout }: Session) => ({ roles, talosconfig: layout.talosconfig })
+
 /** Prints the plan, or every reason why there is none. */
 async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
   const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
   if (!remembered.ok) return reject([remembered.failure], common)
   const observed = await withConfigurations(session, await observe(session, wish.nodes), wish.nodes)
   const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
-  if (!planned.ok) return reject(planned.failures.map(typable(session.cluster, layout.talosconfig).failure), common)
+  if (!planned.ok) {
+    const failures = deniedOnce(planned.failures, roleOf(session))
+    return reject(failures.map(typable(session.cluster, layout.talosconfig).failure), common)
+  }
   const summary = summarize(planned.plan)
   const text =
     common.output === 'json'

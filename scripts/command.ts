@@ -1,13 +1,16 @@
 /** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
+import { accessSync, constants, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
-import { FAILURES, type Failure } from '../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { Problem } from '../workflows/model/problem.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
+import { exitCodeOf } from '../workflows/plan/exit-code.ts'
 import type { Declared } from './declaration.ts'
 import { failureOfThrown } from './engine/on-disk.ts'
 import { endAtSignals, stoppedBy } from './engine/stop.ts'
-import type { CommandLine, FlagSpecs } from './flag-spec.ts'
+import type { CommandLine, CommonName, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import type { Layout } from './layout.ts'
 import { redact, redactValue } from './redact.ts'
@@ -97,17 +100,50 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   const loaded = loadCluster(common.dir, common.cluster, spec.purpose ?? 'operate')
   if (!loaded.ok) return reject(loaded.failure, common)
   const { cluster } = loaded.value
+  const access = givenAccess(loaded.value.layout, common, spec.without ?? [])
+  if (!access.ok) return reject(access.failure, common)
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
   const unsettled = settleFirst(loaded.value.layout)
   if (unsettled) return reject([unsettled], common)
-  return spec.run({ ...call, ...loaded.value, ...(nodes ? { nodes: nodes.value } : {}) })
+  return spec.run({ ...call, ...loaded.value, layout: access.value, ...(nodes ? { nodes: nodes.value } : {}) })
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return statSync(path).isFile()
+  } catch {
+    return false
+  }
+}
+
+/** The layout with the talosconfig and the kubeconfig that were given instead of the cluster's. */
+function givenAccess(
+  layout: Layout,
+  { talosconfig, kubeconfig }: CommonFlags,
+  without: readonly CommonName[],
+): Result<Layout, Failure[]> {
+  const given = [
+    { name: 'talosconfig', path: talosconfig, missing: 'talosconfig-missing' },
+    { name: 'kubeconfig', path: kubeconfig, missing: 'kubeconfig-unusable' },
+  ] as const
+  const used = given.flatMap(({ path, ...file }) =>
+    path === undefined || without.includes(file.name) ? [] : [{ ...file, path: resolve(path) }],
+  )
+  const failures = used.flatMap(({ name, path, missing }) =>
+    isReadable(path)
+      ? []
+      : [failure(missing, { detail: `${path} is no file that can be read`, hint: `--${name} <path>` })],
+  )
+  if (failures.length > 0) return { ok: false, failure: failures }
+  return { ok: true, value: { ...layout, ...Object.fromEntries(used.map(({ name, path }) => [name, path])) } }
 }
 
 /** Says why nothing was started, or goes on: as people read it, or as the one event that a script waits for. */
 export function reject(
   failures: readonly Failure[],
-  { output, hint, next, exitCode = exitOf(failures) }: Rejection,
+  { output, hint, next, exitCode = exitCodeOf(failures) }: Rejection,
 ): ExitCode {
   if (output === 'json') {
     const at = new Date().toISOString()
@@ -130,6 +166,3 @@ type Rejection = {
   next?: string
   exitCode?: ExitCode
 }
-
-const exitOf = ([first]: readonly Failure[]): ExitCode =>
-  first ? EXIT_CODES[FAILURES[first.reason].exit] : EXIT_CODES.failed

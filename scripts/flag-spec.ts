@@ -10,14 +10,26 @@ export type FlagSpec = { help: string } & (
 
 export type FlagSpecs = Readonly<Record<string, FlagSpec>>
 
+/** Flags of every command. */
+export type CommonName =
+  | 'cluster'
+  | 'dir'
+  | 'nodes'
+  | 'dry-run'
+  | 'yes'
+  | 'output'
+  | 'talosconfig'
+  | 'kubeconfig'
+  | 'help'
+
 /** What a command says about its command line. */
 export type CommandLine<Specs extends FlagSpecs> = {
   /** as in workflows/<name>.ts */
   name: string
   summary: string
   flags: Specs
-  /** flags of every command that mean nothing to this one */
-  without?: readonly ('cluster' | 'dir' | 'nodes' | 'dry-run' | 'yes')[]
+  /** flags of every command that mean nothing to this one: taken, since a script passes the same ones to all, and not explained */
+  without?: readonly CommonName[]
 }
 
 /** What stands for the value of a flag in help and hints: `<id>`, `auto|plain`. */

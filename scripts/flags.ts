@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { type Failure, failure } from '../workflows/model/failure.ts'
 import { nearest } from '../workflows/model/nearest.ts'
 import { parseVersion } from '../workflows/model/parse-version.ts'
-import { type CommandLine, type FlagSpec, type FlagSpecs, placeholder } from './flag-spec.ts'
+import { type CommandLine, type CommonName, type FlagSpec, type FlagSpecs, placeholder } from './flag-spec.ts'
 import { helpPage } from './view/help-page.ts'
 
 export type OutputChoice = 'auto' | 'plain' | 'json' | 'quiet'
@@ -18,6 +18,10 @@ export type CommonFlags = {
   dryRun: boolean
   yes: boolean
   output: OutputChoice
+  /** absent: the one of the cluster */
+  talosconfig?: string
+  /** absent: the one of the cluster, else one that talosctl makes */
+  kubeconfig?: string
 }
 
 type ValueOf<Spec extends FlagSpec> = Spec extends { type: 'boolean' }
@@ -42,23 +46,28 @@ const COMMON = {
     choices: ['auto', 'plain', 'json', 'quiet'],
     help: 'how progress is shown (default: auto)',
   },
+  talosconfig: { type: 'string', value: 'path', help: "the talosconfig to use (default: the cluster's)" },
+  kubeconfig: {
+    type: 'string',
+    value: 'path',
+    help: "the kubeconfig to use (default: the cluster's, else one that talosctl makes)",
+  },
   help: { type: 'boolean', help: 'print this page' },
-} as const satisfies FlagSpecs
+} as const satisfies Record<CommonName, FlagSpec>
 
 /** `argv` without node and script. Fails with `usage`, once per mistake. */
 export function parseFlags<const Specs extends FlagSpecs>(
   line: CommandLine<Specs>,
   argv: readonly string[],
 ): ParsedFlags<Specs> {
-  const without: readonly string[] = line.without ?? []
-  const shared = Object.entries(COMMON).filter(([name]) => !without.includes(name))
-  const specs: FlagSpecs = { ...Object.fromEntries(shared), ...line.flags }
+  const specs: FlagSpecs = { ...COMMON, ...line.flags }
   const options = Object.fromEntries(
     Object.entries(specs).map(([name, spec]) => [
       name,
       { type: spec.type === 'boolean' ? ('boolean' as const) : ('string' as const), multiple: name === 'nodes' },
     ]),
   )
+  const without: readonly CommonName[] = line.without ?? []
   // strict parseArgs stops at the first mistake; its tokens let us report all of them just as strictly
   const { tokens } = parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true })
 
@@ -102,19 +111,22 @@ export function parseFlags<const Specs extends FlagSpecs>(
     seen.set(name, name === 'nodes' && seen.has(name) ? `${seen.get(name)},${value}` : (version ?? value))
   }
 
-  if (seen.has('help')) return { kind: 'help', text: helpPage(line, specs) }
+  if (seen.has('help')) return { kind: 'help', text: helpPage(line, COMMON) }
+  // what narrows a command can not be passed over like what means nothing to it
+  if (seen.has('nodes') && without.includes('nodes'))
+    wrong(`${line.name} is about the whole cluster, and can not be narrowed by --nodes`)
   for (const word of words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
   if (
     cluster === undefined &&
-    Object.hasOwn(specs, 'cluster') &&
+    !without.includes('cluster') &&
     !mistakes.some(({ detail, hint }) => /--cluster\b/.test(`${detail} ${hint}`))
   )
     wrong('--cluster is missing', `--cluster ${placeholder(COMMON.cluster)}`)
   if (mistakes.length > 0) return { kind: 'wrong', failures: mistakes }
 
-  const dir = seen.get('dir')
+  const { dir, talosconfig, kubeconfig } = Object.fromEntries(seen) as Record<string, string | undefined>
   const nodes = seen.get('nodes')
   const values = Object.entries(line.flags).map(([name, { type }]) => [
     name,
@@ -134,6 +146,8 @@ export function parseFlags<const Specs extends FlagSpecs>(
       dryRun: seen.has('dry-run'),
       yes: seen.has('yes'),
       output: (seen.get('output') ?? 'auto') as OutputChoice,
+      ...(talosconfig !== undefined && { talosconfig }),
+      ...(kubeconfig !== undefined && { kubeconfig }),
     },
     flags: Object.fromEntries(values) as FlagValues<Specs>,
   }

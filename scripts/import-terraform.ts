@@ -13,6 +13,7 @@ import { makeFolder } from './make-folder.ts'
 import { redact } from './redact.ts'
 import { replaceFile } from './replace-file.ts'
 import { createRun } from './run.ts'
+import { findShell } from './toolchain/find-shell.ts'
 import { findTerraform, parseTerraformOutput, terraformOutput } from './tools/terraform.ts'
 
 const OUTPUT = 'talenv_yaml'
@@ -32,7 +33,8 @@ export async function importTerraform(
   if (wrong.length > 0 || terraformDir === undefined) return no(...wrong)
 
   const terraform = findTerraform(process.env)
-  if (!terraform.ok) return no(terraform.failure)
+  const shell = findShell(process.env)
+  if (!terraform.ok || !shell.ok) return no(...[terraform, shell].flatMap((one) => (one.ok ? [] : [one.failure])))
   const { tool, path } = terraform.value
   const run = createRun({ paths: { [tool]: path }, env: process.env, cwd: resolve(terraformDir) })
   const answer = await run(terraformOutput(tool, OUTPUT, TIMEOUT_MS))

@@ -11,24 +11,24 @@ import type { Talos } from './talos.ts'
 const DAY_MS = 24 * 3600 * 1000
 
 /**
- * Where kubectl gets its kubeconfig from: a file `kubeconfig` in the cluster's folder, which is the person's own choice,
+ * Where kubectl gets its kubeconfig from: the file `given` where it is there, which is the person's own choice,
  * else one that Talos makes for an administrator, kept in the run folder (0600) until its certificate is about to end or
  * the API server refuses it. Nothing in it is ever shown.
  */
 export function createKubeconfig({
   talos,
   controlPlanes,
-  folder,
+  given,
   runFolder,
   timeoutMs,
 }: {
   talos: Talos
   controlPlanes: readonly NodeDeclaration[]
-  folder: string
+  /** the person's own, whether or not it is there */
+  given: string
   runFolder: string
   timeoutMs: number
 }): (why: { refused: boolean }) => Promise<Result<string>> {
-  const given = join(folder, 'kubeconfig')
   const own = join(runFolder, 'kubeconfig')
   let fetching: Promise<Result<string>> | undefined
 

@@ -26,6 +26,8 @@ export type Layout = {
   /** what the node files are called from there: `` or `clusterconfig/` */
   generated: string
   talosconfig: string
+  /** the person's own; where there is none, talosctl makes one */
+  kubeconfig: string
   secretFile: string
   /** what talhelper reads, by its name in `folder`: rendered, or written by a person */
   talconfig: 'talconfig.rendered.yaml' | 'talconfig.yaml'
@@ -48,6 +50,7 @@ const layout = (kind: Layout['kind'], root: string, folder: string, generated: s
   folder,
   generated,
   talosconfig: join(folder, generated, 'talosconfig'),
+  kubeconfig: join(folder, 'kubeconfig'),
   secretFile: join(folder, 'talsecret.sops.yaml'),
   talconfig: kind === 'talenv' ? 'talconfig.rendered.yaml' : 'talconfig.yaml',
 })

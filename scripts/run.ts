@@ -8,9 +8,10 @@ import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { $, quote, which } from 'zx/core'
+import { $, quote } from 'zx/core'
 import { failureOfDisk, named } from './engine/on-disk.ts'
 import { processNote } from './engine/process-note.ts'
+import { findShell } from './toolchain/find-shell.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
 
 /** What can be started: the tools, and what comes with the system and is found on PATH. */
@@ -105,9 +106,11 @@ export function createRun({
     Object.fromEntries(Object.entries(env).filter(([name, value]) => names.test(name) && value !== undefined))
   // Node's pipes are sockets, and a bash on a socket reads ~/.bashrc unless it believes to be inside another shell.
   const shown = { ...of(PASSED_ON), SHLVL: '1' }
+  // Where there is none, whoever looked for the tools has said so.
+  const bash = findShell(env)
   // Explicit to the last option: ZX_* variables change zx' defaults when it is imported.
   const shell = $({
-    shell: which.sync('bash', { path: `${env.PATH ?? ''}:/usr/local/bin:/usr/bin:/bin` }),
+    shell: bash.ok ? bash.value : 'bash',
     // zx sets these itself only if its import found a bash on our own PATH.
     quote,
     prefix: '',

@@ -19,6 +19,7 @@ import { createKubernetes, type Kubernetes } from './kubernetes.ts'
 import type { Layout } from './layout.ts'
 import { createRun, type Run } from './run.ts'
 import { createTalos, type Talos } from './talos.ts'
+import { findShell } from './toolchain/find-shell.ts'
 import { findTalosctl } from './toolchain/find-talosctl.ts'
 import { findTool } from './toolchain/find-tool.ts'
 import { checkTalosconfig, readTalosconfig } from './tools/talosctl/talosconfig.ts'
@@ -31,6 +32,8 @@ export type Session = {
   kubernetes: Kubernetes
   /** which cluster this is, whatever its name: a hash of its CA */
   identity: string
+  /** what the talosconfig lets us do */
+  roles: readonly string[]
   /** version of the talosctl that is used */
   talosctl: string
   /** argv of every command that changed something, in the order in which they were started */
@@ -50,7 +53,8 @@ export async function openSession(
     findTool('kubectl'),
   ])
   const { talosconfig } = layout
-  const failures: Failure[] = []
+  const shell = findShell(process.env)
+  const failures: Failure[] = shell.ok ? [] : [shell.failure]
   for (const tool of [talosctl, kubectl])
     if (!tool.found) failures.push(failure('tool-missing', { detail: tool.detail, hint: tool.hint }))
   for (const objection of checkTalosconfig(talosconfig, cluster, new Date())) {
@@ -68,7 +72,7 @@ export async function openSession(
   }
   const config = readTalosconfig(talosconfig)
   if (!config.ok) return { ok: false, failure: [config.failure] }
-  const { endpoints, identity } = config.value
+  const { endpoints, identity, roles } = config.value
   const controlPlanes = controlPlanesOf(cluster)
   const declared = controlPlanes.map((n) => n.address)
   const talos = createTalos(run, {
@@ -80,7 +84,7 @@ export async function openSession(
     kubeconfig: createKubeconfig({
       talos,
       controlPlanes,
-      folder: layout.folder,
+      given: layout.kubeconfig,
       runFolder: root,
       timeoutMs: cluster.operations.deadlines.observeMs,
     }),
@@ -95,6 +99,7 @@ export async function openSession(
       talos,
       kubernetes,
       identity,
+      roles,
       talosctl: talosctl.version,
       changes,
     },

@@ -9,6 +9,7 @@ import { plannedDrain } from '../workflows/plan/summary.ts'
 import { type Call, reject } from './command.ts'
 import { redact, redactValue } from './redact.ts'
 import { observe, openSession } from './session.ts'
+import { deniedOnce } from './tools/talosctl/role-failures.ts'
 import { drainLines } from './view/drain-lines.ts'
 import { paintFor } from './view/paint.ts'
 import { statusTable } from './view/status-table.ts'
@@ -21,6 +22,9 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
   const session = await openSession(call)
   if (!session.ok) return reject(session.failure, call.common)
   const observation = await observe(session.value, call.nodes)
+  const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
+  const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
+  if (denied !== silent) return reject(denied, call.common)
   const { output } = call.common
   const warnings = identityObjections(session.value.cluster, observation)
   if (output === 'json') {

@@ -4,7 +4,7 @@ import { command } from '../scripts/command.ts'
 await command({
   name: 'gen-config',
   summary: 'Check the declaration of a cluster and generate the configurations of its nodes, showing what changes',
-  without: ['nodes', 'yes'],
+  without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
   purpose: 'generate',
   flags: {
     'discard-edits': { type: 'boolean', help: 'replace generated files that were edited by hand' },

@@ -4,7 +4,7 @@ import { bareCommand } from '../scripts/command.ts'
 await bareCommand({
   name: 'import-terraform',
   summary: "Write a cluster's talenv.yaml from the output talenv_yaml of a Terraform module",
-  without: ['nodes', 'yes'],
+  without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
   flags: { 'terraform-dir': { type: 'string', value: 'path', help: 'folder of the root module (required)' } },
   async run({ common, flags }) {
     const { importTerraform } = await import('../scripts/import-terraform.ts')

@@ -1,8 +1,7 @@
-import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
 import { delimiter, isAbsolute, join } from 'node:path'
 import satisfies from 'semver/functions/satisfies.js'
 import { installedByMise } from './installed-by-mise.ts'
+import { isProgram } from './on-path.ts'
 import { builtToolPath } from './tool-cache.ts'
 import { type Tool, type ToolName, toolTable } from './tool-table.ts'
 import { toolVersion } from './tool-version.ts'
@@ -33,10 +32,11 @@ export async function findTool(name: ToolName, env: NodeJS.ProcessEnv = process.
   const tool = toolTable[name]
   const unfit: string[] = []
   for await (const { source, path, variable } of candidates(tool, env)) {
+    // Whoever names a program wants that one or an answer, not another one.
+    if (variable !== undefined && !isProgram(path)) return notThere(tool, variable, path)
     const version = await toolVersion(tool, path, env)
     if (version !== undefined && satisfies(version, tool.range)) return { found: true, name, path, version, source }
     unfit.push(`${path} ${version === undefined ? 'does not tell its version' : `is ${version}`}`)
-    // Whoever names a program wants that one or an answer, not another one.
     if (variable === undefined || (variable === tool.sharedOverride && servesAnother(tool, version))) continue
     return missing(tool, { unfit, unset: variable })
   }
@@ -56,27 +56,23 @@ function missing(tool: Tool, { unfit, unset }: { unfit: string[]; unset?: string
   return { found: false, name: tool.name, buildable: unset === undefined, detail: `${tool.name} ${detail}`, hint }
 }
 
+function notThere(tool: Tool, variable: string, path: string): ToolSearch {
+  const detail = `${variable} names ${path}, which is no program that can be run`
+  return { found: false, name: tool.name, buildable: false, detail, hint: `unset ${variable}` }
+}
+
 type Candidate = { source: 'environment' | 'PATH' | 'mise' | 'cache'; path: string; variable?: string }
 
 async function* candidates(tool: Tool, env: NodeJS.ProcessEnv): AsyncGenerator<Candidate> {
   for (const variable of [tool.override, tool.sharedOverride]) {
     const named = variable && env[variable]
-    if (variable && named && (await isExecutable(named))) yield { source: 'environment', path: named, variable }
+    if (variable && named) yield { source: 'environment', path: named, variable }
   }
   const names = tool.name === tool.program ? [tool.program] : [tool.program, tool.name]
   const folders = (env.PATH ?? '').split(delimiter).filter(isAbsolute)
   for (const path of names.flatMap((name) => folders.map((folder) => join(folder, name))))
-    if (await isExecutable(path)) yield { source: 'PATH', path }
-  for (const path of await installedByMise(tool, env)) if (await isExecutable(path)) yield { source: 'mise', path }
+    if (isProgram(path)) yield { source: 'PATH', path }
+  for (const path of await installedByMise(tool, env)) if (isProgram(path)) yield { source: 'mise', path }
   const path = await builtToolPath(tool, env)
-  if (await isExecutable(path)) yield { source: 'cache', path }
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  try {
-    await access(path, constants.X_OK)
-    return (await stat(path)).isFile()
-  } catch {
-    return false
-  }
+  if (isProgram(path)) yield { source: 'cache', path }
 }

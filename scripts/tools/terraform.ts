@@ -1,8 +1,8 @@
 /** Terraform's and OpenTofu's command line: one output of one root module, and what its answers mean. */
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, isAbsolute, join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Command, CommandResult } from '../run.ts'
+import { isProgram, onPath } from '../toolchain/on-path.ts'
 
 export type TerraformProgram = { tool: 'terraform' | 'tofu'; path: string }
 
@@ -29,20 +29,7 @@ export function findTerraform(env: NodeJS.ProcessEnv): Result<TerraformProgram> 
 
 function locate(program: string, env: NodeJS.ProcessEnv): string | undefined {
   if (program.includes('/')) return isProgram(resolve(program)) ? resolve(program) : undefined
-  return (env.PATH ?? '')
-    .split(delimiter)
-    .filter(isAbsolute)
-    .map((folder) => join(folder, program))
-    .find(isProgram)
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
-  }
+  return onPath(program, env)
 }
 
 /**

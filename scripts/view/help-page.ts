@@ -14,15 +14,16 @@ const EXIT_MEANINGS: Record<keyof typeof EXIT_CODES, string> = {
   terminated: 'stopped by SIGTERM; the resume command was printed',
 }
 
-/** The page that `--help` prints: usage, the command's own flags, everyone's flags, exit codes. `specs` holds both. */
-export function helpPage(line: CommandLine<FlagSpecs>, specs: FlagSpecs): string {
+/** The page that `--help` prints: usage, the command's own flags, everyone's flags (`shared`), exit codes. */
+export function helpPage(line: CommandLine<FlagSpecs>, shared: FlagSpecs): string {
   const row = (name: string, spec: FlagSpec): [string, string] => [
     spec.type === 'boolean' ? `--${name}` : `--${name} ${placeholder(spec)}`,
     spec.help,
   ]
   const own = Object.entries(line.flags).map(([name, spec]) => row(name, spec))
-  const common = Object.entries(specs)
-    .filter(([name]) => !Object.hasOwn(line.flags, name))
+  const without: readonly string[] = line.without ?? []
+  const common = Object.entries(shared)
+    .filter(([name]) => !without.includes(name))
     .map(([name, spec]) => row(name, spec))
   const exits = Object.entries(EXIT_CODES).map(([name, code]): [string, string] => [
     String(code),
@@ -34,7 +35,7 @@ export function helpPage(line: CommandLine<FlagSpecs>, specs: FlagSpecs): string
   return [
     `${line.summary}.`,
     '',
-    `Usage: npx tsx workflows/${line.name}.ts ${Object.hasOwn(specs, 'cluster') ? '--cluster <id> ' : ''}[flags]`,
+    `Usage: npx tsx workflows/${line.name}.ts ${!without.includes('cluster') ? '--cluster <id> ' : ''}[flags]`,
     ...(own.length > 0 ? ['', `Flags of ${line.name}`, ...rows(own, width)] : []),
     '',
     'Flags of every command',

@@ -121,6 +121,7 @@ async function live(world: World, fake: Fake, folder: string, strike?: Strike): 
     ),
     identity: 'i',
     talosctl: '1.13.9',
+    roles: ['os:admin'],
     changes: [],
   }
   const common = { cluster: '7', dryRun: false, yes: true, output: 'json' }

@@ -31,6 +31,30 @@ test('reads common flags and those of the command', () => {
   })
 })
 
+test('takes the flags that mean nothing to a command, since a script passes the same ones to all', () => {
+  const without = ['cluster', 'dir', 'dry-run', 'yes', 'talosconfig', 'kubeconfig'] as const
+  const bare = { ...line, without }
+  const files = ['--talosconfig', '/t', '--kubeconfig', '/k']
+  assert.equal(parseFlags(bare, ['--cluster=7', '--dir=/d', '--yes', '--dry-run', '--output=json', ...files]), {
+    kind: 'run',
+    common: {
+      ...{ cluster: '7', dir: '/d', dryRun: true, yes: true, output: 'json' },
+      ...{ talosconfig: '/t', kubeconfig: '/k' },
+    },
+    flags: { to: undefined, retry: false, kind: undefined },
+  })
+  assert.is(parseFlags(bare, []).kind, 'run', 'and misses none of them')
+  const help = parseFlags(bare, ['--help'])
+  assert.not.match(help.kind === 'help' ? help.text : '--yes', /--(yes|cluster|kubeconfig)/)
+})
+
+test('refuses to be narrowed where it can not be', () => {
+  const parsed = parseFlags({ ...line, without: ['nodes'] }, ['--cluster=7', '--nodes=a'])
+  assert.equal(parsed.kind === 'wrong' && parsed.failures.map(({ detail }) => detail), [
+    'upgrade is about the whole cluster, and can not be narrowed by --nodes',
+  ])
+})
+
 const table: [behaviour: string, argv: string[], mistakes: string[]][] = [
   ['no cluster', [], ['usage: --cluster is missing (--cluster <id>)']],
   [

@@ -39,6 +39,7 @@ export function checkoutOf(fake: Fake): Checkout {
   const { cluster } = fake
   const layout: Layout = {
     ...{ kind: 'talenv', root: folder, folder, generated: '', talosconfig: join(folder, 'talosconfig') },
+    kubeconfig: join(folder, 'kubeconfig'),
     ...{ secretFile: join(folder, 'talsecret.sops.yaml'), talconfig: 'talconfig.rendered.yaml' },
   }
   const call = {
@@ -53,7 +54,7 @@ export function checkoutOf(fake: Fake): Checkout {
     async type(diesAfter) {
       let isDead = false
       const session: Session = {
-        ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', changes: [] },
+        ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', roles: ['os:admin'], changes: [] },
         talos: fake.connect(() => isDead),
         kubernetes: fake.kubernetes.connect(() => isDead),
       }

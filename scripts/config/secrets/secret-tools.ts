@@ -1,6 +1,7 @@
 import type { TalosVersion } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import type { Program } from '../../run.ts'
+import { findShell } from '../../toolchain/find-shell.ts'
 import { findTalosctl } from '../../toolchain/find-talosctl.ts'
 import { findTool } from '../../toolchain/find-tool.ts'
 import { toolTable } from '../../toolchain/tool-table.ts'
@@ -23,9 +24,13 @@ export async function findSecretTools(
     ...(['sops', 'age-keygen', 'talhelper'] as const).map((name) => findTool(name, env)),
     ...(judging === undefined ? [] : [findTalosctl(judging, 'change', env)]),
   ])
-  const failures = searches.flatMap((search) =>
-    search.found ? [] : [failure('tool-missing', { detail: search.detail, hint: search.hint })],
-  )
+  const shell = findShell(env)
+  const failures = [
+    ...(shell.ok ? [] : [shell.failure]),
+    ...searches.flatMap((search) =>
+      search.found ? [] : [failure('tool-missing', { detail: search.detail, hint: search.hint })],
+    ),
+  ]
   if (failures.length > 0) return { ok: false, failure: failures }
   const paths = Object.fromEntries(
     searches.flatMap((search) => (search.found ? [[toolTable[search.name].program, search.path]] : [])),

@@ -13,6 +13,8 @@ export type Talosconfig = {
   endpoints: string[]
   /** PEM */
   clientCertificate: string | undefined
+  /** what the client certificate lets one do: its organisations, such as os:admin */
+  roles: string[]
   /** hash of the CA that the nodes must be signed by: the same for one cluster, another after it was made anew */
   identity: string
 }
@@ -59,7 +61,21 @@ export function readTalosconfig(path: string): Result<Talosconfig> {
   const clientCertificate = context.crt ? Buffer.from(context.crt, 'base64').toString() : undefined
   return {
     ok: true,
-    value: { context: file.output.context, endpoints: context.endpoints ?? [], clientCertificate, identity },
+    value: {
+      context: file.output.context,
+      endpoints: context.endpoints ?? [],
+      clientCertificate,
+      roles: rolesOf(clientCertificate),
+      identity,
+    },
+  }
+}
+
+function rolesOf(certificate: string | undefined): string[] {
+  try {
+    return [...new X509Certificate(certificate ?? '').subject.matchAll(/^O=(.+)$/gm)].map(([, role = '']) => role)
+  } catch {
+    return []
   }
 }
 

@@ -70,14 +70,29 @@ test('uses nothing else when the environment names a program that does not fit',
   assert.equal(!search.found && [search.buildable, search.hint], [false, 'unset ETCD'])
 })
 
-test('passes over a variable that names no executable file', async ({ fake }) => {
+test('takes no other program where a variable names none that can be run, and names the variable', async ({ fake }) => {
   const onPath = fake.etcd(join(fake.bin, 'etcd-3.6'), '3.6.14')
   const plain = fake.etcd(join(fake.folder, 'my-etcd'), '3.6.1')
   chmodSync(plain, 0o644)
-  for (const ETCD of [plain, fake.folder, '/nowhere/etcd', '']) {
-    const search = await findTool('etcd-3.6', { ...fake.env, ETCD })
-    assert.is(search.found && search.path, onPath, ETCD)
-  }
+  for (const ETCD of [plain, fake.folder, '/nowhere/etcd'])
+    assert.equal(await findTool('etcd-3.6', { ...fake.env, ETCD }), {
+      found: false,
+      name: 'etcd-3.6',
+      buildable: false,
+      detail: `ETCD names ${ETCD}, which is no program that can be run`,
+      hint: 'unset ETCD',
+    })
+  const search = await findTool('etcd-3.6', { ...fake.env, ETCD: '' })
+  assert.is(search.found && search.path, onPath, 'an empty one names nothing')
+})
+
+test('every variable that can name a tool is asked, and heard of where it names nothing', async ({ fake }) => {
+  for (const { name, override, sharedOverride } of Object.values(toolTable))
+    for (const variable of [override, sharedOverride].filter((text) => text !== undefined)) {
+      const search = await findTool(name, { ...fake.env, [variable]: '/nonexistent' })
+      assert.match(search.found ? '' : search.detail, `${variable} names /nonexistent`)
+      assert.is(!search.found && search.hint, `unset ${variable}`)
+    }
 })
 
 test('does not run what lies in the current folder', async ({ fake }) => {

@@ -48,6 +48,7 @@ test('one that talosctl made is good, and its endpoints are read', () => {
   const config = readTalosconfig(path)
   assert.ok(config.ok)
   assert.equal(config.value.endpoints, ['10.0.0.11', '10.0.0.12:50000'])
+  assert.equal(config.value.roles, ['os:admin'])
 })
 
 test('the virtual IP is no endpoint, with a port neither', () => {
