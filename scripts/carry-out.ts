@@ -73,7 +73,8 @@ const product = String(JSON.parse(readFileSync(new URL('../package.json', import
 /** Upgrades as wished, or with `--dry-run` says what would be done; resolves to the exit code. */
 export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<ExitCode> {
   const opened = await openSession(call, wish.to)
-  if (!opened.ok) return reject(opened.failure, call.common)
+  const { failure: typed } = typable(call.cluster, call.layout)
+  if (!opened.ok) return reject(opened.failure.map(typed), call.common)
   const session = opened.value
   // no step leads to a release that the table does not know, whatever the nodes run
   const unfit = [
@@ -82,7 +83,7 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
     // a dry run asks for what its role may see
     ...(call.common.dryRun ? [] : roleFailures(roleOf(session))),
   ]
-  if (unfit.length > 0) return reject(unfit, call.common)
+  if (unfit.length > 0) return reject(unfit.map(typed), call.common)
   return call.common.dryRun ? rehearse(call, session, wish) : carryOutIn(session, call, wish)
 }
 
@@ -93,7 +94,7 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
   const view = await openView(viewKind(call.common.output), outlet)
   const report = collectReport(() => new Date())
   let file: string | undefined
-  const { event: typed } = typable(session.cluster, session.layout.talosconfig)
+  const { event: typed } = typable(session.cluster, session.layout)
   const front: Front = {
     emit(event) {
       const said = typed(event)
@@ -131,7 +132,7 @@ async function rehearse({ common, layout }: Call, session: Session, wish: Upgrad
   const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
   if (!planned.ok) {
     const failures = deniedOnce(planned.failures, roleOf(session))
-    return reject(failures.map(typable(session.cluster, layout.talosconfig).failure), common)
+    return reject(failures.map(typable(session.cluster, session.layout).failure), common)
   }
   const summary = summarize(planned.plan)
   const text =

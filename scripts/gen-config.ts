@@ -31,6 +31,8 @@ import { createRun, type Run } from './run.ts'
 import { declaredSchematics } from './schematic/declared-schematics.ts'
 import { factoryUrl } from './schematic/register-schematics.ts'
 import { unregistered } from './schematic/registered.ts'
+import { typable } from './typable.ts'
+import { typed } from './typed.ts'
 import { announceRemovals, type Generation, printGeneration, printStopped } from './view/generation.ts'
 import { workflowCommand } from './workflow-command.ts'
 
@@ -49,7 +51,7 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
       printStopped(call.again)
       return stoppedBy(stop.by())
     }
-    if (!made.ok) return reject(made.failure, call.common)
+    if (!made.ok) return reject(made.failure.map(typable(call.cluster, call.layout).failure), call.common)
     const pending = call.common.dryRun && wouldChange(made.value.comparison)
     const exitCode = pending ? EXIT_CODES.pending : EXIT_CODES.done
     printGeneration(made.value, call.common, exitCode)
@@ -178,7 +180,7 @@ function authorityChanged(
   const placed = relative(process.cwd(), join(runFolder(layout.folder), 'placed.json'))
   return failure('authority-changed', {
     detail: `${forPeople(file)} holds another CA than the configurations that were generated last`,
-    hint: `bring the old secrets back from git; where the cluster itself was made anew: rm ${placed}`,
+    hint: `bring the old secrets back from git; where the cluster itself was made anew: rm ${typed(placed)}`,
   })
 }
 

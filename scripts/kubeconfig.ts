@@ -58,7 +58,7 @@ export function createKubeconfig({
     // kubectl keeps its cache there, whoever's kubeconfig it is; where it can not, it does without
     const opened = onDisk(() => openRunFolder(runFolder), 'kubeconfig-unusable')
     if (existsSync(given)) {
-      const hint = `move ${given} away, and one is fetched by talosctl`
+      const hint = 'take another one; where none is given or beside talenv.yaml, talosctl fetches one'
       return refused
         ? { ok: false, failure: failure('kubeconfig-unusable', { detail: 'the API server refuses it', hint }) }
         : { ok: true, value: given }

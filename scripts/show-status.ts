@@ -10,6 +10,7 @@ import { type Call, reject } from './command.ts'
 import { redact, redactValue } from './redact.ts'
 import { observe, openSession } from './session.ts'
 import { deniedOnce } from './tools/talosctl/role-failures.ts'
+import { typable } from './typable.ts'
 import { drainLines } from './view/drain-lines.ts'
 import { paintFor } from './view/paint.ts'
 import { statusTable } from './view/status-table.ts'
@@ -20,13 +21,14 @@ import { statusTable } from './view/status-table.ts'
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
   const session = await openSession(call)
-  if (!session.ok) return reject(session.failure, call.common)
+  const { failure: typed } = typable(call.cluster, call.layout)
+  if (!session.ok) return reject(session.failure.map(typed), call.common)
   const observation = await observe(session.value, call.nodes)
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
   const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
   if (denied !== silent) return reject(denied, call.common)
   const { output } = call.common
-  const warnings = identityObjections(session.value.cluster, observation)
+  const warnings = identityObjections(session.value.cluster, observation).map(typed)
   if (output === 'json') {
     process.stdout.write(
       `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, redactValue)}\n`,

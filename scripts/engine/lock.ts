@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
 import { createFile } from '../create-file.ts'
 import { syncToDisk } from '../sync-to-disk.ts'
+import { typed } from '../typed.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder, thisHolder } from './process-identity.ts'
 
 type LockFile = Holder & { released?: boolean }
@@ -143,7 +144,7 @@ function readHolder(folder: string, number: number): Found | undefined {
 
 /** Why the lock can not be had; undefined where nobody has it any more. */
 function refusal(path: string, found: Found, over: Holder | undefined): Locked | undefined {
-  const byHand = `rm ${path} # only where it is known to be dead`
+  const byHand = `rm ${typed(path)} # only where it is known to be dead`
   if (found.kind === 'unreadable') {
     const detail = `who holds the cluster counts as alive, since ${path} can not be read: ${found.why}`
     return { ok: false, failure: failure('locked', { detail, hint: byHand }), isDoubtful: true }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Command, CommandResult } from '../run.ts'
 import { isProgram, onPath } from '../toolchain/on-path.ts'
+import { typed } from '../typed.ts'
 
 export type TerraformProgram = { tool: 'terraform' | 'tofu'; path: string }
 
@@ -56,12 +57,12 @@ export function parseTerraformOutput(
     ok: false as const,
     failure: failure(reason, { detail, hint }) satisfies Failure,
   })
-  const apply = `add \`output "${name}" { value = yamlencode(…) }\` to the module and type: ${tool} -chdir=${dir} apply`
+  const apply = `add \`output "${name}" { value = yamlencode(…) }\` to the module and type: ${tool} -chdir=${typed(dir)} apply`
   if (timedOut)
     return no(
       'terraform-unreadable',
       `${tool} output in ${dir} took longer than ${timeoutMs / 1000} s`,
-      `${tool} -chdir=${dir} output`,
+      `${tool} -chdir=${typed(dir)} output`,
     )
   const said = complaint(stderr)
   if (exitCode !== 0) {
@@ -71,7 +72,7 @@ export function parseTerraformOutput(
     return no(
       'terraform-unreadable',
       `${tool} output in ${dir}: ${said || `exit code ${exitCode}`}`,
-      `${tool} -chdir=${dir} ${verb}`,
+      `${tool} -chdir=${typed(dir)} ${verb}`,
     )
   }
   let value: unknown

@@ -40,6 +40,7 @@ type Case = {
   spoil?: (folder: string) => void | Promise<void>
   flags?: readonly string[]
   cluster?: string
+  entry?: 'upgrade' | 'status'
   env?: () => NodeJS.ProcessEnv
   code: number
   /** what is said, on one line each */
@@ -85,8 +86,8 @@ const editTalosconfig =
     writeFileSync(file, stringify(config))
   }
 
-/** A client certificate of the lab's own authority, for the role of an administrator, that ended an hour ago. */
-async function expiredCertificate(): Promise<{ crt: string; key: string }> {
+/** A client certificate of the lab's own authority, for that role; it may have ended an hour ago. */
+async function certificateOf(role: string, { hasEnded = false } = {}): Promise<{ crt: string; key: string }> {
   const authority = readLabConfig(labPaths(lab.clusterDir))?.authority
   if (authority === undefined) throw new Error('the lab has no authority')
   const ed25519 = { name: 'Ed25519' }
@@ -95,10 +96,10 @@ async function expiredCertificate(): Promise<{ crt: string; key: string }> {
   const authorityKey = x509.PemConverter.decodeFirst(authority.key)
   const signingKey = await webcrypto.subtle.importKey('pkcs8', authorityKey, ed25519, false, ['sign'])
   const certificate = await x509.X509CertificateGenerator.create({
-    subject: 'O=os:admin',
+    subject: `O=${role}`,
     issuer: new x509.X509Certificate(authority.crt).subject,
     notBefore: new Date(Date.now() - 7_200_000),
-    notAfter: new Date(Date.now() - 3_600_000),
+    notAfter: new Date(Date.now() + (hasEnded ? -3_600_000 : 3_600_000)),
     publicKey: keys.publicKey,
     signingKey,
     signingAlgorithm: ed25519,
@@ -110,6 +111,8 @@ async function expiredCertificate(): Promise<{ crt: string; key: string }> {
   )
   return { crt: base64(certificate.toString('pem')), key: base64(key) }
 }
+
+const asReader = editTalosconfig(async (context) => void Object.assign(context, await certificateOf('os:reader')))
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64')
 
@@ -291,9 +294,39 @@ const cases: Case[] = [
   },
   {
     name: 'an expired client certificate',
-    spoil: editTalosconfig(async (context) => void Object.assign(context, await expiredCertificate())),
+    spoil: editTalosconfig(
+      async (context) => void Object.assign(context, await certificateOf('os:admin', { hasEnded: true })),
+    ),
     code: 69,
-    says: [/it ended on 20\d\d-\d\d-\d\d \(make a new talosconfig: /],
+    says: [
+      /it ended on 20\d\d-\d\d-\d\d \(node --import tsx workflows\/gen-config\.ts --cluster \d+ --dir \S+ --renew-talosconfig\)/,
+    ],
+  },
+  {
+    name: 'the role of a reader',
+    spoil: asReader,
+    code: 69,
+    says: [/talosconfig has the role os:reader, and an upgrade needs os:admin \(--talosconfig </],
+  },
+  {
+    name: 'the role of a reader, in a dry run, which has to read what only an administrator may read below 1.14',
+    spoil: asReader,
+    flags: ['--dry-run'],
+    code: 69,
+    says: [/talosconfig has the role os:reader, and what was asked needs os:admin/],
+  },
+  {
+    name: 'the role of a reader, for status',
+    entry: 'status',
+    spoil: asReader,
+    code: 69,
+    says: [/talosconfig has the role os:reader, and what was asked needs os:admin/],
+  },
+  {
+    name: 'a variable that names no talosctl',
+    env: () => ({ TALOSCTL_1_13: '/nonexistent' }),
+    code: 69,
+    says: [/TALOSCTL_1_13 names \/nonexistent, which is no program that can be run \(unset TALOSCTL_1_13\)/],
   },
   {
     name: 'the certificate authority of another cluster',
@@ -311,7 +344,9 @@ const cases: Case[] = [
         context.endpoints = [vipOf(folder)]
       })(folder),
     code: 69,
-    says: [/uses the virtual IP 127\.\S+ as an endpoint \(talosctl --talosconfig \S+ config endpoint </],
+    says: [
+      /uses the virtual IP 127\.\S+ as an endpoint \(talosctl --talosconfig \S+ config endpoint 127\.\S+ 127\.\S+ 127\.\S+\)/,
+    ],
   },
   {
     name: 'no talosctl',
@@ -338,7 +373,7 @@ const cases: Case[] = [
 const reading =
   /\/(Version|Read|Logs|Dmesg|Get|List|Watch|ServiceList|EtcdMemberList|EtcdStatus|EtcdAlarmList|ImageList|Kubeconfig)$/
 
-for (const { name, spoil, flags = [], cluster, env, code, says, lines = says.length } of cases) {
+for (const { name, spoil, flags = [], cluster, entry = 'upgrade', env, code, says, lines = says.length } of cases) {
   test(`${name}: ${code}, said in a line, and nothing is changed`, async () => {
     const dir = mkdtempSync(join(scratch, 'case-'))
     const folder = join(dir, 'clusters', `cluster-${lab.cluster}`)
@@ -347,7 +382,10 @@ for (const { name, spoil, flags = [], cluster, env, code, says, lines = says.len
       cpSync(join(lab.clusterDir, file), join(folder, file))
     await spoil?.(folder)
     const from = lab.log().length
-    const run = startEntry({ dir, cluster: cluster ?? lab.cluster }, { flags, env: { ...process.env, ...env?.() } })
+    const run = startEntry(
+      { dir, cluster: cluster ?? lab.cluster },
+      { entry, flags, env: { ...process.env, ...env?.() } },
+    )
     const ended = await run.closed
     const output = `${ended.stderr}${ended.stdout}`
 

@@ -40,8 +40,8 @@ export type Cluster = {
 }
 
 /** The nodes that vote in etcd, in the order of the declaration. */
-export const controlPlanesOf = (cluster: Cluster): NodeDeclaration[] =>
-  cluster.nodes.filter((node) => node.role === 'controlplane')
+export const controlPlanesOf = ({ nodes }: Pick<Cluster, 'nodes'>): NodeDeclaration[] =>
+  nodes.filter((node) => node.role === 'controlplane')
 
 /** operations.yaml with its defaults filled in. */
 export type Operations = {

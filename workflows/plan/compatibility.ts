@@ -91,7 +91,7 @@ export function kubernetesObjections(to: TalosVersion, kubernetesVersion: string
 function newerKubernetes(minor: number, min: number): string {
   const steps = Array.from({ length: min - minor }, (_, at) => `1.${minor + at + 1}`)
   const through = steps.length > 1 ? `, by way of ${steps.slice(0, -1).join(', ')}` : ''
-  return `upgrade Kubernetes to 1.${min} first${through}: talosctl upgrade-k8s --to ${steps[0]}.<patch>`
+  return `upgrade Kubernetes to 1.${min} first${through}: talosctl upgrade-k8s --to ${steps[0]}.0 # or a later patch`
 }
 
 function newerTalos(kubernetes: semver.SemVer, max: number): string {

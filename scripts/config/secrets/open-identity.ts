@@ -55,7 +55,7 @@ function missing(recipients: readonly string[], found: readonly Identities[]): F
     detail: `no age identity opens it: it is encrypted for ${recipients.join(', ')}; ${
       seen.length === 0 ? 'none was found' : `found ${seen.join('; ')}`
     }`,
-    hint: 'export SOPS_AGE_KEY_FILE=<file with the identity>',
+    hint: 'name the file with the identity in SOPS_AGE_KEY_FILE',
   })
 }
 

@@ -175,7 +175,7 @@ async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure
   if ((await run(gitCommands.isRepository(folder))).exitCode !== 0) return []
   if (gitPaths((await run(gitCommands.ignored(folder, [file]))).stdout).length > 0) return []
   const detail = `${forPeople(file)} would be inside a git repository that does not ignore it`
-  return [failure('secret-in-git', { detail, hint: `--age-key ${defaultIdentityFile(tools.env)}` })]
+  return [failure('secret-in-git', { detail, hint: `--age-key ${typed(defaultIdentityFile(tools.env))}` })]
 }
 
 /** talhelper → memory → sops → a new file. Nothing is written unless every value is encrypted. */

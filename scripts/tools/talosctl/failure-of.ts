@@ -13,7 +13,7 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string;
   {
     says: /remote error: tls: expired certificate|client certificate (has )?expired/,
     reason: 'client-certificate-expired',
-    hint: 'make a new talosconfig: talosctl gen config, or talhelper genconfig',
+    hint: 'workflows/gen-config.ts --renew-talosconfig',
   },
   {
     says: /remote error: tls: (unknown certificate authority|bad certificate|certificate required|unknown certificate)/,

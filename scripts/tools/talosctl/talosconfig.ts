@@ -2,9 +2,10 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { parse } from 'yaml'
-import type { Cluster } from '../../../workflows/model/cluster.ts'
+import { type Cluster, controlPlanesOf } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { failureOfDisk } from '../../engine/on-disk.ts'
+import { typed } from '../../typed.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
 export type Talosconfig = {
@@ -83,7 +84,7 @@ function rolesOf(certificate: string | undefined): string[] {
  * Everything that can be wrong with a cluster's talosconfig before any node is asked: none, unreadable, no context, the
  * virtual IP as an endpoint (it moves while we reboot its holder), a client certificate that is no more or not yet.
  */
-export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip'>, now: Date): Failure[] {
+export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip' | 'nodes'>, now: Date): Failure[] {
   const config = readTalosconfig(path)
   if (!config.ok) return [config.failure]
   const { endpoints, clientCertificate, context } = config.value
@@ -92,7 +93,9 @@ export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip'>, no
     failures.push(
       failure('vip-endpoint', {
         detail: `context "${context}" of ${path} uses the virtual IP ${cluster.vip} as an endpoint`,
-        hint: `talosctl --talosconfig ${path} config endpoint <addresses of the control planes>`,
+        hint: `talosctl --talosconfig ${typed(path)} config endpoint ${controlPlanesOf(cluster)
+          .map(({ address }) => address)
+          .join(' ')}`,
       }),
     )
   }
@@ -102,7 +105,7 @@ export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip'>, no
   }
   try {
     const { validFrom, validTo } = new X509Certificate(clientCertificate)
-    const hint = 'make a new talosconfig: talosctl gen config, or talhelper genconfig'
+    const hint = 'workflows/gen-config.ts --renew-talosconfig'
     if (now > new Date(validTo))
       failures.push(failure('client-certificate-expired', { detail: `it ended on ${iso(validTo)}`, hint }))
     else if (now < new Date(validFrom))

@@ -115,7 +115,13 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       },
     } as unknown as Talos
     const controlPlanes = [{ name: 'a', address: '127.0.0.1', role: 'controlplane' as const }]
-    const fetch = createKubeconfig({ talos, controlPlanes, folder, runFolder: runFolder(folder), timeoutMs: 1 })
+    const fetch = createKubeconfig({
+      talos,
+      controlPlanes,
+      given: join(folder, 'kubeconfig'),
+      runFolder: runFolder(folder),
+      timeoutMs: 1,
+    })
     return failed(await fetch({ refused: true }))
   },
   'generated files': (folder) => {

@@ -105,13 +105,13 @@ kubernetesHint(
   'v1.14.1',
   'v1.31.4',
   /supports Kubernetes 1\.32 to 1\.37/,
-  'upgrade Kubernetes to 1.32 first: talosctl upgrade-k8s --to 1.32.<patch>',
+  'upgrade Kubernetes to 1.32 first: talosctl upgrade-k8s --to 1.32.0 # or a later patch',
 )
 kubernetesHint(
   'v1.14.1',
   'v1.30.4',
   /supports Kubernetes 1\.32 to 1\.37/,
-  'upgrade Kubernetes to 1.32 first, by way of 1.31: talosctl upgrade-k8s --to 1.31.<patch>',
+  'upgrade Kubernetes to 1.32 first, by way of 1.31: talosctl upgrade-k8s --to 1.31.0 # or a later patch',
 )
 
 test.run()

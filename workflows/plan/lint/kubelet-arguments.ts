@@ -14,7 +14,7 @@ const KNOWN: ReadonlyMap<string, (value: Place) => Problem[]> = new Map([
     (value) => [
       value.key(
         'the kubelet has no flag --allow-privileged any more, and ends when it is given one that it does not know',
-        'remove it, and allow privileged pods by namespace: kubectl label namespace <name> pod-security.kubernetes.io/enforce=privileged',
+        'remove it, and allow privileged pods by a label of their namespace, pod-security.kubernetes.io/enforce=privileged',
       ),
     ],
   ],

@@ -37,8 +37,13 @@ const write = (change: (context: File['contexts'][string]) => void) => {
   writeFileSync(path, stringify(file))
 }
 const now = () => new Date()
+const nodes = ['10.0.0.11', '10.0.0.12'].map((address, i) => ({
+  name: `k8s-${i}`,
+  address,
+  role: 'controlplane' as const,
+}))
 const reasons = (at = now(), vip?: string) =>
-  checkTalosconfig(path, vip === undefined ? {} : { vip }, at).map(({ reason }) => reason)
+  checkTalosconfig(path, { nodes, ...(vip !== undefined && { vip }) }, at).map(({ reason }) => reason)
 
 test('one that talosctl made is good, and its endpoints are read', () => {
   write((context) => {
@@ -57,13 +62,15 @@ test('the virtual IP is no endpoint, with a port neither', () => {
       context.endpoints = ['10.0.0.11', endpoint]
     })
     assert.equal(reasons(now(), '10.0.0.10'), ['vip-endpoint'])
+    const [told] = checkTalosconfig(path, { nodes, vip: '10.0.0.10' }, now())
+    assert.is(told?.hint, `talosctl --talosconfig ${path} config endpoint 10.0.0.11 10.0.0.12`)
   }
 })
 
 test('a client certificate that is no more, or not yet, is told with its date', () => {
   write(() => {})
   assert.equal(reasons(new Date(Date.now() + 2 * 365 * 86_400_000)), ['client-certificate-expired'])
-  const [early] = checkTalosconfig(path, {}, new Date(Date.now() - 2 * 365 * 86_400_000))
+  const [early] = checkTalosconfig(path, { nodes }, new Date(Date.now() - 2 * 365 * 86_400_000))
   assert.match(early?.detail ?? '', /^it begins on \d{4}-\d\d-\d\d/)
 })
 
@@ -80,11 +87,11 @@ test('a certificate that is none, or missing, makes it invalid', () => {
 
 test('a missing file is told from one that can not be used', () => {
   assert.equal(
-    checkTalosconfig(join(folder, 'none'), {}, now()).map(({ reason }) => reason),
+    checkTalosconfig(join(folder, 'none'), { nodes }, now()).map(({ reason }) => reason),
     ['talosconfig-missing'],
   )
   assert.equal(
-    checkTalosconfig(folder, {}, now()).map(({ reason }) => reason),
+    checkTalosconfig(folder, { nodes }, now()).map(({ reason }) => reason),
     ['talosconfig-invalid'],
   )
   for (const text of ['', 'a: [', '- 1', 'context: a\ncontexts: {}\n', 'context: a\n', 'contexts: 3']) {
@@ -101,7 +108,7 @@ test('no complaint shows what is in the file', () => {
     `context: a\ncontexts: {a: {key: ${canary}, crt: ${canary}}}`,
   ]) {
     writeFileSync(path, text)
-    const failures = checkTalosconfig(path, {}, now())
+    const failures = checkTalosconfig(path, { nodes }, now())
     assert.is(failures.length, 1)
     assert.not.match(JSON.stringify(failures), canary)
   }

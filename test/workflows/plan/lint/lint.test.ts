@@ -68,7 +68,7 @@ finds(
   patch(
     'machine:\n  kubelet:\n    extraArgs:\n      allow-privileged: true\n      max-pods: 250\n      feature-gates: A=true,GracefulNodeShutdown=true\n',
   ),
-  'patches/p.yaml:4:7: the kubelet has no flag --allow-privileged any more, and ends when it is given one that it does not know (remove it, and allow privileged pods by namespace: kubectl label namespace <name> pod-security.kubernetes.io/enforce=privileged)',
+  'patches/p.yaml:4:7: the kubelet has no flag --allow-privileged any more, and ends when it is given one that it does not know (remove it, and allow privileged pods by a label of their namespace, pod-security.kubernetes.io/enforce=privileged)',
   'patches/p.yaml:5:7: warning: values of extraArgs are text, and max-pods is not (max-pods: "250")',
   'patches/p.yaml:6:7: warning: GracefulNodeShutdown is on without its feature gate (remove it)',
 )
