@@ -10,6 +10,7 @@ import type {
   NodeFacts,
   NodeObservation,
 } from '../workflows/model/observation.ts'
+import { inMaintenance } from './in-maintenance.ts'
 import { knock } from './knock.ts'
 import { resolveHost } from './resolve-host.ts'
 import type { Command, Run, RunOptions } from './run.ts'
@@ -112,7 +113,7 @@ const REASONS = {
 export function createTalos(
   run: Run,
   config: { talosconfig: string } & Pick<WaysConfig, 'endpoints' | 'nodes'> &
-    Partial<Pick<WaysConfig, 'knock' | 'resolve'>>,
+    Partial<Pick<WaysConfig, 'knock' | 'inMaintenance' | 'resolve'>>,
 ): Talos {
   // talosctl would create the file that is missing.
   const guarded: Run = async (command, options) =>
@@ -125,7 +126,7 @@ export function createTalos(
           timedOut: false,
           aborted: false,
         }
-  const ways = createWays({ knock, resolve: resolveHost, ...config })
+  const ways = createWays({ knock, inMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     ...(signal === undefined ? {} : { signal }),

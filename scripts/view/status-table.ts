@@ -1,6 +1,6 @@
 import type { ChalkInstance } from 'chalk'
 import type { Cluster, NodeDeclaration } from '../../workflows/model/cluster.ts'
-import { FAILURES, type Failure } from '../../workflows/model/failure.ts'
+import { FAILURES, type Failure, type FailureReason } from '../../workflows/model/failure.ts'
 import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type {
   EtcdMember,
@@ -12,6 +12,7 @@ import type {
 } from '../../workflows/model/observation.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { identityNotes, identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
+import { isInMaintenance } from '../../workflows/plan/in-maintenance.ts'
 import { slowNote } from '../../workflows/plan/slow-note.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'
@@ -34,7 +35,8 @@ export function statusTable(cluster: Cluster, observation: Observation, paint: C
     const { name, role, schematic } = declared
     const seen = nodes[name]
     const member = etcd.members.find(({ node }) => node === name)
-    const ofEtcd = role === 'controlplane' ? etcdText(member, etcd, cluster, paint) : ''
+    const isCounted = role === 'controlplane' && (member !== undefined || !isInMaintenance(seen))
+    const ofEtcd = isCounted ? etcdText(member, etcd, cluster, paint) : ''
     if (seen === undefined || !seen.reachable)
       return [paint.bold(name), role, paint.red(absence(seen?.failure)), '', '', ...(slots ? [''] : []), '', ofEtcd]
     return [
@@ -68,7 +70,9 @@ function kubeletText({ kubeletVersion = '' }: NodeFacts, node: KubeNode | undefi
   return words.length === 0 ? kubeletVersion : `${kubeletVersion}, ${paint.yellow(words.join(', '))}`
 }
 
-const absence = (failure: Failure | undefined): string => (failure?.reason === 'node-slow' ? 'slow' : 'unreachable')
+const ABSENCES: Partial<Record<FailureReason, string>> = { 'node-slow': 'slow', 'node-in-maintenance': 'maintenance' }
+
+const absence = (failure: Failure | undefined): string => ABSENCES[failure?.reason ?? 'bug'] ?? 'unreachable'
 
 const stageText = ({ stage, ready }: NodeFacts, paint: ChalkInstance): string => {
   if (stage === 'running' && ready) return 'ready'

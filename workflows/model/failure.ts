@@ -35,6 +35,7 @@ export const FAILURES = {
   'garbage-answer': { exit: 'unavailable', means: 'a node answered something that can not be read' },
   'node-unreachable': { exit: 'unavailable', means: 'a node that is needed does not answer' },
   'node-slow': { exit: 'unavailable', means: 'a node is there, and gave no answer before the deadline' },
+  'node-in-maintenance': { exit: 'unavailable', means: 'a machine has no configuration yet' },
   'node-not-ready': { exit: 'unavailable', means: 'a node is not running and ready' },
 
   'terraform-unreadable': { exit: 'unavailable', means: 'Terraform can not read its state' },

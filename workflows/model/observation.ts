@@ -77,7 +77,7 @@ export type OtherSlot =
 export type SlotUnknown = 'unread' | 'wrapped' | 'wording'
 
 export type EtcdObservation = {
-  /** one entry per declared control plane */
+  /** one entry per declared control plane, but for machines in maintenance that no list names */
   members: EtcdMember[]
   /** ids of members that no declared control plane accounts for */
   undeclared: { id: string; hostname: string; learner: boolean; addresses?: string[] }[]

@@ -14,6 +14,7 @@ import { configurationObjection, isUnchecked, uncheckedNote } from './configurat
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
+import { isInMaintenance } from './in-maintenance.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
 import { extraArguments, kernelArgumentObjection } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
@@ -40,7 +41,9 @@ export type Planned = { ok: true; plan: UpgradePlan } | { ok: false; failures: F
 
 /** Plans the upgrade of the wished nodes, or refuses with every reason at once. */
 export function planUpgrade(cluster: Cluster, observed: Observation, wish: UpgradeWish, memory: Memory): Planned {
-  const targets = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
+  const wished = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
+  const leftOut = wish.nodes === undefined ? wished.filter((n) => isInMaintenance(observed.nodes[n.name])) : []
+  const targets = leftOut.length < wished.length ? wished.filter((n) => !leftOut.includes(n)) : wished
   const failures: Failure[] = identityObjections(cluster, observed)
   const nodes: NodePlan[] = []
   for (const declared of targets) {
@@ -104,6 +107,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       acceptEtcdOutage: policy.acceptOutage,
       notes: [
         ...identityNotes(cluster, observed.nodes),
+        ...leftOut.map(({ name }) => `${name} is in maintenance and waits for its configuration: it is left out`),
         ...notes(nodes, observed),
         ...drains.notes,
         ...notNoted(planned),
@@ -306,6 +310,7 @@ function otherControlPlanes(
       const seen = observed.nodes[n.name]
       if (seen?.reachable) return controlPlaneObjections(n.name, seen)
       if (targets.includes(n)) return [] // named by `unusable` already
+      if (isInMaintenance(seen)) return [] // its member counts, while one is listed
       return [
         failure('control-plane-unreachable', {
           node: n.name,

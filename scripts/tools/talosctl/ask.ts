@@ -38,8 +38,8 @@ export type Ask = {
   change: (node: string, build: Build, options: AskOptions) => Promise<Answer>
 }
 
-/** `slow`: the deadline passed, though the node greets who connects. */
-export type Answer = CommandResult & { endpoint: string; tookMs: number; slow?: true }
+/** `slow`: the deadline passed, though the node greets who connects. `maintenance`: it waits for its configuration. */
+export type Answer = CommandResult & { endpoint: string; tookMs: number; slow?: true; maintenance?: true }
 
 export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways): Ask {
   const gate = createGate(AT_ONCE)
@@ -79,6 +79,10 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     return { soon, answer }
   }
 
+  /** A stranger may be a machine that waits for its configuration. */
+  const recognized = async (node: string, answer: Answer): Promise<Answer> =>
+    isStranger(answer) && (await ways.isInMaintenance(node)) ? { ...answer, maintenance: true } : answer
+
   const one: Ask['one'] = async (node, build, { signal, ...options }) => {
     const { deadlineAt } = options
     const { through, direct } = await ways.toAsk(node)
@@ -104,7 +108,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         return true
       }
       // a stranger at the node's own address is a stranger by any other way, too
-      return isOwn && /authentication handshake failed/.test(said.stderr)
+      return isOwn && isStranger(said)
     }
     try {
       for (const [tried, endpoint] of through.entries()) {
@@ -116,14 +120,14 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         const said = await Promise.race([soon, ...before])
         if (!said || !hear(said)) continue
         for (const other of silent.keys()) if (other !== endpoint && !said.aborted) ways.deaf(other)
-        return said
+        return recognized(node, said)
       }
       while (silent.size > 0) {
         const said = await Promise.race(silent.values())
-        if (hear(said)) return said
+        if (hear(said)) return recognized(node, said)
       }
       ways.failed(node)
-      return word ?? UNASKED
+      return recognized(node, word ?? UNASKED)
     } finally {
       enough.abort()
     }
@@ -162,7 +166,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       for (const node of left(asked)) {
         const own = errors.get(node)
         if (!answer.timedOut || answer.slow || words.get(node) === UNASKED)
-          words.set(node, own === undefined ? answer : { ...answer, exitCode: 1, stderr: own })
+          words.set(node, own === undefined || answer.maintenance ? answer : { ...answer, exitCode: 1, stderr: own })
       }
       return left(asked)
     }
@@ -244,6 +248,8 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     },
   }
 }
+
+const isStranger = ({ stderr }: Answer): boolean => /authentication handshake failed/.test(stderr)
 
 /** talosctl 1.14 says of each node what is wrong with the endpoint. */
 function isOfEndpoint({ stderr }: Answer, nodes: readonly string[]): boolean {

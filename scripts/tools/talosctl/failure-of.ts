@@ -51,12 +51,17 @@ const SILENCE = /code = (Unavailable|DeadlineExceeded|Canceled)|context deadline
  * it the call only reads, and a lost connection or a deadline means that the node does not answer.
  */
 export function failureOf(
-  result: CommandResult & { slow?: true; tookMs?: number },
+  result: CommandResult & { slow?: true; tookMs?: number; maintenance?: true },
   otherwise?: { failed: FailureReason; late: FailureReason },
 ): Failure {
   const said = gist(result.stderr)
   if (result.exitCode === 127 || result.exitCode === 126)
     return failure('tool-missing', { detail: 'talosctl can not be started', hint: 'npm run tools' })
+  if (result.maintenance)
+    return failure('node-in-maintenance', {
+      detail: 'is in maintenance and waits for its configuration',
+      hint: 'talosctl apply-config --insecure # with the configuration that was generated for it',
+    })
   const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
   if (meaning && !result.timedOut)
     return failure(meaning.reason, {

@@ -85,8 +85,16 @@ export function layOut(controlPlanes: readonly NodeDeclaration[], views: Readonl
   const term = Math.max(...statuses.map(({ raftTerm }) => raftTerm))
   const leader = statuses.find(({ raftTerm }) => raftTerm === term)?.leader
 
+  // a machine without a configuration is no member, unless one of its earlier life is still listed
+  const counted = controlPlanes.filter(
+    ({ name }) =>
+      views.get(name)?.failures?.status?.reason !== 'node-in-maintenance' ||
+      listed.size === 0 ||
+      idOf(name) !== undefined,
+  )
+
   return {
-    members: controlPlanes.map(({ name }): EtcdMember => {
+    members: counted.map(({ name }): EtcdMember => {
       const view = views.get(name)
       const id = idOf(name)
       const row = id === undefined ? undefined : listed.get(id)

@@ -1,6 +1,7 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { goesBy } from '../../../workflows/model/goes-by.ts'
-import type { Doorbell, Knock } from '../../knock.ts'
+import type { Doorbell } from '../../greet.ts'
+import type { Knock } from '../../knock.ts'
 import { hostOf } from './talosconfig.ts'
 
 /** How long a knock is believed. What was silent may be back in a moment; what goes down is told by the next question. */
@@ -15,6 +16,8 @@ export type WaysConfig = {
   /** what is declared: its control planes are endpoints, too, where they answer a knock */
   nodes?: readonly NodeDeclaration[]
   knock: Knock
+  /** whether a machine waits for its configuration */
+  inMaintenance?: Knock
   /** addresses of a host name; none where it has none */
   resolve: (host: string) => Promise<readonly string[]>
 }
@@ -32,6 +35,8 @@ export type Ways = {
   forMany: () => Promise<string[]>
   /** Whether the node is known to be there, so that a call about many is not held up by it. */
   isSure: (node: string) => Promise<boolean>
+  /** Whether it waits for its configuration, and so is a stranger to the cluster. */
+  isInMaintenance: (node: string) => Promise<boolean>
   /** It answered through that endpoint. */
   worked: (node: string, endpoint: string) => void
   /** It did not answer by any way. */
@@ -40,7 +45,7 @@ export type Ways = {
   deaf: (endpoint: string) => void
 }
 
-export function createWays({ endpoints, nodes = [], knock, resolve }: WaysConfig): Ways {
+export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolve }: WaysConfig): Ways {
   const deafUntil = new Map<string, number>()
   const knocks = new Map<string, { answers: Promise<boolean>; until: number; did?: boolean }>()
   const names = new Map<string, Promise<readonly string[]>>()
@@ -114,6 +119,7 @@ export function createWays({ endpoints, nodes = [], knock, resolve }: WaysConfig
       const open = await answering(candidates)
       return order(open.length > 0 ? open : candidates)
     },
+    isInMaintenance: async (node) => (await inMaintenance?.(doorbell(node), never)) === true,
     isSure: async (node) => behind.has(node) || answers(node),
     worked: (node, endpoint) => {
       deafUntil.delete(endpoint)

@@ -22,7 +22,9 @@ const image = (version = 'v1.13.9', schematic = SCHEMATIC) =>
   `factory.talos.dev/metal-installer/${schematic}:${version}`
 
 type Wanted = {
-  facts?: Record<string, Partial<NodeFacts> | 'silent'>
+  facts?: Record<string, Partial<NodeFacts> | 'silent' | 'maintenance'>
+  /** control planes that no list of etcd names */
+  absent?: readonly string[]
   etcd?: Record<string, Partial<EtcdMember>>
   declared?: Record<string, Partial<NodeDeclaration>>
   controlPlanes?: string[]
@@ -79,23 +81,27 @@ function plan(wanted: Wanted = {}) {
           name,
           seen === 'silent'
             ? { reachable: false, failure: failure('node-unreachable', { node: name }) }
-            : facts(role, name, seen),
+            : seen === 'maintenance'
+              ? { reachable: false, failure: failure('node-in-maintenance', { node: name }) }
+              : facts(role, name, seen),
         ]
       }),
     ),
     etcd: {
-      members: names.map((node) => ({
-        node,
-        id: node,
-        started: true,
-        learner: false,
-        leader: node === 'c',
-        answers: true,
-        appliedIndex: 9,
-        raftIndex: 9,
-        errors: [],
-        ...wanted.etcd?.[node],
-      })),
+      members: names
+        .filter((node) => !wanted.absent?.includes(node))
+        .map((node) => ({
+          node,
+          id: node,
+          started: true,
+          learner: false,
+          leader: node === 'c',
+          answers: true,
+          appliedIndex: 9,
+          raftIndex: 9,
+          errors: [],
+          ...wanted.etcd?.[node],
+        })),
       undeclared: [],
       disagreements: [],
       alarms: [],
@@ -366,6 +372,24 @@ test('loses a kernel argument only when told to', () => {
   const { nodes } = planned({ facts: { a: withArgument }, wish: { allowKernelArgumentLoss: true } })
   assert.equal(nodes[0]?.kernelArguments, ['usb-storage.quirks=04e8:61f5:u'])
 })
+test('leaves out a machine in maintenance, and says so', () => {
+  const { nodes, notes } = planned({ controlPlanes: ['a', 'b', 'c', 'd'], facts: { b: 'maintenance' }, absent: ['b'] })
+  assert.equal(
+    nodes.map(({ node }) => node),
+    ['a', 'c', 'd'],
+  )
+  assert.ok(notes.includes('b is in maintenance and waits for its configuration: it is left out'))
+})
+refused(
+  'lets a machine in maintenance count while its member is listed',
+  { facts: { b: 'maintenance' }, etcd: { b: { answers: false } } },
+  ['b etcd-member-unhealthy', 'a etcd-quorum'],
+)
+refused(
+  'does not leave out what is asked for by name',
+  { facts: { b: 'maintenance' }, absent: ['b'], wish: { nodes: ['b'] } },
+  ['b node-in-maintenance'],
+)
 refused('names every node that does not answer', { facts: { a: 'silent', b: 'silent' } }, [
   'a node-unreachable',
   'b node-unreachable',

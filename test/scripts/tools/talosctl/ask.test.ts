@@ -2,6 +2,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Command, CommandResult, Run } from '../../../../scripts/run.ts'
 import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
+import { failureOf } from '../../../../scripts/tools/talosctl/failure-of.ts'
 import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 import { talosctlCommands } from '../../../../scripts/tools/talosctl.ts'
 import { eventually } from '../../../support/eventually.ts'
@@ -121,6 +122,31 @@ test("a stranger at the node's own address is not looked for elsewhere", async (
   const { ask, asked } = fake({ [b]: failing('transport: authentication handshake failed: x509: unknown authority') })
   await ask.one(b, bootId, soon())
   assert.equal(asked, [b])
+})
+
+test('a stranger that waits in maintenance is told as such, alone and among others', async () => {
+  const strange =
+    'rpc error: code = Unavailable desc = connection error: desc = "transport: authentication handshake failed: x509: certificate signed by unknown authority"'
+  const run: Run = async ({ argv }) => {
+    const asked = (argv[argv.indexOf('-n') + 1] ?? '').split(',')
+    const stdout = asked.filter((node) => node !== c).join()
+    return asked.includes(c)
+      ? { ...failing(`error getting version from node ${c}: ${strange}`), stdout }
+      : { ...ok, stdout }
+  }
+  const ways = createWays({
+    endpoints: [a, b],
+    knock: async () => true,
+    inMaintenance: async ({ address }) => address === c,
+    resolve: async () => [],
+  })
+  const ask = createAsk(run, { talosconfig: 't' }, ways)
+  assert.is(failureOf(await ask.one(c, bootId, soon())).reason, 'node-in-maintenance')
+  const words = await ask.each([a, b, c], version, (_, { stdout }) => stdout.split(','), soon())
+  assert.equal(
+    [...words].map(([node, answer]) => [node, failureOf(answer).reason]),
+    [[c, 'node-in-maintenance']],
+  )
 })
 
 test('who let a deadline pass is asked last, until it answers', async () => {

@@ -156,6 +156,19 @@ test('when nobody answers there are no members, and nothing is made up', () => {
   assert.ok(etcd.members.every(({ id: own, answers, leader }) => own === undefined && !answers && !leader))
 })
 
+test('a machine in maintenance is no member, unless one of its earlier life is listed', () => {
+  const waits = { failures: { status: failure('node-in-maintenance') } }
+  const two = [row(1), row(2)]
+  const fresh = lay({ 'k8s-1': view(1, two), 'k8s-2': view(2, two), 'k8s-3': waits })
+  assert.equal(
+    fresh.members.map(({ node }) => node),
+    ['k8s-1', 'k8s-2'],
+  )
+  const wiped = lay({ 'k8s-1': view(1), 'k8s-2': view(2), 'k8s-3': waits })
+  assert.equal([wiped.members[2]?.id, wiped.members[2]?.answers], [id(3), false])
+  assert.is(lay({ 'k8s-1': {}, 'k8s-2': {}, 'k8s-3': waits }).members.length, 3, 'no list was read')
+})
+
 test('silence about etcd is that of the member: where none runs, a node that is well gives no answer at all', async () => {
   const run: Run = async () => ({ stdout: '', stderr: '', timedOut: true, aborted: false })
   const endpoints = controlPlanes.map(({ address }) => address)
