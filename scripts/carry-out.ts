@@ -128,7 +128,7 @@ const roleOf = ({ roles, layout }: Session) => ({ roles, talosconfig: layout.tal
 async function rehearse({ common, layout }: Call, session: Session, wish: UpgradeWish): Promise<ExitCode> {
   const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
   if (!remembered.ok) return reject([remembered.failure], common)
-  const observed = await withConfigurations(session, await observe(session, wish.nodes), wish.nodes)
+  const observed = await withConfigurations(session, await observe(session, wish.nodes), wish)
   const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
   if (!planned.ok) {
     const failures = deniedOnce(planned.failures, roleOf(session))
@@ -252,7 +252,7 @@ async function lookAndPlan(
   const look = async (): Promise<Looked> => {
     const all = await observe(session, wish.nodes, stop.requested)
     const seen = hold.holdsLease() ? all : withoutMarks(all)
-    const observed = await withConfigurations(session, seen, wish.nodes, stop.requested)
+    const observed = await withConfigurations(session, seen, wish, stop.requested)
     return { observed, planned: planUpgrade(session.cluster, observed, wish, remembered) }
   }
   try {

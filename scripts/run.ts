@@ -23,6 +23,8 @@ export type Command = {
   argv: readonly string[]
   /** given on standard input, which is closed after it; secrets go here, never into argv */
   stdin?: string
+  /** the tool is given the name of a pipe that holds it, as its last argument: secrets need no file for a tool that wants one */
+  stdinIsFile?: true
   timeoutMs: number
   /** it changes something in the world; nothing repeats such a command by itself */
   mutates: boolean
@@ -141,7 +143,9 @@ export function createRun({
     // its input and nothing was started.
     const child = output
       ? sh`read -r _ && exec ${argv} >${output.stdout} 2>${output.stderr}`
-      : sh`read -r _ && exec ${argv}`
+      : command.stdinIsFile
+        ? sh`read -r _ && exec ${argv} <(cat)`
+        : sh`read -r _ && exec ${argv}`
     const pid = child.pid
     if (pid === undefined) {
       // bash itself could not be started.

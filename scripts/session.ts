@@ -10,6 +10,7 @@ import {
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
 import type { EvictionTrial, GateTrial, KubernetesObservation } from '../workflows/model/kubernetes.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import { modeToJudge } from '../workflows/plan/configuration.ts'
 import { evictionSuspects, podName } from '../workflows/plan/drain/forecast.ts'
 import { membersAmong } from '../workflows/plan/identity.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
@@ -136,18 +137,24 @@ export async function observe(
   }
 }
 
-/** The observation with what is known of the machine configurations of the nodes that may be changed. */
+/** The observation with what is known of the machine configurations of the nodes that may be changed, and what Talos `to` says of them. */
 export async function withConfigurations(
-  { cluster, talos }: Session,
+  { cluster, talos, talosctl }: Session,
   observed: Observation,
-  wished?: readonly NodeName[],
+  { to, nodes: wished }: { to: TalosVersion; nodes?: readonly NodeName[] },
   signal?: AbortSignal,
 ): Promise<Observation> {
   const asked = cluster.nodes.filter(
     ({ name }) => observed.nodes[name]?.reachable === true && (!wished || wished.includes(name)),
   )
   const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
-  return { ...observed, configurations: await talos.configurations(asked, options) }
+  const modes = Object.fromEntries(
+    asked.flatMap(({ name }) => {
+      const mode = modeToJudge(observed.nodes[name], to, talosctl)
+      return mode === undefined ? [] : [[name, mode]]
+    }),
+  )
+  return { ...observed, configurations: await talos.configurations(asked, { ...options, judge: { to, modes } }) }
 }
 
 /** One read of everything, and then a question about each pod whose eviction a budget seems to forbid. */

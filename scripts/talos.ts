@@ -1,7 +1,7 @@
 /** What steps may ask of a Talos cluster, in the field's words. `createTalos` answers with the real talosctl. */
 import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
-import type { NodeDeclaration, NodeName } from '../workflows/model/cluster.ts'
+import type { NodeDeclaration, NodeName, TalosVersion } from '../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../workflows/model/failure.ts'
 import type {
   Configuration,
@@ -10,6 +10,7 @@ import type {
   NodeFacts,
   NodeObservation,
 } from '../workflows/model/observation.ts'
+import type { MachineMode } from '../workflows/plan/configuration.ts'
 import { inMaintenance } from './in-maintenance.ts'
 import { knock } from './knock.ts'
 import { resolveHost } from './resolve-host.ts'
@@ -17,7 +18,8 @@ import type { Command, Run, RunOptions } from './run.ts'
 import { createAsk } from './tools/talosctl/ask.ts'
 import { failureOf } from './tools/talosctl/failure-of.ts'
 import { inspect } from './tools/talosctl/inspect.ts'
-import { readConfiguration } from './tools/talosctl/machine-config.ts'
+import { judgeConfigurations } from './tools/talosctl/judge-configurations.ts'
+import { activeConfiguration, readConfiguration } from './tools/talosctl/machine-config.ts'
 import { observeEtcd } from './tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, readBootId } from './tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from './tools/talosctl/resources.ts'
@@ -39,6 +41,9 @@ export type Glance = Status & { version: string; bootId: string }
 
 export type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 
+/** The release that nodes are to run next, and how those of them that are to be judged run. */
+export type Judge = { to: TalosVersion; modes: Readonly<Record<NodeName, MachineMode>> }
+
 export interface Talos {
   /** Everything about the nodes that can be read; a node that does not answer carries why. Never rejects. */
   observeNodes(
@@ -57,12 +62,12 @@ export interface Talos {
   ): Promise<Record<NodeName, Result<Status>>>
   inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
   /**
-   * Whether a machine configuration is pending, and a hash of it. Only the admin role may read it; nothing of its text is kept.
-   * Never rejects.
+   * Whether a machine configuration is pending, and a hash of it; with `judge` also what talosctl says of it, as of a release.
+   * Only the admin role may read it; nothing of its text is kept. Never rejects.
    */
   configurations(
     nodes: readonly NodeDeclaration[],
-    options: Omit<CallOptions, 'processFile'>,
+    options: Omit<CallOptions, 'processFile'> & { judge?: Judge },
   ): Promise<Record<NodeName, Result<Configuration>>>
   /** What the node's kernel was started with; undefined where it can not be read. Never rejects. */
   kernelCmdline(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<string | undefined>
@@ -176,12 +181,24 @@ export function createTalos(
       return readKernelCmdline(found.get(address)?.resources[0])
     },
 
-    async configurations(nodes, options) {
+    async configurations(nodes, { judge, ...options }) {
       const found = await getOfEach(ask, nodes, 'machineconfig', 'several', until(options))
+      const judged = nodes.flatMap(({ name, address }) => {
+        const text = activeConfiguration(found.get(address)?.resources ?? [])
+        const mode = judge?.modes[name]
+        return text === undefined || mode === undefined ? [] : [{ name, text, mode }]
+      })
+      const { signal } = options
+      const objections = await judgeConfigurations(run, judged, { strict: false, ...(signal && { signal }) })
       return Object.fromEntries(
         nodes.map(({ name, address }): [NodeName, Result<Configuration>] => {
           const answer = found.get(address)
           const configuration = readConfiguration(answer?.resources ?? [])
+          if (configuration && judge && judged.some((one) => one.name === name)) {
+            const objection = objections.get(name)
+            const verdict = { for: judge.to, ...(objection === undefined ? {} : { objection }) }
+            return [name, { ok: true, value: { ...configuration, judged: verdict } }]
+          }
           if (configuration) return [name, { ok: true, value: configuration }]
           const failed = answer?.failure ?? failure('garbage-answer', { detail: 'has no machine configuration' })
           return [name, { ok: false, failure: { ...failed, node: name } }]

@@ -1,6 +1,5 @@
 /** Has talhelper make the machine configurations in a private folder, and talosctl look at each of them. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
@@ -10,7 +9,7 @@ import { invalid } from '../declaration.ts'
 import type { Layout } from '../layout.ts'
 import type { CommandResult, Run } from '../run.ts'
 import { type TalhelperProblem, talhelperCommands, talhelperProblems } from '../tools/talhelper.ts'
-import { validateCommand } from '../tools/talosctl/validate-command.ts'
+import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { type InContract, inContract } from './in-contract.ts'
 import type { RenderedConfig, RenderedFile } from './render-config.ts'
 import type { Stopwatch } from './stopwatch.ts'
@@ -66,12 +65,8 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
     return { ok: false, failure: [failure('generation-failed', { detail, hint: 'leave filenameTmpl out' })] }
   }
   if (form)
-    for (const [name, content] of files) {
-      const restored = Buffer.from(form.restored(Buffer.from(content).toString()))
-      writeFileSync(join(output, name), restored)
-      files.set(name, restored)
-    }
-  const objections = await request.watch.time('talosctl', () => validateAll(output, request))
+    for (const [name, content] of files) files.set(name, Buffer.from(form.restored(Buffer.from(content).toString())))
+  const objections = await request.watch.time('talosctl', () => validateAll(files, request))
   return objections.length > 0 ? { ok: false, failure: objections } : { ok: true, value: files }
 }
 
@@ -134,23 +129,18 @@ async function talhelperFailures(
 const pathOf = (field: TalhelperProblem['field']): (string | number)[] =>
   (field?.match(/[^.[\]]+/g) ?? []).map((key) => (/^\d+$/.test(key) ? Number(key) : key))
 
-async function validateAll(output: string, { cluster, run, signal }: Request): Promise<Failure[]> {
-  const queue = [...cluster.nodes]
-  const failures = new Map<string, Failure>()
-  const worker = async (): Promise<void> => {
-    for (let node = queue.shift(); node !== undefined && !signal.aborted; node = queue.shift()) {
-      const file = `${cluster.name}-${node.name}.yaml`
-      const result = await run(validateCommand(join(output, file), cluster.operations.generate.mode), { signal })
-      if (result.exitCode === 0) continue
-      const said = result.stderr
-        .trim()
-        .replace(/^(error|Error): /, '')
-        .replaceAll(/\s*\n\s*/g, ' ')
-      const detail = `talosctl does not take the configuration: ${said || `exit ${result.exitCode}`}`
-      failures.set(node.name, failure('generation-failed', { node: node.name, detail }))
-    }
-  }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+async function validateAll(files: Generated, { cluster, run, signal }: Request): Promise<Failure[]> {
+  const { mode } = cluster.operations.generate
+  const judged = cluster.nodes.map(({ name }) => {
+    const text = Buffer.from(files.get(`${cluster.name}-${name}.yaml`) ?? '').toString()
+    return { name, text, mode }
+  })
+  const objections = await judgeConfigurations(run, judged, { strict: true, signal })
   if (signal.aborted) return [failure('interrupted', { detail: 'talosctl was stopped' })]
-  return cluster.nodes.flatMap(({ name }) => failures.get(name) ?? [])
+  return cluster.nodes.flatMap(({ name }) => {
+    const objection = objections.get(name)
+    if (objection === undefined) return []
+    const detail = `talosctl does not take the configuration: ${objection}`
+    return [failure('generation-failed', { node: name, detail })]
+  })
 }

@@ -80,6 +80,15 @@ test('gives standard input whole, from its first byte', async () => {
   assert.is((await run(bash('cat', { stdin }))).stdout, stdin)
 })
 
+test('gives standard input as a file to a tool that wants one, and no file holds it', async () => {
+  const stdin = `secret\n${'x'.repeat(300_000)}`
+  const command = { tool: 'talosctl', argv: [], stdin, stdinIsFile: true, timeoutMs: 20_000, mutates: false } as const
+  const cat = createRun({ paths: { talosctl: 'cat' }, env: process.env })
+  assert.is((await cat(command)).stdout, stdin)
+  const namesOf = createRun({ paths: { talosctl: 'echo' }, env: process.env })
+  assert.match((await namesOf(command)).stdout, /^\/dev\/fd\/\d+\n$/)
+})
+
 test('survives a tool that ends without reading its input', async () => {
   assert.is((await run(bash('exit 4', { stdin: 'x'.repeat(5_000_000) }))).exitCode, 4)
 })

@@ -117,6 +117,13 @@ for (const client of clients)
     }
     assert.is(ran.length, 1)
     assert.equal((await by[client].configurations(nodes, time))['k8s-1'], seen['k8s-1'])
+    const judge = { to: 'v1.14.1', modes: { 'k8s-1': 'metal', 'worker-1': 'cloud' } } as const
+    const judged = await by[client].configurations(nodes, { ...time, judge })
+    for (const { name } of nodes) {
+      const configuration = judged[name]
+      const wanted = name in judge.modes ? { for: 'v1.14.1' } : undefined
+      assert.equal(configuration?.ok && configuration.value.judged, wanted, JSON.stringify(configuration))
+    }
   })
 
 for (const client of clients)

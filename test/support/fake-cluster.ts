@@ -24,6 +24,8 @@ type FakeNode = {
   alarm: boolean
   /** hash of its machine configuration */
   configuration: string
+  /** what the target has against that */
+  objection?: string
 }
 
 const ok = <T>(value: T) => ({ ok: true as const, value })
@@ -124,10 +126,14 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       stages: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),
       kernelCmdline: () => answer(() => undefined),
-      configurations: (asked) =>
+      configurations: (asked, { judge }) =>
         answer(() =>
           Object.fromEntries(
-            asked.map((n) => [n.name, ok({ hash: at(n.name).configuration, pending: 'nothing' as const })]),
+            asked.map(({ name }) => {
+              const { configuration: hash, objection } = at(name)
+              const judged = judge?.modes[name] && { for: judge.to, ...(objection === undefined ? {} : { objection }) }
+              return [name, ok({ hash, pending: 'nothing' as const, ...(judged && { judged }) })]
+            }),
           ),
         ),
       inspect: (n) => answer(() => ok(factsOf(n.name))),

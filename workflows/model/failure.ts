@@ -85,6 +85,10 @@ export const FAILURES = {
     exit: 'refused',
     means: 'the machine configuration was changed between installation and reboot',
   },
+  'configuration-not-accepted': {
+    exit: 'refused',
+    means: 'the target does not take the machine configuration that the node has',
+  },
   'memory-unreadable': {
     exit: 'refused',
     means: 'what earlier runs did can not be read, so whether an installation was begun is not known',

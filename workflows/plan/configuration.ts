@@ -2,9 +2,11 @@
  * The machine configuration must not change between installation and reboot, nor be staged or on trial when either begins:
  * the installer judged the one that ran, and a slot that can not load what is on disk boots for ever.
  */
-import type { NodeName } from '../model/cluster.ts'
+
+import semver from 'semver'
+import type { NodeName, TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
-import type { Configuration } from '../model/observation.ts'
+import type { Configuration, NodeObservation } from '../model/observation.ts'
 
 /** Why a node may not be installed or rebooted as it is configured; `installed` is the hash at its installation. */
 export function configurationObjection(
@@ -35,6 +37,12 @@ export function configurationObjection(
         hint: `${show('v1alpha1')} # apply it if it is meant, or reboot first`,
       })
     case 'nothing':
+      if (seen.value.judged?.objection !== undefined)
+        return failure('configuration-not-accepted', {
+          node,
+          detail: `Talos ${seen.value.judged.for} does not take its machine configuration: ${seen.value.judged.objection}`,
+          hint: `talosctl -n ${node} edit machineconfig # what it takes, then run it again`,
+        })
       if (installed === undefined || installed === seen.value.hash) return undefined
       return failure('configuration-changed', {
         node,
@@ -49,9 +57,35 @@ export const isUnchecked = (seen: Result<Configuration>): boolean =>
   !seen.ok && seen.failure.reason === 'permission-denied'
 
 /** What a plan says about nodes whose configuration was not looked at. */
-export const uncheckedNote = (nodes: readonly NodeName[]): string[] =>
+export const uncheckedNote = (nodes: readonly NodeName[], to: TalosVersion): string[] =>
   nodes.length === 0
     ? []
     : [
-        `${nodes.join(', ')}: not checked whether a machine configuration is staged, on trial, or changed between installation and reboot: that needs the role os:admin`,
+        `${nodes.join(', ')}: not checked whether Talos ${to} takes the machine configuration, nor whether one is staged, on trial, or changed between installation and reboot: that needs the role os:admin`,
       ]
+
+/** The same of nodes whose configuration was read, and judged by nobody. */
+export const unjudgedNote = (nodes: readonly NodeName[], to: TalosVersion): string[] =>
+  nodes.length === 0
+    ? []
+    : [
+        `${nodes.join(', ')}: not checked whether Talos ${to} takes the machine configuration: that needs a talosctl ${minorOf(to)}`,
+      ]
+
+const minorOf = (version: string): string => `${semver.major(version)}.${semver.minor(version)}`
+
+/** The modes in which Talos judges a configuration: what a machine needs to have in it depends on where it runs. */
+export type MachineMode = 'metal' | 'cloud' | 'container'
+
+/**
+ * How a node runs whose configuration the target is asked about: one that is to run another release. Undefined where it is not:
+ * rules are those of one minor release, so a talosctl of another one is no judge.
+ */
+export function modeToJudge(
+  seen: NodeObservation | undefined,
+  to: TalosVersion,
+  talosctl: string,
+): MachineMode | undefined {
+  if (!seen?.reachable || semver.eq(seen.version, to) || minorOf(talosctl) !== minorOf(to)) return undefined
+  return seen.platform === 'metal' || seen.platform === 'container' ? seen.platform : 'cloud'
+}

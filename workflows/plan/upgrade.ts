@@ -10,7 +10,7 @@ import {
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
-import { configurationObjection, isUnchecked, uncheckedNote } from './configuration.ts'
+import { configurationObjection, isUnchecked, uncheckedNote, unjudgedNote } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
@@ -111,7 +111,8 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...notes(nodes, observed),
         ...drains.notes,
         ...notNoted(planned),
-        ...uncheckedNote(unchecked(working, observed)),
+        ...uncheckedNote(unchecked(working, observed), wish.to),
+        ...unjudgedNote(unjudged(working, observed), wish.to),
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
       ],
     },
@@ -129,6 +130,15 @@ function configurationObjections({ node, work, bootId }: NodePlan, observed: Obs
 /** Working nodes whose machine configuration the talosconfig's role may not read. */
 const unchecked = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
   working.map(({ node }) => node).filter((node) => configurations?.[node] && isUnchecked(configurations[node]))
+
+/** Working nodes whose machine configuration was read, and not held against the release that they are to run. */
+const unjudged = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
+  working
+    .filter(({ node, from, to }) => {
+      const seen = configurations?.[node]
+      return seen?.ok && seen.value.judged === undefined && !semver.eq(from, to)
+    })
+    .map(({ node }) => node)
 
 /** `begun`: an installation of ours was begun under the boot that the node runs. */
 type NodeMemory = Memory & { begun: boolean }

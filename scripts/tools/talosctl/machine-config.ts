@@ -20,4 +20,10 @@ export function readConfiguration(resources: readonly Resource[]): Configuration
   return { hash, pending: active.version === '1' ? 'nothing' : 'perhaps-on-trial' }
 }
 
+/** The configuration that runs: full of secrets, for talosctl's eyes only. */
+export function activeConfiguration(resources: readonly Resource[]): string | undefined {
+  const active = resources.find(({ id }) => id === 'v1alpha1')
+  return active?.spec === undefined ? undefined : textOf(active)
+}
+
 const textOf = ({ spec }: Resource): string => (typeof spec === 'string' ? spec : JSON.stringify(spec))

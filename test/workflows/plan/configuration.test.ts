@@ -2,8 +2,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { readConfiguration } from '../../../scripts/tools/talosctl/machine-config.ts'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
-import type { Configuration } from '../../../workflows/model/observation.ts'
-import { configurationObjection, isUnchecked } from '../../../workflows/plan/configuration.ts'
+import type { Configuration, NodeObservation } from '../../../workflows/model/observation.ts'
+import { configurationObjection, isUnchecked, modeToJudge } from '../../../workflows/plan/configuration.ts'
 
 const resource = (id: string, spec: string, version = '1') => ({ node: 'a', id, version, spec })
 const read = (...resources: ReturnType<typeof resource>[]): Result<Configuration> => {
@@ -41,6 +41,20 @@ for (const [what, seen, installed, expected] of rows)
     const objection = configurationObjection('a', seen, installed)
     assert.is(objection?.reason ?? 'may', expected)
     assert.not.match(JSON.stringify(objection ?? ''), 'x: ', 'its text is secret')
+  })
+
+const modes: [what: string, seen: object | undefined, to: string, talosctl: string, expected: string][] = [
+  ['bare metal', { version: 'v1.13.9', platform: 'metal' }, 'v1.14.1', '1.14.0', 'metal'],
+  ['a virtual machine', { version: 'v1.13.9', platform: 'nocloud' }, 'v1.14.1', '1.14.1', 'cloud'],
+  ['a container', { version: 'v1.13.5', platform: 'container' }, 'v1.13.9', '1.13.9', 'container'],
+  ['a node that runs the target', { version: 'v1.14.1', platform: 'metal' }, 'v1.14.1', '1.14.1', 'not at all'],
+  ['a newer talosctl', { version: 'v1.12.9', platform: 'metal' }, 'v1.13.9', '1.14.1', 'not at all'],
+  ['a node that is silent', undefined, 'v1.14.1', '1.14.1', 'not at all'],
+]
+for (const [what, seen, to, talosctl, expected] of modes)
+  test(`the configuration of ${what} is judged ${expected === 'not at all' ? '' : 'in mode '}${expected}`, () => {
+    const observation = (seen ? { reachable: true, ...seen } : { reachable: false }) as NodeObservation
+    assert.is(modeToJudge(observation, to, talosctl) ?? 'not at all', expected)
   })
 
 test('only a role that may not read it leaves a configuration unchecked', () => {

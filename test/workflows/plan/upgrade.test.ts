@@ -313,10 +313,29 @@ refused(
   },
   ['a configuration-pending', 'b configuration-changed', 'c configuration-unread'],
 )
-test('says which configurations its role did not let it look at', () => {
+test('says which configurations its role did not let it look at, and which nobody judged', () => {
   const denied = { ok: false, failure: failure('permission-denied') } as const
   const { notes } = planned({ configurations: { a: denied, b: configured('h'), c: denied } })
-  assert.match(notes.join('\n'), /^a, c: not checked .* os:admin$/m)
+  assert.match(notes.join('\n'), /^a, c: not checked whether Talos v1\.13\.9 takes .* os:admin$/m)
+  assert.match(notes.join('\n'), /^b: not checked whether Talos v1\.13\.9 takes .* needs a talosctl 1\.13$/m)
+})
+
+const judged = (objection?: string): Result<Configuration> => ({
+  ok: true,
+  value: { hash: 'h', pending: 'nothing', judged: { for: 'v1.13.9', ...(objection && { objection }) } },
+})
+refused(
+  'refuses nodes whose configuration the target does not take, whether it is to be installed or waits already',
+  {
+    facts: { b: { otherSlot: { state: 'installed', image: image() } }, d: { version: 'v1.13.9' } },
+    workers: ['d'],
+    configurations: { a: judged('its words'), b: judged('its words'), c: judged(), d: judged('its words') },
+  },
+  ['a configuration-not-accepted', 'b configuration-not-accepted'],
+)
+test('says nothing of configurations that the target takes', () => {
+  const { notes } = planned({ configurations: { a: judged(), b: judged(), c: judged() } })
+  assert.not.match(notes.join('\n'), /not checked/)
 })
 
 refused('refuses a node that fell back from this very image', { memory: { rolledBack: { b: image() } } }, [

@@ -1,0 +1,87 @@
+/** What talosctl has against machine configurations, in words that quote nothing secret of them. */
+import { availableParallelism } from 'node:os'
+import { parse, parseAllDocuments } from 'yaml'
+import type { MachineMode } from '../../../workflows/plan/configuration.ts'
+import { eachLeaf, secretLeaves } from '../../config/diff/secret-leaves.ts'
+import { redact } from '../../redact.ts'
+import type { CommandResult, Run } from '../../run.ts'
+import { validateCommand } from './validate-command.ts'
+
+export type Judged = { name: string; text: string; mode: MachineMode }
+
+/** By name, what talosctl says against each of them; as many at once as there are processors. */
+export async function judgeConfigurations(
+  run: Run,
+  configurations: readonly Judged[],
+  { strict, signal }: { strict: boolean; signal?: AbortSignal },
+): Promise<Map<string, string>> {
+  const queue = [...configurations]
+  const objections = new Map<string, string>()
+  const worker = async (): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined && !signal?.aborted; next = queue.shift()) {
+      const { name, text, mode } = next
+      const answer = await run(validateCommand(text, mode, { strict }), { ...(signal && { signal }) })
+      if (answer.exitCode !== 0) objections.set(name, objectionIn(answer, text))
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return objections
+}
+
+const LONGEST = 600
+
+/** A command that ended without a word, or not at all, is an objection: what is not known is not "none". */
+function objectionIn({ stderr, exitCode, timedOut }: CommandResult, text: string): string {
+  if (timedOut) return 'talosctl validate did not end in time'
+  const said = withoutValues(stderr.trim().replace(/^(error|Error): /, ''))
+  const clean = redact(withoutSecrets(said, text))
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .trim()
+  if (clean === '') return `talosctl validate ended with ${exitCode ?? 'a signal'} and said nothing`
+  return clean.length > LONGEST ? `${clean.slice(0, LONGEST)} …` : clean
+}
+
+/** Unknown keys are said with all that is below them, and what can not be decoded with its beginning. */
+const withoutValues = (said: string): string =>
+  said
+    .replaceAll(
+      /(unknown keys found during decoding:)\n((?:[^\n]+\n?)+)/g,
+      (_, what, tree) => `${what} ${keysOf(tree)}\n`,
+    )
+    .replaceAll(/`[^`]*`/g, '`…`')
+    // names, kinds, versions, images and addresses are worth to be read
+    .replaceAll(/"([^"\n]*)"/g, (whole, word) => (/^[\w./:@-]{0,120}$/.test(word) ? whole : '"…"'))
+
+function keysOf(tree: string): string {
+  const keys = new Set<string>()
+  try {
+    eachLeaf(parse(tree), (path) => keys.add(path.filter((part) => typeof part === 'string').join('.')))
+  } catch {
+    // its names are not worth a look at its values
+  }
+  return [...keys].join(', ')
+}
+
+/** Values that stand in the configuration where secrets do; short ones only where they are all that is quoted. */
+function withoutSecrets(said: string, text: string): string {
+  const isSecret = secretLeaves([])
+  const secrets = new Set<string>()
+  for (const document of parseAllDocuments(text, { logLevel: 'silent' })) {
+    const content = toPlain(document)
+    const kind = (content as { kind?: string } | null)?.kind ?? 'v1alpha1'
+    eachLeaf(content, (path, value, siblings) => {
+      if (isSecret(path, value, siblings, kind)) secrets.add(String(value))
+    })
+  }
+  return [...secrets]
+    .sort((a, b) => b.length - a.length)
+    .reduce((clean, secret) => clean.replaceAll(secret.length < 8 ? `"${secret}"` : secret, '…'), said)
+}
+
+function toPlain(document: { toJS(): unknown }): unknown {
+  try {
+    return document.toJS()
+  } catch {
+    return null
+  }
+}
