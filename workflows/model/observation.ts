@@ -53,6 +53,8 @@ export type Configuration = {
   hash: string
   /** `perhaps-on-trial`: it was changed since the boot, and what is on disk is not shown */
   pending: 'nothing' | 'other-on-disk' | 'perhaps-on-trial'
+  /** `machine.install.extraKernelArgs`, without values that look like secrets; absent where there are none */
+  kernelArguments?: string[]
   /** by the talosctl of the release that it is to run next; `objection` says why that does not take it */
   judged?: { for: TalosVersion; objection?: string }
 }

@@ -1,8 +1,10 @@
 /**
  * Kernel arguments belong to the image since Talos 1.10, and no upgrade by the lifecycle API takes those of
  * `machine.install.extraKernelArgs` along (siderolabs/talos#13967): what a node runs with and its next image does not hold
- * is gone after the reboot.
+ * is gone after the reboot. The one call of Talos below 1.13 passes those of the configuration on, and nothing else
+ * (internal/pkg/install, OptionsFromUpgradeRequest).
  */
+import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts } from '../model/observation.ts'
 
@@ -54,18 +56,41 @@ export type NextImage = {
   declared?: readonly string[]
   /** below Talos 1.13 one call installs, and takes those of the configuration along */
   path: 'lifecycle' | 'legacy'
+  /** those of `machine.install.extraKernelArgs`, where the configuration could be read */
+  configured?: readonly string[]
 }
 
 type Running = Pick<NodeFacts, 'kernelCmdline' | 'platform' | 'schematic' | 'schematicArguments'>
 
-/** What the node runs with and the next image does not hold; nothing where its command line is not known. */
-export function lostArguments(running: Running, { schematic, declared = [], path }: NextImage): string[] {
+type Fate = 'kept' | 'lost' | 'unknown'
+
+/** What becomes of each argument that the node runs with; nothing where its command line is not known. */
+function fates(running: Running, { schematic, declared = [], path, configured }: NextImage): [string, Fate][] {
   if (running.kernelCmdline === undefined) return []
   const ofImage = new Set(running.schematicArguments)
   const held = new Set(schematic === running.schematic ? ofImage : declared.map(withoutSecret))
-  return extraArguments(running.kernelCmdline, running.platform).filter(
-    (argument) => !held.has(argument) && (path === 'lifecycle' || ofImage.has(argument)),
-  )
+  const fateOf = (argument: string): Fate => {
+    if (held.has(argument)) return 'kept'
+    if (path === 'lifecycle' || ofImage.has(argument)) return 'lost'
+    return configured === undefined ? 'unknown' : configured.includes(argument) ? 'kept' : 'lost'
+  }
+  return extraArguments(running.kernelCmdline, running.platform).map((argument) => [argument, fateOf(argument)])
+}
+
+const argumentsThatAre = (fate: Fate, running: Running, next: NextImage): string[] =>
+  fates(running, next).flatMap(([argument, its]) => (its === fate ? [argument] : []))
+
+/** What the node runs with and has no more after the upgrade. */
+export const lostArguments = (running: Running, next: NextImage): string[] => argumentsThatAre('lost', running, next)
+
+/** What a plan says about a node below Talos 1.13 whose configuration could not be read. */
+export function unknownArgumentsNote(node: NodeName, running: Running, next: NextImage): string[] {
+  const unknown = argumentsThatAre('unknown', running, next)
+  return unknown.length === 0
+    ? []
+    : [
+        `${node} runs with ${unknown.join(' ')}, which the upgrade keeps only where machine.install.extraKernelArgs holds that: not checked, since its configuration could not be read`,
+      ]
 }
 
 /** The refusal, with the schematic that would keep the arguments. */

@@ -7,8 +7,8 @@ import {
   type NodeName,
   type TalosVersion,
 } from '../model/cluster.ts'
-import { type Failure, failure } from '../model/failure.ts'
-import type { NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
+import { type Failure, failure, type Result } from '../model/failure.ts'
+import type { Configuration, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
 import { configurationObjection, isUnchecked, uncheckedNote, unjudgedNote } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
@@ -16,7 +16,7 @@ import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
 import { isInMaintenance } from './in-maintenance.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
-import { extraArguments, kernelArgumentObjection } from './kernel-arguments.ts'
+import { extraArguments, kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
 import { slowNote } from './slow-note.ts'
@@ -54,7 +54,8 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       continue
     }
     const begun = wasBegun(memory, declared.name, seen.bootId) || isNoted(observed, seen.bootId)
-    const planned = planNode(cluster, declared, seen, wish, { ...memory, begun })
+    const configuration = observed.configurations?.[declared.name]
+    const planned = planNode(cluster, declared, seen, wish, { ...memory, begun }, configuration)
     nodes.push(planned.plan)
     failures.push(...configurationObjections(planned.plan, observed, memory))
     failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
@@ -112,6 +113,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...drains.notes,
         ...notNoted(planned),
         ...uncheckedNote(unchecked(working, observed), wish.to),
+        ...working.flatMap((plan) => unknownArguments(cluster, plan, observed)),
         ...unjudgedNote(unjudged(working, observed), wish.to),
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
       ],
@@ -130,6 +132,14 @@ function configurationObjections({ node, work, bootId }: NodePlan, observed: Obs
 /** Working nodes whose machine configuration the talosconfig's role may not read. */
 const unchecked = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
   working.map(({ node }) => node).filter((node) => configurations?.[node] && isUnchecked(configurations[node]))
+
+/** Kernel arguments of a node of which nobody knows whether it keeps them. */
+function unknownArguments({ nodes }: Cluster, plan: NodePlan, { nodes: seen, configurations }: Observation): string[] {
+  const facts = seen[plan.node]
+  const declared = nodes.find(({ name }) => name === plan.node) ?? {}
+  if (!facts?.reachable) return []
+  return unknownArgumentsNote(plan.node, facts, nextImage(declared, plan, configurations?.[plan.node]))
+}
 
 /** Working nodes whose machine configuration was read, and not held against the release that they are to run. */
 const unjudged = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
@@ -189,6 +199,7 @@ function planNode(
   seen: NodeFacts,
   wish: UpgradeWish,
   memory: NodeMemory,
+  configuration: Result<Configuration> | undefined,
 ): { plan: NodePlan; failures: Failure[] } {
   const node = declared.name
   const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
@@ -221,7 +232,10 @@ function planNode(
     const since = seen.otherSlot.state === 'installed' && seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
     return {
       plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
-      failures: [...argumentObjections(declared, seen, base, wish), ...rolledBackBefore(node, image, wish, memory)],
+      failures: [
+        ...argumentObjections(declared, seen, base, wish, configuration),
+        ...rolledBackBefore(node, image, wish, memory),
+      ],
     }
   }
   const why = sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`
@@ -231,7 +245,7 @@ function planNode(
       ...versionObjections(seen.version, wish.to),
       ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
       ...extensionObjections(declared, seen, schematic, wish),
-      ...argumentObjections(declared, seen, base, wish),
+      ...argumentObjections(declared, seen, base, wish, configuration),
       ...slotObjections(node, seen, image, wish, memory),
       ...rolledBackBefore(node, image, wish, memory),
     ],
@@ -273,14 +287,24 @@ function extensionObjections(
 
 /** An image that lacks a kernel argument which the node runs with may not find its disk, its network or its console. */
 const argumentObjections = (
-  { kernelArgs }: NodeDeclaration,
+  declared: NodeDeclaration,
   seen: NodeFacts,
-  { schematic, path }: Pick<NodePlan, 'schematic' | 'path'>,
+  plan: Pick<NodePlan, 'schematic' | 'path'>,
   wish: UpgradeWish,
+  configuration: Result<Configuration> | undefined,
 ): Failure[] =>
-  wish.allowKernelArgumentLoss
-    ? []
-    : kernelArgumentObjection(seen, { schematic, path, ...(kernelArgs ? { declared: kernelArgs } : {}) })
+  wish.allowKernelArgumentLoss ? [] : kernelArgumentObjection(seen, nextImage(declared, plan, configuration))
+
+const nextImage = (
+  { kernelArgs }: Pick<NodeDeclaration, 'kernelArgs'>,
+  { schematic, path }: Pick<NodePlan, 'schematic' | 'path'>,
+  configuration: Result<Configuration> | undefined,
+): NextImage => ({
+  schematic,
+  path,
+  ...(kernelArgs ? { declared: kernelArgs } : {}),
+  ...(configuration?.ok ? { configured: configuration.value.kernelArguments ?? [] } : {}),
+})
 
 /** Why the other slot may not be written, as the node and our memory say. */
 function slotObjections(

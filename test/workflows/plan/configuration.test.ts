@@ -57,6 +57,15 @@ for (const [what, seen, to, talosctl, expected] of modes)
     assert.is(modeToJudge(observation, to, talosctl) ?? 'not at all', expected)
   })
 
+test('of a machine configuration only its hash is kept, and what its kernel arguments may show', () => {
+  const text =
+    'machine:\n  token: abc\n  install:\n    extraKernelArgs: [quiet, "x=https://h?jointoken=abc"]\n---\nkind: Other\n'
+  const seen = read(resource('v1alpha1', text))
+  assert.equal(seen.ok && seen.value.kernelArguments, ['quiet', 'x=https://h?jointoken=…'])
+  assert.not.match(JSON.stringify(seen), 'abc')
+  assert.is(booted.ok && booted.value.kernelArguments, undefined)
+})
+
 test('only a role that may not read it leaves a configuration unchecked', () => {
   assert.ok(isUnchecked({ ok: false, failure: failure('permission-denied') }))
   assert.not.ok(isUnchecked(read()) || isUnchecked(booted))

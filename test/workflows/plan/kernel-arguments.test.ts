@@ -6,6 +6,7 @@ import {
   extraArguments,
   kernelArgumentObjection,
   lostArguments,
+  unknownArgumentsNote,
 } from '../../../workflows/plan/kernel-arguments.ts'
 
 const own =
@@ -36,7 +37,15 @@ const other = 'y'.repeat(64)
 const rows: readonly [what: string, lost: string[], running: object, next: Parameters<typeof lostArguments>[1]][] = [
   // siderolabs/talos#13967: machine.install.extraKernelArgs, which the lifecycle API leaves behind
   ['of the configuration', [quirk], {}, { schematic: same, path: 'lifecycle' }],
-  ['of the configuration, below 1.13', [], {}, { schematic: same, path: 'legacy' }],
+  ['of the configuration, below 1.13', [], {}, { schematic: same, path: 'legacy', configured: [quirk] }],
+  ['that are in nothing, below 1.13', [quirk], {}, { schematic: same, path: 'legacy', configured: ['quiet'] }],
+  ['that are in nothing that could be read, below 1.13', [], {}, { schematic: same, path: 'legacy' }],
+  [
+    'of a schematic that goes, below 1.13, though they are in the configuration',
+    [quirk],
+    { schematicArguments: [quirk] },
+    { schematic: other, path: 'legacy', configured: [quirk] },
+  ],
   ['of the schematic that stays', [], { schematicArguments: [quirk] }, { schematic: same, path: 'lifecycle' }],
   ['of a schematic that goes', [quirk], { schematicArguments: [quirk] }, { schematic: other, path: 'lifecycle' }],
   [
@@ -63,6 +72,17 @@ const rows: readonly [what: string, lost: string[], running: object, next: Param
 for (const [what, lost, more, next] of rows)
   test(`arguments ${what}: ${lost.length > 0 ? 'lost' : 'kept'}`, () =>
     assert.equal(lostArguments(running(more) as never, next), lost))
+
+test('says which arguments it does not know of, below 1.13 and where the configuration could not be read', () => {
+  const next = { schematic: same, path: 'legacy' } as const
+  assert.match(
+    unknownArgumentsNote('a', running(), next).join(),
+    `a runs with ${quirk}, which the upgrade keeps only where`,
+  )
+  assert.equal(unknownArgumentsNote('a', running(), { ...next, configured: [] }), [])
+  assert.equal(unknownArgumentsNote('a', running(), { ...next, path: 'lifecycle' }), [])
+  assert.equal(unknownArgumentsNote('a', running({ kernelCmdline: own }), next), [])
+})
 
 test('prints the schematic that keeps what would be lost', () => {
   const [why] = kernelArgumentObjection(running({ schematicArguments: ['quiet'] }), {

@@ -293,6 +293,10 @@ const configured = (hash: string, pending: Configuration['pending'] = 'nothing')
   ok: true,
   value: { hash, pending },
 })
+const keeping = (cmdline: string): Result<Configuration> => ({
+  ok: true,
+  value: { hash: 'h', pending: 'nothing', kernelArguments: cmdline.split(' ') },
+})
 refused(
   'refuses nodes with a configuration that is staged, changed since they were installed, or not readable',
   {
@@ -387,6 +391,16 @@ test('loses an extension only when told to', () => {
 })
 const withArgument = { kernelCmdline: 'talos.platform=metal pti=on usb-storage.quirks=04e8:61f5:u' }
 refused('refuses to lose a kernel argument', { facts: { a: withArgument } }, ['a kernel-argument-loss'])
+const below113 = { ...withArgument, version: 'v1.12.6' }
+refused(
+  'refuses to lose a kernel argument below 1.13 that is not in the configuration',
+  { facts: { a: below113, b: below113 }, configurations: { a: configured('h'), b: keeping(below113.kernelCmdline) } },
+  ['a kernel-argument-loss'],
+)
+test('says below 1.13 which kernel arguments nobody knows of', () => {
+  const { notes } = planned({ facts: { a: below113 } })
+  assert.match(notes.join('\n'), /^a runs with usb-storage\.quirks=\S+, which the upgrade keeps only where/m)
+})
 test('loses a kernel argument only when told to', () => {
   const { nodes } = planned({ facts: { a: withArgument }, wish: { allowKernelArgumentLoss: true } })
   assert.equal(nodes[0]?.kernelArguments, ['usb-storage.quirks=04e8:61f5:u'])
