@@ -9,5 +9,12 @@ export const pullImage =
   async ({ plan }: NodeStepInput, { signal, processFile, waiting }: StepContext): Promise<Result<void>> => {
     waiting(`${plan.image} to be pulled`)
     const timeoutMs = world.cluster.operations.deadlines.pullMs
-    return world.talos.pull(declaredNode(world, plan.node), plan.image, { signal, timeoutMs, processFile })
+    const pulled = await world.talos.pull(declaredNode(world, plan.node), plan.image, {
+      signal,
+      timeoutMs,
+      processFile,
+    })
+    if (pulled.ok || pulled.failure.reason !== 'image-refused') return pulled
+    const hint = `talosctl -n ${plan.node} get imageverificationrules -o yaml`
+    return { ok: false, failure: { ...pulled.failure, hint } }
   }

@@ -180,9 +180,10 @@ export const nodeMachine = setup({
       return { late: true, flipped: true, flippedEarly, evidence, failure: undefined }
     }),
     noteNoVerdict: assign({ verdict: 'unreachable' }),
-    noteStillRunning: assign(({ context }) => ({
-      verdict: leftRunning(context.install, 'unchanged'),
-    })),
+    noteStillRunning: assign(({ context: { install, evidence, failure: why } }) => {
+      const judged = { verdict: leftRunning(install, 'unchanged'), evidence }
+      return why ? afterFailure(judged, why) : judged
+    }),
     noteRefused: assign(({ context }) => ({
       verdict: leftRunning(context.install, 'refused'),
     })),

@@ -44,6 +44,7 @@ export const FAILURES = {
   locked: { exit: 'tryAgain', means: 'another run holds the cluster' },
   'lock-lost': { exit: 'tryAgain', means: 'another run took the cluster over' },
   'image-pull-failed': { exit: 'tryAgain', means: 'the installer image could not be pulled' },
+  'image-refused': { exit: 'refused', means: "a rule of the node's image verification refuses the installer image" },
   'image-pull-timed-out': { exit: 'tryAgain', means: 'the installer image was not pulled before the deadline' },
 
   'etcd-member-missing': { exit: 'refused', means: 'a declared control plane is no etcd member' },

@@ -1,7 +1,10 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import type { CommandResult } from '../../run.ts'
 
-/** What talosctl says, what it means. The first match counts. Exit codes are no help: talosctl knows 0 and 1. */
+/**
+ * What talosctl says, what it means. The first match counts; its group `says` is what is told of it, where there is one.
+ * Exit codes are no help: talosctl knows 0 and 1.
+ */
 const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string; hint?: string }[] = [
   { says: /^talosconfig is missing/, reason: 'talosconfig-missing' },
   {
@@ -32,6 +35,11 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string;
     says: /authentication handshake failed: .*has expired or is not yet valid/,
     reason: 'node-unreachable',
     detail: 'its certificate has expired or is not yet valid: one of the clocks may be wrong',
+  },
+  // Talos' ImageVerificationConfig: its pull words a refusal without a code of its own, its Verify as PermissionDenied.
+  {
+    says: /(?<says>verification denied by matched rule \(\S+\)|image verification failed: [\s\S]+?)\s*(?=\n\s*\n|$)/,
+    reason: 'image-refused',
   },
   { says: /code = (PermissionDenied|Unauthenticated)/, reason: 'permission-denied' },
   {
@@ -65,7 +73,7 @@ export function failureOf(
   const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
   if (meaning && !result.timedOut)
     return failure(meaning.reason, {
-      detail: meaning.detail ?? said,
+      detail: meaning.detail ?? oneLine(meaning.says.exec(result.stderr)?.groups?.says) ?? said,
       ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     })
   if (result.aborted) return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
@@ -93,6 +101,11 @@ export const neverArrived = (result: CommandResult): boolean =>
     result.stderr,
   )
 
+/** Go joins errors with line breaks, and each of them may be the cause. */
+const oneLine = (text: string | undefined): string | undefined => text && shortened(text.replace(/\s*\n\s*/g, '; '))
+
+const shortened = (text: string): string => (text.length > 300 ? `${text.slice(0, 299)}…` : text)
+
 /** The one sentence in what talosctl printed: no warnings, no usage, no wrapping of gRPC, at most 300 characters. */
 function gist(stderr: string): string {
   const lines = stderr
@@ -108,5 +121,5 @@ function gist(stderr: string): string {
       '',
     )
     .replace(/^.*connection error: desc = "transport: (Error while dialing: )?(.*)"$/, '$2')
-  return text.length > 300 ? `${text.slice(0, 299)}…` : text
+  return shortened(text)
 }

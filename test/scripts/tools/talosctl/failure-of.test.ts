@@ -191,6 +191,35 @@ const rows: [what: string, stderr: string, reason: Failure['reason'], detail: Re
     'command-failed',
     /^resource "x" is not registered$/,
   ],
+  // read from Talos 1.13 and 1.14, internal/pkg/containers/image/{pull,verify/verify}.go
+  [
+    'an image that a rule denies, worded by a pull',
+    'error from node 10.0.0.11: rpc error: code = Unknown desc = verification denied by matched rule (0002)\n',
+    'image-refused',
+    /^verification denied by matched rule \(0002\)$/,
+    pulling,
+  ],
+  [
+    'an image that a rule denies, with the code that Verify gives',
+    'error pulling image on node 10.0.0.11: rpc error: code = PermissionDenied desc = verification denied by matched rule (0000)\n',
+    'image-refused',
+    /^verification denied by matched rule \(0000\)$/,
+    pulling,
+  ],
+  [
+    'an image without the signature that a rule wants, for two reasons on two lines',
+    'error from node 10.0.0.11: rpc error: code = Unknown desc = image verification failed: no valid signature found: no valid bundle referrers\nlegacy signature tag not found\n',
+    'image-refused',
+    /^image verification failed: no valid signature found: no valid bundle referrers; legacy signature tag not found$/,
+    pulling,
+  ],
+  [
+    'rules that can not be read now, which is no refusal',
+    'error from node 10.0.0.11: rpc error: code = Internal desc = failed to convert verification rule to cosign check options: failed to watch for TUF trusted root: context deadline exceeded\n',
+    'image-pull-failed',
+    /TUF trusted root/,
+    pulling,
+  ],
 ]
 
 for (const [what, stderr, reason, detail, changing] of rows)
