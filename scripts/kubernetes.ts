@@ -70,57 +70,86 @@ export interface Kubernetes {
 export type KubernetesAccess = {
   /** path of a kubeconfig; `refused` says that the last one was not taken, so that a new one may help */
   kubeconfig: (why: { refused: boolean }) => Promise<Result<string>>
-  /** API servers by address, best first; the server of the kubeconfig is asked last */
-  servers: readonly { address: string; url: string }[]
+  /** API servers by address, best first; the server of the kubeconfig is asked after them */
+  servers: readonly ApiServer[]
+  /** whether its port takes a connection */
+  knocks: (server: ApiServer, signal: AbortSignal) => Promise<boolean>
   cacheDir: string
 }
+
+export type ApiServer = { address: string; url: string }
 
 /** Kubernetes by way of kubectl, through whichever API server answers. */
 export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes {
   /** the server that answered last; undefined is the one of the kubeconfig */
   let last: { url: string | undefined } | undefined
 
-  const serversFor = (avoid: string | undefined): (string | undefined)[] => {
-    const avoided = access.servers.find(({ address }) => address === avoid)?.url
-    const urls = [...access.servers.filter(({ url }) => url !== avoided).map(({ url }) => url), undefined]
-    const known = last
-    const ordered = known && urls.includes(known.url) ? [known.url, ...urls.filter((url) => url !== known.url)] : urls
-    return avoided === undefined ? ordered : [...ordered, avoided]
+  const serversFor = (avoid: string | undefined): (ApiServer | undefined)[] => {
+    const all = [...access.servers.filter(({ address }) => address !== avoid), undefined]
+    const known = last ? all.findIndex((server) => server?.url === last?.url) : -1
+    const first = known < 0 ? [] : all.splice(known, 1)
+    return [...first, ...all, ...access.servers.filter(({ address }) => address === avoid)]
   }
 
   /**
-   * Sends the command to one server after another until one answers. That a silent one may have carried it out does no
-   * harm: every change is guarded by a version, or does nothing the second time.
+   * The ways to the API, one after another. What takes no connection comes last: a port behind a firewall would use up the
+   * time of those that can be reached. Nobody knocks at the server of the kubeconfig, which may be behind a proxy.
+   */
+  async function* waysTo(avoid: string | undefined, signal: AbortSignal): AsyncGenerator<ApiServer | undefined> {
+    const isOpen = async (server: ApiServer | undefined) => server === undefined || access.knocks(server, signal)
+    const [first, ...rest] = serversFor(avoid)
+    const isFirstOpen = await isOpen(first)
+    if (isFirstOpen) yield first
+    const open = await Promise.all(rest.map(isOpen))
+    yield* rest.filter((_, index) => open[index])
+    if (!isFirstOpen) yield first
+    yield* rest.filter((_, index) => !open[index])
+  }
+
+  /**
+   * Sends the command to one server after another until one answers; one that does not take the kubeconfig, or that the
+   * kubeconfig does not know, leaves it to the next. That a silent one may have carried it out does no harm: every change is
+   * guarded by a version, or does nothing the second time.
    */
   const send = async (
     build: (at: KubeTarget) => Command,
-    { timeoutMs, avoid, ...options }: CallOptions,
+    options: CallOptions,
     more: Pick<RunOptions, 'onLine' | 'onErrorLine'> = {},
     again = false,
   ): Promise<Result<CommandResult>> => {
+    const { timeoutMs, avoid, ...limits } = options
     const deadline = performance.now() + timeoutMs
     const config = await access.kubeconfig({ refused: again })
     if (!config.ok) return config
     let answer: CommandResult | undefined
-    for (const server of serversFor(avoid)) {
+    let refused: CommandResult | undefined
+    let own: CommandResult | undefined
+    for await (const server of waysTo(avoid, limits.signal ?? never)) {
       const leftMs = deadline - performance.now()
       if (answer && leftMs <= 0) break
       const command = build({
         kubeconfig: config.value,
-        ...(server === undefined ? {} : { server }),
+        ...(server === undefined ? {} : { server: server.url }),
         cacheDir: access.cacheDir,
         timeoutMs: Math.max(1, leftMs),
       })
-      answer = await run(command, { ...options, ...more })
-      if (answer.aborted) break
-      if (isUnreachable(answer)) continue
-      last = { url: server }
-      break
+      answer = await run(command, { ...limits, ...more })
+      const reason = answer.exitCode === 0 || answer.aborted ? undefined : failureOfKubectl(answer).reason
+      if (server === undefined) own = answer
+      if (reason === 'kubeconfig-unusable') refused = answer
+      else if (reason !== 'kubernetes-unreachable') {
+        if (!answer.aborted) last = { url: server?.url }
+        return { ok: true, value: answer }
+      }
     }
-    if (!answer) return { ok: false, failure: failure('kubernetes-unreachable') }
-    const isRefused = answer.exitCode !== 0 && failureOfKubectl(answer).reason === 'kubeconfig-unusable'
-    if (isRefused && !again) return send(build, { timeoutMs: deadline - performance.now(), ...options }, more, true)
-    return { ok: true, value: answer }
+    if (!answer || !refused) return answer ? { ok: true, value: answer } : { ok: false, failure: silence }
+    if (again) return { ok: true, value: refused }
+    const renewed = await send(build, { ...options, timeoutMs: deadline - performance.now() }, more, true)
+    if (renewed.ok || renewed.failure.reason !== 'kubeconfig-unusable') return renewed
+    // strangers that the kubeconfig was not made for refuse it, too: what its own server says is what counts
+    const { reason, detail } = failureOfKubectl(own ?? refused)
+    if (reason !== 'kubeconfig-unusable') return { ok: true, value: own ?? refused }
+    return { ok: false, failure: { ...renewed.failure, detail: `${renewed.failure.detail}: ${detail}` } }
   }
 
   /** The answer where the command went well, else why not; `names` are refusals that the caller takes for answers. */
@@ -237,8 +266,10 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
   }
 }
 
-const isUnreachable = (answer: CommandResult): boolean =>
-  answer.exitCode !== 0 && failureOfKubectl(answer).reason === 'kubernetes-unreachable'
+/** the signal of somebody who can not be interrupted */
+const never = new AbortController().signal
+
+const silence = failure('kubernetes-unreachable')
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000

@@ -15,6 +15,7 @@ import { evictionSuspects, podName } from '../workflows/plan/drain/forecast.ts'
 import { membersAmong } from '../workflows/plan/identity.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import { runFolder } from './engine/run-folder.ts'
+import { knock } from './knock.ts'
 import { createKubeconfig } from './kubeconfig.ts'
 import { createKubernetes, type Kubernetes } from './kubernetes.ts'
 import type { Layout } from './layout.ts'
@@ -90,6 +91,7 @@ export async function openSession(
       timeoutMs: cluster.operations.deadlines.observeMs,
     }),
     servers: declared.map((address) => ({ address, url: apiServer(address) })),
+    knocks: ({ address }, signal) => knock({ address, port: API_PORT }, signal),
     cacheDir: join(root, 'kubectl'),
   })
   return {
@@ -107,8 +109,10 @@ export async function openSession(
   }
 }
 
+const API_PORT = 6443
+
 /** The API server of a control plane; its certificate names the address. */
-const apiServer = (address: string): string => `https://${address.includes(':') ? `[${address}]` : address}:6443`
+const apiServer = (address: string): string => `https://${address.includes(':') ? `[${address}]` : address}:${API_PORT}`
 
 /** Looks at the wished nodes and at every control plane, declared or real, completely. */
 export async function observe(

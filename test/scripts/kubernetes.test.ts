@@ -2,14 +2,15 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createKubernetes } from '../../scripts/kubernetes.ts'
 import type { Command, CommandResult } from '../../scripts/run.ts'
+import { failure } from '../../workflows/model/failure.ts'
 import { kubeNode } from '../support/kubernetes-facts.ts'
 
 const refused = 'The connection to the server x was refused - did you specify the right host or port?'
 
 type Answer = Partial<CommandResult>
 
-/** Kubernetes whose API servers answer as `answers` says, by address; the one of the kubeconfig is `own`. */
-function scripted(answers: Record<string, Answer>) {
+/** Kubernetes whose API servers answer as `answers` says, by address; the one of the kubeconfig is `own`, and `given`. */
+function scripted(answers: Record<string, Answer>, { shut = [] as string[], given = false } = {}) {
   const asked: string[] = []
   const commands: Command[] = []
   const configs: boolean[] = []
@@ -25,9 +26,11 @@ function scripted(answers: Record<string, Answer>) {
     {
       kubeconfig: async ({ refused: again }) => {
         configs.push(again)
+        if (again && given) return { ok: false, failure: failure('kubeconfig-unusable', { detail: 'is refused' }) }
         return { ok: true, value: '/k' }
       },
       servers,
+      knocks: async ({ address }) => !shut.includes(address),
       cacheDir: '/c',
     },
   )
@@ -58,12 +61,99 @@ test('does not repeat at another server what one has answered', async () => {
   assert.equal(asked, ['10.0.0.1'])
 })
 
-test('gets a new kubeconfig once when the one it has is refused', async () => {
-  const unauthorized = { exitCode: 1, stderr: 'error: You must be logged in to the server (Unauthorized)' }
-  const { kubernetes, configs } = scripted({ '10.0.0.1': unauthorized })
-  const answer = await kubernetes.node('a', options)
-  assert.is(answer.ok ? '' : answer.failure.reason, 'kubeconfig-unusable')
-  assert.equal(configs, [false, true])
+const unauthorized: Answer = { exitCode: 1, stderr: 'error: You must be logged in to the server (Unauthorized)' }
+const stranger: Answer = {
+  exitCode: 1,
+  stderr:
+    'Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority',
+}
+
+type Way = {
+  behaviour: string
+  answers: Record<string, Answer>
+  /** addresses that take no connection */
+  shut?: string[]
+  avoid?: string
+  /** the kubeconfig is the person's own: no other one can be had */
+  given?: true
+  asked: string[]
+  says: string
+}
+
+const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
+const everybody = (answer: Answer) => Object.fromEntries([...all, 'own'].map((server) => [server, answer]))
+
+const ways: Way[] = [
+  {
+    behaviour: 'leaves a kubeconfig that a control plane refuses to the next one',
+    answers: { '10.0.0.1': unauthorized },
+    asked: ['10.0.0.1', '10.0.0.2'],
+    says: 'well',
+  },
+  {
+    behaviour: "comes to the kubeconfig's own server, of whose CA no control plane has a certificate",
+    answers: Object.fromEntries(all.map((server) => [server, stranger])),
+    given: true,
+    asked: [...all, 'own'],
+    says: 'well',
+  },
+  {
+    behaviour: 'gets a new kubeconfig once where everybody refuses the one it has',
+    answers: everybody(unauthorized),
+    asked: [...all, 'own', ...all, 'own'],
+    says: 'kubeconfig-unusable: You must be logged in to the server (Unauthorized)',
+  },
+  {
+    behaviour: "says what the kubeconfig's own server says where nobody takes it",
+    answers: { ...everybody(stranger), own: unauthorized },
+    given: true,
+    asked: [...all, 'own'],
+    says: 'kubeconfig-unusable: is refused: You must be logged in to the server (Unauthorized)',
+  },
+  {
+    behaviour: "says that the kubeconfig's own server is silent, not that strangers refuse it",
+    answers: { ...everybody(stranger), own: down },
+    given: true,
+    asked: [...all, 'own'],
+    says: `kubernetes-unreachable: ${refused}`,
+  },
+  {
+    behaviour: 'asks no port that takes no connection while there is another way',
+    answers: {},
+    shut: all,
+    asked: ['own'],
+    says: 'well',
+  },
+  {
+    behaviour: 'asks at last what takes no connection, since a proxy may lead to it',
+    answers: { own: down, '10.0.0.3': down },
+    shut: ['10.0.0.1', '10.0.0.2'],
+    asked: ['10.0.0.3', 'own', '10.0.0.1'],
+    says: 'well',
+  },
+  {
+    behaviour: 'asks a node that goes down after all that are open',
+    answers: { own: down },
+    shut: ['10.0.0.1', '10.0.0.3'],
+    avoid: '10.0.0.2',
+    asked: ['own', '10.0.0.2'],
+    says: 'well',
+  },
+]
+
+for (const { behaviour, answers, shut = [], avoid, given = false, asked, says } of ways)
+  test(behaviour, async () => {
+    const scene = scripted(answers, { shut, given })
+    const answer = await scene.kubernetes.node('a', { ...options, ...(avoid === undefined ? {} : { avoid }) })
+    assert.equal(scene.asked, asked)
+    assert.is(answer.ok ? 'well' : `${answer.failure.reason}: ${answer.failure.detail}`, says)
+  })
+
+test('knocks no more where the way is known', async () => {
+  const { kubernetes, asked } = scripted({ '10.0.0.1': stranger, '10.0.0.2': stranger, '10.0.0.3': stranger })
+  await kubernetes.node('a', options)
+  await kubernetes.node('a', options)
+  assert.equal(asked.slice(4), ['own'])
 })
 
 test('cordons and uncordons by one patch that carries the version it has read', async () => {
@@ -144,7 +234,12 @@ test('tells who blocks a drain while it goes on', async () => {
       for (const line of lines) more?.onErrorLine?.(line)
       return { exitCode: 1, stdout: '', stderr: 'error: global timeout reached: 9s', timedOut: false, aborted: false }
     },
-    { kubeconfig: async () => ({ ok: true, value: '/k' }), servers: [], cacheDir: '/c' },
+    {
+      kubeconfig: async () => ({ ok: true, value: '/k' }),
+      servers: [],
+      knocks: async () => true,
+      cacheDir: '/c',
+    },
   )
   const policy = {
     ...{ enabled: true, timeoutMs: 9_000, detachMs: 1, force: false, disableEviction: false },
