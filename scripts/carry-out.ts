@@ -32,6 +32,7 @@ import { waitForOrphan } from './engine/orphan.ts'
 import {
   findUnfinishedRuns,
   fromMemory,
+  hasRun,
   newRun,
   openRunFolder,
   prune,
@@ -154,6 +155,7 @@ async function hold(call: Call, session: Session, wish: UpgradeWish, front: Fron
       folder: root,
       command: `upgrade of ${session.cluster.name}`,
       kubernetes: session.kubernetes,
+      keepsLease: session.cluster.operations.access.lease === 'keep',
       durationMs: leaseMs(session.cluster.operations),
       signal: stop.requested,
       say: (text) => front.emit({ type: 'notice', text }),
@@ -249,14 +251,15 @@ async function lookAndPlan(
   const waiting = (what: string, last?: string) =>
     front.emit({ type: 'waiting', step: 'plan', for: what, ...(last === undefined ? {} : { last }) })
   const waiter = { signal: stop.requested, waiting }
+  const isOver = (name: string) => hold.holdsLease() || hasRun(root, name)
   const look = async (): Promise<Looked> => {
-    const all = await observe(session, wish.nodes, stop.requested)
-    const seen = hold.holdsLease() ? all : withoutMarks(all)
+    const all = await observe(session, wish.nodes, { signal: stop.requested })
+    const seen = withoutMarks(all, isOver)
     const observed = await withConfigurations(session, seen, wish, stop.requested)
     return { observed, planned: planUpgrade(session.cluster, observed, wish, remembered) }
   }
   try {
-    const lifted = hold.holdsLease() ? await liftDeadCordons(session, waiter) : []
+    const lifted = await liftDeadCordons(session, waiter, isOver)
     if (lifted.length === 0) return await look()
     front.emit({ type: 'notice', text: `lifted the cordon that an earlier run left on ${lifted.join(', ')}` })
     // pods that waited for a node are coming back, and budgets count them only then

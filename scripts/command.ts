@@ -16,6 +16,7 @@ import type { Layout } from './layout.ts'
 import { redact, redactValue } from './redact.ts'
 import { typed } from './typed.ts'
 import { failureText } from './view/failure-text.ts'
+import { manifestText } from './view/manifest-text.ts'
 
 /** What a workflow is called with, once its command line is known to be good. */
 export type BareCall = {
@@ -153,6 +154,7 @@ export function reject(
     return exitCode
   }
   for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))
+  process.stderr.write(redact(manifestText(failures)))
   if (hint) process.stderr.write(`See ${hint}\n`)
   if (next) process.stderr.write(redact(`Next: ${next}\n`))
   return exitCode

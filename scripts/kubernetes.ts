@@ -3,12 +3,15 @@ import type { DrainPolicy, Gate } from '../workflows/model/cluster.ts'
 import { failure, type Result } from '../workflows/model/failure.ts'
 import type {
   CordonMark,
+  Denied,
   EvictionTrial,
   GateTrial,
   InstallMark,
   KubeNode,
   KubePod,
   KubernetesRead,
+  Right,
+  VolumeAttachment,
 } from '../workflows/model/kubernetes.ts'
 import type { Command, CommandResult, Run, RunOptions } from './run.ts'
 import { failureOfKubectl, refusalOf } from './tools/kubectl/failure-of-kubectl.ts'
@@ -43,10 +46,15 @@ export type LeaseObject = {
 export interface Kubernetes {
   /** Everything that a drain and its forecast look at. */
   read(options: CallOptions): Promise<Result<KubernetesRead>>
+  nodes(options: CallOptions): Promise<Result<KubeNode[]>>
+  /** Volumes that are attached, without the claims that they are for. */
+  attachments(options: CallOptions): Promise<Result<VolumeAttachment[]>>
   node(name: string, options: CallOptions): Promise<Result<KubeNode | undefined>>
   podsOn(name: string, options: CallOptions): Promise<Result<KubePod[]>>
   /** Has the API server judge an eviction without carrying it out. */
   tryEviction(pod: { namespace: string; name: string }, options: CallOptions): Promise<Result<EvictionTrial>>
+  /** Which of these rights the kubeconfig lacks. */
+  denied(rights: readonly Right[], options: CallOptions): Promise<Result<Denied[]>>
   /** Looks once how a gate stands. */
   tryGate(gate: Gate, options: CallOptions): Promise<Result<GateTrial>>
   waitForGate(gate: Gate, options: CallOptions): Promise<Result<void>>
@@ -171,9 +179,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     if (!answer.ok) return answer
     const { stdout } = answer.value
     const found = stdout.trim() === '' ? [] : objectsOf(stdout)
-    return found
-      ? { ok: true as const, value: found }
-      : { ok: false as const, failure: failure('garbage-answer', { detail: 'the answer of kubectl can not be read' }) }
+    return found ? { ok: true as const, value: found } : { ok: false as const, failure: unread }
   }
 
   const guarded = async (build: (at: KubeTarget) => Command, options: CallOptions): Promise<Guarded> => {
@@ -198,6 +204,14 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const found = await objects(kubectlCommands.read, options)
       return found.ok ? { ok: true, value: readKubernetes(found.value) } : found
     },
+    async nodes(options) {
+      const found = await objects(kubectlCommands.nodes, options)
+      return found.ok ? { ok: true, value: readKubernetes(found.value).nodes } : found
+    },
+    async attachments(options) {
+      const found = await objects(kubectlCommands.attachments, options)
+      return found.ok ? { ok: true, value: readKubernetes(found.value).attachments } : found
+    },
     async node(name, options) {
       const found = await objects((at) => kubectlCommands.node(at, name), options)
       if (!found.ok) return found
@@ -217,6 +231,13 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const why = failureOfKubectl(sent.value)
       const isAnswer = refusal === 'TooManyRequests' || refusal === 'InternalError'
       return isAnswer ? { ok: true, value: { allowed: false, detail: why.detail ?? '' } } : { ok: false, failure: why }
+    },
+    async denied(rights, options) {
+      const answer = await ask((at) => kubectlCommands.mayWe(at, rights), options)
+      if (!answer.ok) return answer
+      const [user = '', ...allowed] = answer.value.stdout.trimEnd().split('\n')
+      if (allowed.length !== rights.length) return { ok: false, failure: unread }
+      return { ok: true, value: rights.flatMap((right, at) => (allowed[at] === 'true' ? [] : [{ ...right, user }])) }
     },
     async tryGate(gate, options) {
       const sent = await send((at) => kubectlCommands.wait(at, gate, 0), options)
@@ -270,6 +291,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
 const never = new AbortController().signal
 
 const silence = failure('kubernetes-unreachable')
+const unread = failure('garbage-answer', { detail: 'the answer of kubectl can not be read' })
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000

@@ -6,15 +6,20 @@ import type { Waiter } from './watch.ts'
 
 /**
  * Lifts the cordons of runs that are over, before anything is forecast: what they keep from running would count against the
- * next drain. For who holds the Lease only, since every mark is then that of a dead run. Resolves to where one was lifted.
+ * next drain. To who holds the Lease every mark is that of a dead run; to who has the lock of a folder alone those of that
+ * folder are. Resolves to where one was lifted.
  */
-export async function liftDeadCordons(session: Session, waiter: Waiter): Promise<NodeName[]> {
+export async function liftDeadCordons(
+  session: Session,
+  waiter: Waiter,
+  isOver: (run: string) => boolean,
+): Promise<NodeName[]> {
   const { cluster, kubernetes } = session
   const options = { signal: waiter.signal, timeoutMs: cluster.operations.deadlines.observeMs }
-  const read = await kubernetes.read(options)
+  const nodes = await kubernetes.nodes(options)
   const lifted: NodeName[] = []
-  for (const { name, mark } of read.ok ? read.value.nodes : []) {
-    if (mark === undefined || waiter.signal.aborted) continue
+  for (const { name, mark } of nodes.ok ? nodes.value : []) {
+    if (mark === undefined || !isOver(mark.run) || waiter.signal.aborted) continue
     const done = await liftCordon({ cluster, kubernetes }, { name, run: mark.run, ...options }, waiter)
     // the run that follows tries again, and fails where it may not
     if (done.ok) lifted.push(name)
@@ -22,10 +27,10 @@ export async function liftDeadCordons(session: Session, waiter: Waiter): Promise
   return lifted
 }
 
-/** The same cluster, where nobody knows whether the run behind a mark is over: its cordon is a stranger's. */
-export function withoutMarks(observed: Observation): Observation {
+/** The same cluster, where a cordon of which nobody knows whether the run behind it is over is a stranger's. */
+export function withoutMarks(observed: Observation, isOver: (run: string) => boolean): Observation {
   const { kubernetes } = observed
   if (!kubernetes.answers) return observed
-  const nodes = kubernetes.nodes.map(({ mark: _, ...node }) => node)
+  const nodes = kubernetes.nodes.map(({ mark, ...node }) => (mark && isOver(mark.run) ? { ...node, mark } : node))
   return { ...observed, kubernetes: { ...kubernetes, nodes } }
 }

@@ -1,4 +1,5 @@
 /** What every command that talks to a cluster starts from: the declaration, the tools, the talosconfig, a way to ask. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Cluster,
@@ -12,7 +13,8 @@ import type { EvictionTrial, GateTrial, KubernetesObservation } from '../workflo
 import type { Observation } from '../workflows/model/observation.ts'
 import { modeToJudge } from '../workflows/plan/configuration.ts'
 import { evictionSuspects, podName } from '../workflows/plan/drain/forecast.ts'
-import { membersAmong } from '../workflows/plan/identity.ts'
+import { membersAmong, ownNodes } from '../workflows/plan/identity.ts'
+import { rightsWanted } from '../workflows/plan/missing-access.ts'
 import { withGeneratedSchematics } from './config/with-generated-schematics.ts'
 import { runFolder } from './engine/run-folder.ts'
 import { knock } from './knock.ts'
@@ -114,12 +116,13 @@ const API_PORT = 6443
 /** The API server of a control plane; its certificate names the address. */
 const apiServer = (address: string): string => `https://${address.includes(':') ? `[${address}]` : address}:${API_PORT}`
 
-/** Looks at the wished nodes and at every control plane, declared or real, completely. */
+/** Looks at the wished nodes and at every control plane, declared or real, completely; with `drains` also at what they run. */
 export async function observe(
-  { cluster, talos, kubernetes }: Session,
+  session: Session,
   wished?: readonly NodeName[],
-  signal?: AbortSignal,
+  { signal, drains = true }: { signal?: AbortSignal; drains?: boolean } = {},
 ): Promise<Observation> {
+  const { cluster, talos } = session
   const at = new Date().toISOString()
   const controlPlanes = controlPlanesOf(cluster)
   const asked = cluster.nodes.filter(
@@ -129,16 +132,14 @@ export async function observe(
   const [nodes, etcd, seen] = await Promise.all([
     talos.observeNodes(asked, options),
     talos.observeEtcd(controlPlanes, options),
-    observeKubernetes(kubernetes, cluster, options),
+    drains ? observeKubernetes(session, options) : observeKubeNodes(session, options),
   ])
   // a control plane that is declared as a worker was not asked when `wished` leaves it out
   const more = membersAmong(cluster.nodes, etcd, nodes).filter((n) => !asked.includes(n))
-  return {
-    at,
-    nodes: more.length > 0 ? { ...nodes, ...(await talos.observeNodes(more, options)) } : nodes,
-    etcd,
-    kubernetes: seen,
-  }
+  const found = more.length > 0 ? { ...nodes, ...(await talos.observeNodes(more, options)) } : nodes
+  const targets = cluster.nodes.filter(({ name }) => !wished || wished.includes(name))
+  const kubernetes = seen.answers && drains ? await withTrials(session, seen, targets, found, options) : seen
+  return { at, nodes: found, etcd, kubernetes }
 }
 
 /** The observation with what is known of the machine configurations of the nodes that may be changed, and what Talos `to` says of them. */
@@ -161,30 +162,60 @@ export async function withConfigurations(
   return { ...observed, configurations: await talos.configurations(asked, { ...options, judge: { to, modes } }) }
 }
 
-/** One read of everything, and then a question about each pod whose eviction a budget seems to forbid. */
+type Limits = { timeoutMs: number; signal?: AbortSignal }
+
+/** The Node objects alone: all that tells of cordons and readiness. */
+async function observeKubeNodes({ kubernetes }: Session, options: Limits): Promise<KubernetesObservation> {
+  const nodes = await kubernetes.nodes(options)
+  if (!nodes.ok) return { answers: false, failure: nodes.failure }
+  const nothing = { pods: [], budgets: [], attachments: [], trials: {}, gates: [], denied: [] }
+  return { answers: true, nodes: nodes.value, ...nothing }
+}
+
+/** One read of everything, a look at each gate, and what the person's own kubeconfig may not do. */
 async function observeKubernetes(
-  kubernetes: Kubernetes,
-  { operations }: Cluster,
-  options: { timeoutMs: number; signal?: AbortSignal },
+  { kubernetes, cluster: { operations }, layout }: Session,
+  options: Limits,
 ): Promise<KubernetesObservation> {
-  const [read, ...tried] = await Promise.all([
+  // what talosctl makes is an administrator's
+  const isGiven = existsSync(layout.kubeconfig)
+  const [read, denied, ...tried] = await Promise.all([
     kubernetes.read(options),
+    isGiven ? kubernetes.denied(rightsWanted(operations), options) : undefined,
     ...operations.gates.map((gate) => kubernetes.tryGate(gate, options)),
   ])
   if (!read.ok) return { answers: false, failure: read.failure }
   const gates = tried.map((trial, index): GateTrial => {
     if (trial.ok) return trial.value
-    const detail = trial.failure.detail ?? trial.failure.reason
-    return { gate: operations.gates[index]?.name ?? '', state: 'wrong', detail }
+    const { manifest, detail = trial.failure.reason } = trial.failure
+    const gate = operations.gates[index]?.name ?? ''
+    return { gate, state: 'wrong', detail, ...(manifest === undefined ? {} : { manifest }) }
   })
-  const facts = { ...read.value, trials: {}, gates }
-  const names = read.value.nodes.map(({ name }) => name)
-  const suspects = evictionSuspects(facts, names, operations.drain)
+  // an API that can not tell who may do what leaves it to the steps
+  return { answers: true, ...read.value, trials: {}, gates, denied: denied?.ok ? denied.value : [] }
+}
+
+/**
+ * With what the API server says of evictions that a budget seems to forbid, on the nodes that may be changed: one question
+ * for all pods of which it decides alike.
+ */
+async function withTrials(
+  { kubernetes, cluster: { operations } }: Session,
+  facts: KubernetesObservation & { answers: true },
+  targets: readonly NodeDeclaration[],
+  nodes: Observation['nodes'],
+  options: Limits,
+): Promise<KubernetesObservation> {
+  const names = targets.flatMap((declared) => {
+    const seen = nodes[declared.name]
+    return ownNodes(declared, seen?.reachable ? seen : undefined, facts.nodes).node?.name ?? []
+  })
   const trials = await Promise.all(
-    suspects.map(async (pod): Promise<[string, EvictionTrial][]> => {
+    evictionSuspects(facts, names, operations.drain).map(async (alike): Promise<[string, EvictionTrial][]> => {
+      const [pod] = alike
       const trial = await kubernetes.tryEviction(pod, options)
-      return trial.ok ? [[podName(pod), trial.value]] : []
+      return trial.ok ? alike.map((other) => [podName(other), trial.value]) : []
     }),
   )
-  return { answers: true, ...facts, trials: Object.fromEntries(trials.flat()) }
+  return { ...facts, trials: Object.fromEntries(trials.flat()) }
 }

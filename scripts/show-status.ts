@@ -23,7 +23,7 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
   const session = await openSession(call)
   const { failure: typed } = typable(call.cluster, call.layout)
   if (!session.ok) return reject(session.failure.map(typed), call.common)
-  const observation = await observe(session.value, call.nodes)
+  const observation = await observe(session.value, call.nodes, { drains: drain })
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
   const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
   if (denied !== silent) return reject(denied, call.common)

@@ -1,5 +1,6 @@
 /** Lock and Lease of a cluster, as one: a run that is refused by either has taken nothing, and disturbed nobody. */
-import type { Failure, Result } from '../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
+import { APPLY } from '../workflows/plan/missing-access.ts'
 import { type ClusterLease, joinClusterLease } from './engine/cluster-lease.ts'
 import { acquireLock, type Lock } from './engine/lock.ts'
 import { onDisk } from './engine/on-disk.ts'
@@ -23,12 +24,14 @@ const LOOK_MS = 5_000
 
 /**
  * Takes both. Where the holder of the lock file can not be judged from here, its Lease has to show that it is gone: the file
- * alone is not taken over. Where Kubernetes does not answer, the lock file has to do, and it is said.
+ * alone is not taken over. Where Kubernetes does not answer, the lock file has to do, and it is said; where it answers that
+ * no Lease may be kept, that is a reason against the run, unless the person chose to go without.
  */
 export async function takeHold({
   folder,
   command,
   kubernetes,
+  keepsLease,
   durationMs,
   signal,
   say,
@@ -36,6 +39,8 @@ export async function takeHold({
   folder: string
   command: string
   kubernetes: Kubernetes
+  /** false: the person chose that no Lease is kept */
+  keepsLease: boolean
   durationMs: number
   signal: AbortSignal
   say: (text: string) => void
@@ -46,14 +51,9 @@ export async function takeHold({
   const doubted = first.ok || !first.isDoubtful ? undefined : first.holder
   if (!first.ok && doubted === undefined) return first
   const holder = thisHolder(command)
-  const lease = await joinClusterLease({
-    kubernetes,
-    holder,
-    durationMs,
-    signal,
-    say,
-    ...(doubted && { only: doubted }),
-  })
+  const lease = keepsLease
+    ? await joinClusterLease({ kubernetes, holder, durationMs, signal, say, ...(doubted && { only: doubted }) })
+    : noLease()
   let lock = first.ok ? first.lock : undefined
   const giveBack = async (why: Failure): Promise<Result<Hold>> => {
     await lease.release()
@@ -70,7 +70,9 @@ export async function takeHold({
     const isWitness = why.reason === 'interrupted' || (why.reason === 'locked' && why.detail !== undefined)
     if (!first.ok) return giveBack(isWitness ? why : first.failure)
     if (why.reason === 'locked' || why.reason === 'interrupted') return giveBack(why)
-    say(`only the lock of this folder keeps others away, since Kubernetes is silent: ${why.detail ?? why.reason}`)
+    if (why.reason === 'kubernetes-forbidden') return giveBack(mayKeepNone(why))
+    const because = keepsLease ? `since Kubernetes is silent: ${why.detail ?? why.reason}` : SKIPPED
+    say(`only the lock of this folder keeps others away, ${because}`)
   }
   if (lock === undefined) {
     const again = onDisk(() => acquireLock(folder, command, doubted && { over: doubted }))
@@ -81,6 +83,25 @@ export async function takeHold({
   if (lock.takenOverFrom) say(`took over the stale lock of ${holderText(lock.takenOverFrom)}`)
   return { ok: true, value: holding(lock, lease) }
 }
+
+const SKIPPED = 'since access.lease of operations.yaml says so'
+
+/** Runs of other computers could be at work at the same time. */
+const mayKeepNone = (why: Failure): Failure => ({
+  ...why,
+  detail: `no Lease can be kept in kube-system, which keeps runs of other computers away: ${why.detail ?? why.reason}`,
+  hint: `${APPLY}; or access.lease: skip in operations.yaml`,
+})
+
+/** What is there of a Lease that nobody keeps. */
+const noLease = (): ClusterLease => ({
+  first: { ok: false, failure: failure('kubernetes-unreachable') },
+  lost: () => undefined,
+  isHeld: () => false,
+  loses: new AbortController().signal,
+  confirm: async () => undefined,
+  release: async () => {},
+})
 
 function holding(lock: Lock, lease: ClusterLease): Hold {
   const loses = new AbortController()

@@ -49,6 +49,9 @@ export function newRun(folder: string, command: string, now: Date): RunPaths {
   return paths
 }
 
+/** Whether a run of that name was begun in this folder, and its record is still there. */
+export const hasRun = (folder: string, run: string): boolean => runNames(folder).includes(run)
+
 const runNames = (folder: string): string[] =>
   namesIn(folder)
     .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))

@@ -62,14 +62,14 @@ const GRACE_MS = 10_000
 
 /** Nothing is left on the node that could run elsewhere; what fits on no other node stays, and goes down with this one. */
 function isEmptied(world: World, read: KubernetesRead, name: string): boolean {
-  const forecast = forecastDrain({ ...read, trials: {}, gates: [] }, name, world.cluster.operations.drain)
+  const forecast = forecastDrain(read, name, world.cluster.operations.drain)
   return forecast.evicts.length === 0 || fitNowhere(forecast)
 }
 
 function blocked(world: World, name: string, { read, drained }: Attempt): Failure {
   const said = drained?.ok === false ? drained.failure.detail : undefined
   if (!read?.ok) return failure('drain-blocked', { detail: said ?? read?.failure.detail ?? 'Kubernetes is silent' })
-  const facts = { ...read.value, trials: {}, gates: [] }
+  const facts = read.value
   // what was to be lifted was not
   const policy = { ...world.cluster.operations.drain, liftedBudgets: [] }
   const { obstacles } = forecastDrain(facts, name, policy)

@@ -34,6 +34,7 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
     everyMs: 300,
   })
   if (met && seen.ok) return { ok: true, value: undefined }
+  if (!seen.ok && seen.failure.reason === 'kubernetes-forbidden') return seen
   const detail = seen.ok ? 'somebody else changes the node all the time' : seen.failure.detail
   const hint = `kubectl get node ${name}`
   return { ok: false, failure: failure('cordon-failed', { ...(detail === undefined ? {} : { detail }), hint }) }

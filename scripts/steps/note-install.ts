@@ -25,10 +25,7 @@ export async function noteInstall(
   const noted = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
   if (noted.ok) return undefined
   const { reason, detail = reason } = noted.failure
-  const lacks = reason === 'permission-denied' ? ' (the kubeconfig needs the right to patch nodes)' : ''
-  context.notice(
-    `its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}${lacks}`,
-  )
+  context.notice(`its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}`)
   return undefined
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { DrainPolicy, Gate } from '../../workflows/model/cluster.ts'
-import type { CordonMark, InstallMark } from '../../workflows/model/kubernetes.ts'
+import type { CordonMark, InstallMark, Right } from '../../workflows/model/kubernetes.ts'
 import type { Command } from '../run.ts'
 
 /** The annotation that stands beside a cordon of ours. */
@@ -70,6 +70,8 @@ export const kubectlCommands = {
       '--all-namespaces',
       '--output=json',
     ]),
+  nodes: (at: KubeTarget) => kubectl(at, false, ['get', 'nodes', '--output=json']),
+  attachments: (at: KubeTarget) => kubectl(at, false, ['get', 'volumeattachments', '--output=json']),
   node: (at: KubeTarget, name: string) =>
     kubectl(at, false, ['get', 'node', name, '--output=json', '--ignore-not-found']),
   podsOn: (at: KubeTarget, name: string) =>
@@ -88,6 +90,14 @@ export const kubectlCommands = {
           deleteOptions: { dryRun: ['All'] },
         }),
       },
+    ),
+  /** Asks who we are, and about each right whether we have it: one line for each, in this order. */
+  mayWe: (at: KubeTarget, rights: readonly Right[]) =>
+    kubectl(
+      at,
+      false,
+      ['create', '--filename=-', '--output=jsonpath={.status.userInfo.username}{.status.allowed}{"\\n"}'],
+      { stdin: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [whoAreWe, ...rights.map(mayWe)] }) },
     ),
   /** The cordon and its mark in one patch, which the API server refuses when the node changed since it was read. */
   cordon: (at: KubeTarget, name: string, guard: Guard, mark: CordonMark) =>
@@ -139,6 +149,14 @@ export const kubectlCommands = {
     kubectl(at, true, ['delete', '--raw', LEASES, '--filename=-'], {
       stdin: JSON.stringify({ apiVersion: 'v1', kind: 'DeleteOptions', preconditions: { resourceVersion } }),
     }),
+}
+
+const whoAreWe = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
+
+function mayWe({ verb, resource: of, group, namespace }: Right): object {
+  const [resource, subresource] = of.split('/')
+  const resourceAttributes = { verb, group, resource, subresource, namespace }
+  return { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes } }
 }
 
 function patchNode(

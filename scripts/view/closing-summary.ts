@@ -3,6 +3,7 @@ import { type Evidence, isGood, verdictText } from '../../workflows/model/verdic
 import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
+import { manifestText } from './manifest-text.ts'
 import { table } from './table.ts'
 import { waitingText } from './waiting-text.ts'
 
@@ -38,7 +39,8 @@ export function closingSummary(report: Report, paint: ChalkInstance): string {
   const end = endText(report)
   if (end !== undefined) lines.push(...(lines.length > 0 ? [''] : []), end)
   if (report.next !== undefined) lines.push(`Next: ${paint.bold(report.next)}`)
-  return lines.length === 0 ? '' : `${lines.join('\n')}\n`
+  const text = lines.length === 0 ? '' : `${lines.join('\n')}\n`
+  return `${text}${manifestText([...failures, ...rest])}`
 }
 
 function endText({ command, cluster, exitCode, tookMs }: Report): string | undefined {

@@ -1,6 +1,7 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
 import { redact } from '../redact.ts'
 import { failureText } from './failure-text.ts'
+import { manifestText } from './manifest-text.ts'
 import type { View } from './view.ts'
 
 /** For cron, which mails whatever is printed: nothing when all is well, else what failed and what to type. */
@@ -13,6 +14,7 @@ export function createQuietView({ write }: { write: (text: string) => void }): V
     async close() {
       if (end === undefined || end.exitCode === 0) return
       for (const failure of end.failures) write(`${redact(failureText(failure))}\n`)
+      write(redact(manifestText(end.failures)))
       if (end.next !== undefined) write(`Next: ${redact(end.next)}\n`)
     },
   }

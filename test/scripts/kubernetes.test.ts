@@ -57,7 +57,7 @@ test('does not repeat at another server what one has answered', async () => {
   const forbidden = { exitCode: 1, stderr: 'Error from server (Forbidden): no' }
   const { kubernetes, asked } = scripted({ '10.0.0.1': forbidden })
   const answer = await kubernetes.node('a', options)
-  assert.is(answer.ok ? '' : answer.failure.reason, 'permission-denied')
+  assert.is(answer.ok ? '' : answer.failure.reason, 'kubernetes-forbidden')
   assert.equal(asked, ['10.0.0.1'])
 })
 
@@ -188,7 +188,7 @@ test('notes an installation on the Node by a patch that touches nothing else, an
   assert.ok(command?.mutates && command.argv.includes('a'))
   const forbidden = { exitCode: 1, stderr: 'Error from server (Forbidden): nodes "a" is forbidden: cannot patch' }
   const noted = await scripted({ '10.0.0.1': forbidden }).kubernetes.noteInstall('a', mark, options)
-  assert.is(noted.ok ? '' : noted.failure.reason, 'permission-denied')
+  assert.is(noted.ok ? '' : noted.failure.reason, 'kubernetes-forbidden')
 })
 
 test('takes the judgement of the API server on an eviction for an answer, and its silence for none', async () => {
@@ -206,6 +206,32 @@ test('takes the judgement of the API server on an eviction for an answer, and it
   const both = await judged({ exitCode: 1, stderr: two })
   assert.is(both.ok && both.value.allowed, false)
   assert.not((await judged({ exitCode: 1, stderr: 'Error from server (Forbidden): no' })).ok)
+})
+
+test('asks for all its rights at once, and tells those that it lacks with the name of who asked', async () => {
+  const rights = [
+    { verb: 'create', resource: 'pods/eviction', group: '' },
+    { verb: 'get', resource: 'leases', group: 'coordination.k8s.io', namespace: 'kube-system' },
+  ]
+  const { kubernetes, commands } = scripted({ '10.0.0.1': { stdout: 'jane\ntrue\nfalse\n' } })
+  assert.equal(await kubernetes.denied(rights, options), { ok: true, value: [{ ...rights[1], user: 'jane' }] })
+  const { items } = JSON.parse(commands[0]?.stdin ?? '')
+  assert.equal(
+    items.map(({ kind, spec }: { kind: string; spec?: { resourceAttributes: object } }) => [
+      kind,
+      spec?.resourceAttributes,
+    ]),
+    [
+      ['SelfSubjectReview', undefined],
+      ['SelfSubjectAccessReview', { verb: 'create', group: '', resource: 'pods', subresource: 'eviction' }],
+      [
+        'SelfSubjectAccessReview',
+        { verb: 'get', group: 'coordination.k8s.io', resource: 'leases', namespace: 'kube-system' },
+      ],
+    ],
+  )
+  const garbled = await scripted({ '10.0.0.1': { stdout: 'jane\ntrue\n' } }).kubernetes.denied(rights, options)
+  assert.is(garbled.ok ? '' : garbled.failure.reason, 'garbage-answer')
 })
 
 test('tells a gate that is not met from one that can not be evaluated', async () => {

@@ -32,15 +32,22 @@ const leaseOf = (holder: Holder): LeaseObject => ({
   },
 })
 
-function kubernetes(lease: LeaseObject | 'free' | 'silent') {
+const missing = "the kubeconfig's user ci may not get leases in kube-system"
+
+function kubernetes(lease: LeaseObject | 'free' | 'silent' | 'forbidden') {
   const changes: string[] = []
+  const forbidden = failure('kubernetes-forbidden', { detail: missing, manifest: 'kind: Role' })
   const silent = { ok: false as const, failure: failure('kubernetes-unreachable', { detail: 'refused' }) }
   const change = (name: string) => (next: LeaseObject) => {
     changes.push(name)
     return Promise.resolve({ ok: true as const, value: next })
   }
   const api = {
-    readLease: async () => (lease === 'silent' ? silent : { ok: true, value: lease === 'free' ? undefined : lease }),
+    readLease: async () => {
+      changes.push('look')
+      if (lease === 'forbidden') return { ok: false, failure: forbidden }
+      return lease === 'silent' ? silent : { ok: true, value: lease === 'free' ? undefined : lease }
+    },
     createLease: change('create'),
     replaceLease: change('replace'),
     deleteLease: async () => ({ ok: true, value: 'done' }),
@@ -48,7 +55,7 @@ function kubernetes(lease: LeaseObject | 'free' | 'silent') {
   return { changes, api: api as unknown as Kubernetes }
 }
 
-async function take(folder: string, lease: Parameters<typeof kubernetes>[0]) {
+async function take(folder: string, lease: Parameters<typeof kubernetes>[0], keepsLease = true) {
   const { api, changes } = kubernetes(lease)
   const said: string[] = []
   const { signal } = new AbortController()
@@ -56,12 +63,13 @@ async function take(folder: string, lease: Parameters<typeof kubernetes>[0]) {
     folder,
     command: 'upgrade of cluster-7',
     kubernetes: api,
+    keepsLease,
     durationMs: 60_000,
     signal,
     say: (text) => said.push(text),
   })
   if (hold.ok) await hold.value.release()
-  return { hold, changes, said: said.join() }
+  return { hold, asked: changes, changes: changes.filter((change) => change !== 'look'), said: said.join() }
 }
 
 const lockOf = (folder: string, holder: Holder): void => writeFileSync(join(folder, 'lock.1'), JSON.stringify(holder))
@@ -99,6 +107,28 @@ test('is the lock alone where Kubernetes is silent, which is said', async ({ fol
   const { hold, said } = await take(folder, 'silent')
   assert.ok(hold.ok)
   assert.match(said, 'only the lock of this folder keeps others away')
+})
+
+test('is not taken where no Lease may be kept: the Role that is missing is there to apply', async ({ folder }) => {
+  const { hold, said } = await take(folder, 'forbidden')
+  const { reason, detail = '', hint, manifest } = hold.ok ? failure('bug') : hold.failure
+  assert.equal([reason, manifest, said], ['kubernetes-forbidden', 'kind: Role', ''])
+  assert.match(detail, /^no Lease can be kept in kube-system, .*: the kubeconfig's user ci may not get leases/)
+  assert.match(hint ?? '', 'or access.lease: skip in operations.yaml')
+  assert.ok(JSON.parse(readFileSync(join(folder, 'lock.1'), 'utf8')).released, 'the lock file is given back')
+})
+
+test('is the lock alone where the person chose so: nobody is asked, and it is said', async ({ folder }) => {
+  const { hold, asked, said } = await take(folder, 'forbidden', false)
+  assert.ok(hold.ok && !hold.value.holdsLease())
+  assert.equal(asked, [])
+  assert.match(said, 'only the lock of this folder keeps others away, since access.lease of operations.yaml says so')
+})
+
+test('is not taken over from whom nobody can judge where there is no Lease to tell', async ({ folder }) => {
+  lockOf(folder, elsewhere)
+  const { hold } = await take(folder, 'free', false)
+  assert.is(hold.ok ? 'held' : hold.failure.reason, 'locked')
 })
 
 test.run()

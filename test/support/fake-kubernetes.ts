@@ -87,9 +87,12 @@ export function fakeKubernetes(
       })
     return {
       read: () => answer(() => ok({ nodes: names.map(kubeNode), pods: all(), budgets: [], attachments: [] })),
+      nodes: () => answer(() => ok(names.map(kubeNode))),
+      attachments: () => answer(() => ok([])),
       node: (name) => answer(() => ok(kubeNode(name))),
       podsOn: (name) => answer(() => ok(all().filter((pod) => pod.node === name))),
       tryEviction: () => answer(() => ok({ allowed: true, detail: '' })),
+      denied: () => answer(() => ok([])),
       tryGate: ({ name }) => answer(() => ok({ gate: name, state: 'met' as const, detail: '' })),
       waitForGate: () => answer(() => ok(undefined)),
       cordon: (node, mark) =>

@@ -66,5 +66,6 @@ export const kubernetesFacts = (
   attachments: [],
   trials: {},
   gates: [],
+  denied: [],
   ...more,
 })

@@ -66,6 +66,10 @@ export type Operations = {
     keepSnapshots: number
   }
   drain: DrainPolicy
+  access: {
+    /** `skip`: no Lease keeps runs of other computers away, because the kubeconfig may not keep one */
+    lease: 'keep' | 'skip'
+  }
   /** what has to hold after each node's return, besides what always has to */
   gates: Gate[]
   /** how templates are read; the defaults are Jinja's own, but for the end of the file */

@@ -109,6 +109,7 @@ export const FAILURES = {
   },
 
   'kubernetes-unreachable': { exit: 'unavailable', means: 'the Kubernetes API does not answer' },
+  'kubernetes-forbidden': { exit: 'unavailable', means: "the kubeconfig's user is not allowed to do this" },
   'kubeconfig-unusable': { exit: 'unavailable', means: 'there is no kubeconfig that kubectl can use' },
   'kubernetes-node-unknown': { exit: 'refused', means: 'Kubernetes has no Node for a declared node' },
   'kubernetes-node-ambiguous': { exit: 'refused', means: 'Kubernetes has several Nodes that could be a declared node' },
@@ -161,6 +162,8 @@ export type Failure = {
   detail?: string
   /** the next command to type */
   hint?: string
+  /** objects that are missing in Kubernetes, as YAML for `kubectl apply -f -` */
+  manifest?: string
 }
 
 export const failure = (reason: FailureReason, more: Omit<Failure, 'reason'> = {}): Failure => ({ reason, ...more })

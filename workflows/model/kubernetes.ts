@@ -3,12 +3,27 @@ import type { Failure } from './failure.ts'
 
 export type KubernetesObservation = { answers: false; failure: Failure } | ({ answers: true } & KubernetesFacts)
 
+/** Something that the API server lets a user do, or not. */
+export type Right = {
+  verb: string
+  /** with its subresource, as `pods/eviction` */
+  resource: string
+  group: string
+  /** absent: in the whole cluster */
+  namespace?: string
+}
+
+/** A right that a kubeconfig lacks; `user` as the API server calls whoever asks. */
+export type Denied = Right & { user: string }
+
 /** One read of the whole cluster, and what the API server said when it was asked about the suspects. */
 export type KubernetesFacts = KubernetesRead & {
   /** evictions that were tried without being carried out, by `namespace/name` of the pod */
   trials: Readonly<Record<string, EvictionTrial>>
   /** the gates of operations.yaml, tried once, in their order */
   gates: GateTrial[]
+  /** what of a run the kubeconfig has no right to; empty where nobody asked */
+  denied: readonly Denied[]
 }
 
 export type KubernetesRead = {
@@ -118,5 +133,8 @@ export type VolumeAttachment = { name: string; node: string; volume: string; att
 /** What the API server answered to an eviction with `dryRun=All`. */
 export type EvictionTrial = { allowed: boolean; detail: string }
 
-/** How a gate stood: `wrong` is a gate that can not be evaluated at all, such as a kind that does not exist. */
-export type GateTrial = { gate: string; state: 'met' | 'unmet' | 'wrong'; detail: string }
+/**
+ * How a gate stood: `wrong` is a gate that can not be evaluated at all, such as a kind that does not exist; `manifest` what it
+ * would take to be allowed to look.
+ */
+export type GateTrial = { gate: string; state: 'met' | 'unmet' | 'wrong'; detail: string; manifest?: string }

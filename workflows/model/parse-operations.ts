@@ -80,6 +80,9 @@ const drain = {
   whenGivenUp: optional(picklist(['stop', 'continue']), 'stop'),
 }
 const drainShape = yamlMap(drain)
+const access = {
+  lease: optional(picklist(['keep', 'skip']), 'keep'),
+}
 const gate = {
   name: pipe(string(), nonEmpty('is empty')),
   resource: pipe(string(), nonEmpty('is empty')),
@@ -121,6 +124,7 @@ const operations = {
   upgrade: optional(upgradeShape, {}),
   etcd: optional(yamlMap(etcd), {}),
   drain: optional(drainShape, {}),
+  access: optional(yamlMap(access), {}),
   gates: optional(array(gateShape), []),
   templates: optional(templatesShape, {}),
   generate: optional(yamlMap(generate), {}),
@@ -142,6 +146,7 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     mistakes(['upgrade'], upgrade),
     mistakes(['etcd'], etcd),
     mistakes(['drain'], drain),
+    mistakes(['access'], access),
     ...locate(filled)
       .get('gates')
       .items()
@@ -158,6 +163,7 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
     value: {
       upgrade: upgradePolicy(value.upgrade),
       drain: drainPolicy(value.drain),
+      access: value.access,
       gates: value.gates.map(gateOf),
       etcd: value.etcd,
       generate: {

@@ -109,6 +109,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       notes: [
         ...identityNotes(cluster, observed.nodes),
         ...leftOut.map(({ name }) => `${name} is in maintenance and waits for its configuration: it is left out`),
+        ...(cluster.operations.access.lease === 'skip' ? [NO_LEASE] : []),
         ...notes(nodes, observed),
         ...drains.notes,
         ...notNoted(planned),
@@ -120,6 +121,9 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
     },
   }
 }
+
+const NO_LEASE =
+  'no Lease is kept (access.lease: skip): runs of other computers are not kept away, and cordons that they left are not lifted'
 
 /** Why its machine configuration keeps a node from being changed. */
 function configurationObjections({ node, work, bootId }: NodePlan, observed: Observation, memory: Memory): Failure[] {

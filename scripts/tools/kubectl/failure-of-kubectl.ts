@@ -1,4 +1,5 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
+import { deniedIn, forbidden } from '../../../workflows/plan/missing-access.ts'
 import type { CommandResult } from '../../run.ts'
 
 /** What kubectl says, what it means. The first match counts. */
@@ -17,7 +18,8 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
     says: /error loading config file|invalid configuration|unable to read client-(cert|key)/,
     reason: 'kubeconfig-unusable',
   },
-  { says: /\(Forbidden\)/, reason: 'permission-denied' },
+  // a webhook that says no has its own words, and is no matter of roles
+  { says: /\(Forbidden\): (?!admission webhook )/, reason: 'kubernetes-forbidden' },
   {
     says: /was refused - did you specify|connection refused|no route to host|i\/o timeout|TLS handshake timeout|no such host|connection reset|unexpected EOF|: EOF|Client\.Timeout exceeded|request canceled|context deadline exceeded|\(Timeout\)|\(ServiceUnavailable\)|\(InternalError\).*etcd|http2: client connection lost|network is unreachable|etcdserver:|the server is currently unable|apiserver not ready|server has asked for the client to provide credentials/,
     reason: 'kubernetes-unreachable',
@@ -29,6 +31,8 @@ export function failureOfKubectl(result: CommandResult, otherwise: FailureReason
   if (result.exitCode === 127 || result.exitCode === 126)
     return failure('tool-missing', { detail: 'kubectl can not be started', hint: 'npm run tools' })
   if (result.aborted) return failure(otherwise, { detail: 'was interrupted' })
+  const denied = deniedIn(result.stderr)
+  if (denied.length > 0) return forbidden(denied)
   if (result.timedOut) return failure('kubernetes-unreachable', { detail: 'the API server did not answer in time' })
   const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
   const said = gist(result.stderr)

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { Chalk } from 'chalk'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -13,6 +14,7 @@ import { planText } from '../../../scripts/view/plan-text.ts'
 import { createQuietView } from '../../../scripts/view/quiet.ts'
 import type { View } from '../../../scripts/view/view.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import { isGood, isUpgraded, VERDICTS, type Verdict } from '../../../workflows/model/verdict.ts'
 import { aRun } from './a-run.ts'
 
@@ -28,6 +30,24 @@ async function show(create: (write: (text: string) => void) => View, events = aR
   await view.close()
   return text.split('\n').slice(0, -1)
 }
+
+test('prints once, whole and ready for a shell, what is missing in Kubernetes', async () => {
+  const manifest = "kind: Role\nname: it's\n"
+  const why = failure('kubernetes-forbidden', { detail: 'may not get leases', manifest })
+  const failures = [why, { ...why, node: 'a' }]
+  const end: RunEvent = { type: 'run.finished', run: 'r', exitCode: 69, verdicts: {}, failures, tookMs: 0 }
+  const lines = await show((write) => createQuietView({ write }), [end])
+  const from = lines.indexOf("kubectl apply -f - <<'EOF'")
+  assert.equal(lines.slice(from), ["kubectl apply -f - <<'EOF'", 'kind: Role', "name: it's", 'EOF'])
+  const shell = spawnSync('sh', [
+    '-c',
+    lines
+      .slice(from)
+      .join('\n')
+      .replace(/^kubectl apply -f -/, 'cat'),
+  ])
+  assert.is(shell.stdout.toString(), manifest)
+})
 
 const person: ViewSurroundings = { output: 'auto', stderrIsTty: true, columns: 80, ci: false }
 const choices: [behaviour: string, surroundings: Partial<ViewSurroundings>, view: string][] = [

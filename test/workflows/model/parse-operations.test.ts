@@ -50,7 +50,7 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
     'a key that nothing resembles',
     'windows: []\n',
     [
-      'operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, drain, gates, templates, generate, deadlines)',
+      'operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, drain, access, gates, templates, generate, deadlines)',
     ],
   ],
   [

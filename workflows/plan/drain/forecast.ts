@@ -4,7 +4,7 @@
  * them up.
  */
 import type { DrainPolicy } from '../../model/cluster.ts'
-import type { DisruptionBudget, KubePod, KubernetesFacts } from '../../model/kubernetes.ts'
+import type { DisruptionBudget, KubePod, KubernetesFacts, KubernetesRead } from '../../model/kubernetes.ts'
 import { skipSelector } from '../../model/skip-selector.ts'
 import type { Obstacle } from '../upgrade-plan.ts'
 import { fitsElsewhere } from './fits-elsewhere.ts'
@@ -17,10 +17,13 @@ export type DrainForecast = {
   obstacles: Obstacle[]
 }
 
+/** What a forecast is made from: nobody need have asked the API server about an eviction. */
+export type Foreseeable = KubernetesRead & Partial<Pick<KubernetesFacts, 'trials'>>
+
 export const podName = ({ namespace, name }: Pick<KubePod, 'namespace' | 'name'>): string => `${namespace}/${name}`
 
 /** `node` is the name in Kubernetes. */
-export function forecastDrain(facts: KubernetesFacts, node: string, policy: DrainPolicy): DrainForecast {
+export function forecastDrain(facts: Foreseeable, node: string, policy: DrainPolicy): DrainForecast {
   const leaving = leavingPods(facts, node, policy)
   const obstacles = leaving.flatMap((pod) => obstaclesOf(pod, leaving, facts, policy))
   return {
@@ -38,17 +41,30 @@ export const fitNowhere = ({ evicts, obstacles }: DrainForecast): boolean =>
   evicts.every((pod) => obstacles.some((o) => o.kind === 'nowhere' && o.pod === pod)) &&
   !obstacles.some((o) => o.blocks || o.budget !== undefined)
 
-/** Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. */
-export const evictionSuspects = (facts: KubernetesFacts, nodes: readonly string[], policy: DrainPolicy): KubePod[] =>
-  nodes
-    .flatMap((node) => leavingPods(facts, node, policy))
-    .filter((pod) => {
-      const budgets = budgetsOf(pod, facts)
-      return budgets.length > 1 || budgets.some((budget) => forbids(budget, pod))
-    })
+/**
+ * Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. Those under
+ * the same budgets, and as ready as each other, stand together: it decides alike about them.
+ */
+export function evictionSuspects(
+  facts: Foreseeable,
+  nodes: readonly string[],
+  policy: DrainPolicy,
+): [KubePod, ...KubePod[]][] {
+  const alike = new Map<string, [KubePod, ...KubePod[]]>()
+  for (const pod of nodes.flatMap((node) => leavingPods(facts, node, policy))) {
+    const budgets = budgetsOf(pod, facts)
+    // what an operator lifts later says no for now, and the plan counts on later
+    if (budgets.length < 2 && !budgets.some((budget) => forbids(budget, pod) && !isLifted(budget, policy))) continue
+    const key = [...budgets.map(podName), pod.ready, pod.terminating, pod.phase].join(' ')
+    const known = alike.get(key)
+    if (known) known.push(pod)
+    else alike.set(key, [pod])
+  }
+  return [...alike.values()]
+}
 
 /** What leaves the node: neither static pods nor those of DaemonSets, which are back before they are gone. */
-export function leavingPods({ pods }: KubernetesFacts, node: string, { skip }: DrainPolicy): KubePod[] {
+export function leavingPods({ pods }: Pick<KubernetesRead, 'pods'>, node: string, { skip }: DrainPolicy): KubePod[] {
   const skips = skip === undefined ? undefined : skipSelector(skip)?.skips
   return pods.filter(
     (pod) =>
@@ -58,7 +74,7 @@ export function leavingPods({ pods }: KubernetesFacts, node: string, { skip }: D
 
 const isOver = ({ phase }: KubePod): boolean => phase === 'Succeeded' || phase === 'Failed'
 
-const budgetsOf = (pod: KubePod, { budgets }: KubernetesFacts): DisruptionBudget[] =>
+const budgetsOf = (pod: KubePod, { budgets }: Foreseeable): DisruptionBudget[] =>
   budgets.filter(
     ({ namespace, selector }) =>
       namespace === pod.namespace && selector !== undefined && matchesSelector(selector, pod.labels),
@@ -74,12 +90,7 @@ function forbids(
   return unhealthyPodEviction !== 'AlwaysAllow' && currentHealthy < desiredHealthy
 }
 
-function obstaclesOf(
-  pod: KubePod,
-  leaving: readonly KubePod[],
-  facts: KubernetesFacts,
-  policy: DrainPolicy,
-): Obstacle[] {
+function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeable, policy: DrainPolicy): Obstacle[] {
   const name = podName(pod)
   const { terminating, controller, emptyDirs, finalizers } = pod
   const goesElsewhere = fitsElsewhere(pod, facts.nodes, facts.pods)
@@ -119,15 +130,15 @@ const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
 function budgetObstacles(
   pod: KubePod,
   [budget, ...others]: readonly DisruptionBudget[],
-  around: { leaving: readonly KubePod[]; facts: KubernetesFacts; goesElsewhere: boolean; policy: DrainPolicy },
+  around: { leaving: readonly KubePod[]; facts: Foreseeable; goesElsewhere: boolean; policy: DrainPolicy },
 ): Obstacle[] {
   const { leaving, facts, goesElsewhere, policy } = around
   if (budget === undefined) return []
   const name = podName(pod)
-  const isAllowed = facts.trials[name]?.allowed === true
-  const isLifted = policy.liftedBudgets.some((pattern) => matchesName(pattern, podName(budget)))
-  const of = { pod: name, blocks: !isLifted, budget: podName(budget) }
-  const then = isLifted ? '; its operator is expected to lift it once the node is cordoned' : ''
+  const isAllowed = facts.trials?.[name]?.allowed === true
+  const lifted = isLifted(budget, policy)
+  const of = { pod: name, blocks: !lifted, budget: podName(budget) }
+  const then = lifted ? '; its operator is expected to lift it once the node is cordoned' : ''
   const { disruptionsAllowed, currentHealthy, expectedPods, desiredHealthy } = budget
   if (others.length > 0 && !isAllowed) {
     const names = [budget, ...others].map((b) => b.name)
@@ -146,22 +157,20 @@ function budgetObstacles(
   return []
 }
 
+const isLifted = (budget: DisruptionBudget, { liftedBudgets }: DrainPolicy): boolean =>
+  liftedBudgets.some((pattern) => matchesName(pattern, podName(budget)))
+
 /** `pattern` is a `namespace/name` in which `*` stands for anything. */
 const matchesName = (pattern: string, name: string): boolean =>
   new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(name)
 
 /** The budget lets some pods of the node go, and this one comes after those. */
-function isBeyond(
-  pod: KubePod,
-  leaving: readonly KubePod[],
-  budget: DisruptionBudget,
-  facts: KubernetesFacts,
-): boolean {
+function isBeyond(pod: KubePod, leaving: readonly KubePod[], budget: DisruptionBudget, facts: Foreseeable): boolean {
   const under = leaving.filter((other) => !other.terminating && budgetsOf(other, facts).includes(budget))
   return under.indexOf(pod) >= budget.disruptionsAllowed
 }
 
-const isAlone = (pod: KubePod, { pods }: KubernetesFacts): boolean =>
+const isAlone = (pod: KubePod, { pods }: Foreseeable): boolean =>
   !pods.some(
     (other) =>
       other.uid !== pod.uid &&

@@ -4,6 +4,7 @@ import { type Failure, failure } from '../../model/failure.ts'
 import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../model/kubernetes.ts'
 import type { NodeObservation } from '../../model/observation.ts'
 import { ownNodes } from '../identity.ts'
+import { APPLY, forbidden } from '../missing-access.ts'
 import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
@@ -62,7 +63,7 @@ export function planDrains(
       budget === undefined ? `kubectl drain ${node.name} --dry-run=server` : `kubectl -n ${namespace} get pdb ${budget}`
     failures.push(failure('drain-would-block', { node: declared.name, detail, hint }))
   }
-  if (working.length > 0) failures.push(...gateObjections(kubernetes))
+  if (working.length > 0) failures.push(...gateObjections(kubernetes), ...rightsObjections(kubernetes, isOff))
   return { byNode, staleCordons: staleCordons(kubernetes), failures, notes }
 }
 
@@ -111,9 +112,17 @@ export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Clust
 const staleCordons = ({ nodes }: KubernetesFacts): StaleCordon[] =>
   nodes.flatMap(({ name, mark }) => (mark ? [{ node: name, run: mark.run }] : []))
 
+/** A person's own kubeconfig that may not do what the run is going to: better known now than when a node is half way. */
+function rightsObjections({ denied }: KubernetesFacts, isOff: boolean): Failure[] {
+  const needed = denied.filter(({ resource }) => !isOff || resource === 'leases')
+  return needed.length === 0 ? [] : [forbidden(needed)]
+}
+
 const gateObjections = ({ gates }: KubernetesFacts): Failure[] =>
-  gates.flatMap(({ gate, state, detail }) => {
+  gates.flatMap(({ gate, state, detail, manifest }) => {
     if (state === 'met') return []
+    const said = `the gate "${gate}" can not be looked at: ${detail}`
+    if (manifest !== undefined) return [failure('kubernetes-forbidden', { detail: said, manifest, hint: APPLY })]
     return state === 'wrong'
       ? [failure('gate-wrong', { detail: `the gate "${gate}" can not be evaluated: ${detail}` })]
       : [failure('gate-unmet', { detail: `the gate "${gate}" does not hold before anything is changed: ${detail}` })]

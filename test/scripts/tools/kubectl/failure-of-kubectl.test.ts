@@ -54,8 +54,14 @@ const rows: [says: string, reason: FailureReason, detail: string, refusal: strin
   ],
   [
     'Error from server (Forbidden): nodes "a" is forbidden: User "x" cannot patch resource "nodes"',
-    'permission-denied',
+    'kubernetes-forbidden',
     'nodes "a" is forbidden: User "x" cannot patch resource "nodes"',
+    'Forbidden',
+  ],
+  [
+    'Error from server (Forbidden): admission webhook "cleaner.example" denied the request: The pod will be moved by its operator',
+    'command-failed',
+    'admission webhook "cleaner.example" denied the request: The pod will be moved by its operator',
     'Forbidden',
   ],
   [
@@ -85,6 +91,16 @@ for (const [says, reason, detail, refusal] of rows) {
     assert.is(refusalOf(result), refusal)
   })
 }
+
+test('what is forbidden is told with the roles that are missing, whatever kubectl says last', () => {
+  const said = ['nodes', 'pods'].map(
+    (kind) =>
+      `Error from server (Forbidden): ${kind} is forbidden: User "ci" cannot list resource "${kind}" in API group "" at the cluster scope`,
+  )
+  const { reason, detail, manifest } = failureOfKubectl(ended([...said, 'error: something else'].join('\n')))
+  assert.equal([reason, detail], ['kubernetes-forbidden', "the kubeconfig's user ci may not list nodes, nor list pods"])
+  assert.match(manifest ?? '', 'kind: ClusterRole')
+})
 
 test('a server that lets the deadline pass is unreachable, and kubectl that is not there is missing', () => {
   assert.is(failureOfKubectl(ended('', { timedOut: true })).reason, 'kubernetes-unreachable')

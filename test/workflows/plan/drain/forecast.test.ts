@@ -219,15 +219,20 @@ function forecastNodes(others: ReturnType<typeof kubeNode>[]): ReturnType<typeof
 for (const [behaviour, seen, evicts, obstacles] of rows)
   test(`a drain ${behaviour}`, () => assert.equal(seen, [evicts, obstacles]))
 
-test('asks the API server about the pods that a budget forbids, and about no others', () => {
+test('asks the API server once about the pods that a budget forbids, and about no others', () => {
   const facts = kubernetesFacts(nodes, {
-    pods: [...pair, kubePod('api-1', 'a'), kubePod('api-2', 'c')],
-    budgets: [budget('web', 0), budget('api', 1)],
+    pods: [
+      ...[...pair, kubePod('web-3', 'c'), kubePod('web-4', 'a', { ready: false })],
+      ...[kubePod('api-1', 'a'), kubePod('api-2', 'c'), kubePod('im-1', 'a')],
+    ],
+    budgets: [budget('web', 0, { currentHealthy: 1 }), budget('api', 1), budget('im', 0)],
   })
-  assert.equal(
-    evictionSuspects(facts, ['a', 'b', 'c'], policy).map(({ name }) => name),
-    ['web-1', 'web-2'],
-  )
+  const suspects = (on: string[]) =>
+    evictionSuspects(facts, on, { ...policy, liftedBudgets: ['shop/im'] }).map((alike) =>
+      alike.map(({ name }) => name).join(' '),
+    )
+  assert.equal(suspects(['a', 'b', 'c']), ['web-1 web-2 web-3', 'web-4'])
+  assert.equal(suspects(['b']), ['web-2'], 'pods of other nodes are nobody that is to leave')
 })
 
 test('what fits nowhere goes down with its node, unless a budget has to be asked first', () => {

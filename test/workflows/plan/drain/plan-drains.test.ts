@@ -54,6 +54,8 @@ const drained = ({ byNode, failures }: ReturnType<typeof plan>) => [
   failures.map(({ reason }) => reason),
 ]
 
+const may = (verb: string, resource: string, group: string) => ({ user: 'ci', verb, resource, group })
+
 const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<typeof drained>][] = [
   ['drains a node with somewhere to go', plan(seen({ pods: pair })), true, '', []],
   ['drains an empty node, so that nothing comes to it', plan(seen()), true, '', []],
@@ -156,6 +158,27 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
     true,
     '',
     ['gate-unmet', 'gate-wrong'],
+  ],
+  [
+    'tells a gate that may not be looked at from one that is wrong',
+    plan(seen({ gates: [{ gate: 'storage', state: 'wrong', detail: 'may not', manifest: 'kind: Role' }] })),
+    true,
+    '',
+    ['kubernetes-forbidden'],
+  ],
+  [
+    'refuses before anything what the kubeconfig may not do',
+    plan(seen({ denied: [may('create', 'pods/eviction', ''), may('update', 'leases', 'coordination.k8s.io')] })),
+    true,
+    '',
+    ['kubernetes-forbidden'],
+  ],
+  [
+    'needs no right to evict where nothing is drained',
+    plan(seen({ denied: [may('create', 'pods/eviction', '')] }), { skip: true }),
+    false,
+    'drains are switched off',
+    [],
   ],
 ]
 
