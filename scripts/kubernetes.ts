@@ -15,7 +15,7 @@ import type {
 } from '../workflows/model/kubernetes.ts'
 import type { Command, CommandResult, Run, RunOptions } from './run.ts'
 import { failureOfKubectl, refusalOf } from './tools/kubectl/failure-of-kubectl.ts'
-import { objectsOf, readKubernetes, readNode, readPod } from './tools/kubectl/read-kubernetes.ts'
+import { objectsOf, readAttachment, readKubernetes, readNode, readPod } from './tools/kubectl/read-kubernetes.ts'
 import { type KubeTarget, kubectlCommands } from './tools/kubectl.ts'
 
 export type CallOptions = {
@@ -53,8 +53,8 @@ export interface Kubernetes {
   podsOn(name: string, options: CallOptions): Promise<Result<KubePod[]>>
   /** Has the API server judge an eviction without carrying it out. */
   tryEviction(pod: { namespace: string; name: string }, options: CallOptions): Promise<Result<EvictionTrial>>
-  /** Which of these rights the kubeconfig lacks. */
-  denied(rights: readonly Right[], options: CallOptions): Promise<Result<Denied[]>>
+  /** What time it is at the API server (ISO), and which of these rights the kubeconfig lacks. */
+  review(rights: readonly Right[], options: CallOptions): Promise<Result<{ now: string; denied: Denied[] }>>
   /** Looks once how a gate stands. */
   tryGate(gate: Gate, options: CallOptions): Promise<Result<GateTrial>>
   waitForGate(gate: Gate, options: CallOptions): Promise<Result<void>>
@@ -62,10 +62,16 @@ export interface Kubernetes {
   uncordon(node: KubeNode, options: CallOptions): Promise<Guarded>
   /** Tells on the Node that its other slot is being written, and under which boot. */
   noteInstall(name: string, mark: InstallMark, options: CallOptions): Promise<Result<void>>
-  /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words. */
+  /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words; `hanging` pods are not waited for. */
   drain(
     name: string,
-    how: { policy: DrainPolicy; podSelector?: string; timeoutMs: number; say: (line: string) => void },
+    how: {
+      policy: DrainPolicy
+      podSelector?: string
+      hanging?: boolean
+      timeoutMs: number
+      say: (pod: string, why: string) => void
+    },
     options: CallOptions,
   ): Promise<Result<void>>
   readLease(options: CallOptions): Promise<Result<LeaseObject | undefined>>
@@ -206,11 +212,11 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     },
     async nodes(options) {
       const found = await objects(kubectlCommands.nodes, options)
-      return found.ok ? { ok: true, value: readKubernetes(found.value).nodes } : found
+      return found.ok ? { ok: true, value: found.value.map(readNode) } : found
     },
     async attachments(options) {
       const found = await objects(kubectlCommands.attachments, options)
-      return found.ok ? { ok: true, value: readKubernetes(found.value).attachments } : found
+      return found.ok ? { ok: true, value: found.value.map((object) => readAttachment(object)) } : found
     },
     async node(name, options) {
       const found = await objects((at) => kubectlCommands.node(at, name), options)
@@ -232,12 +238,14 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const isAnswer = refusal === 'TooManyRequests' || refusal === 'InternalError'
       return isAnswer ? { ok: true, value: { allowed: false, detail: why.detail ?? '' } } : { ok: false, failure: why }
     },
-    async denied(rights, options) {
-      const answer = await ask((at) => kubectlCommands.mayWe(at, rights), options)
+    async review(rights, options) {
+      const answer = await ask((at) => kubectlCommands.review(at, rights), options)
       if (!answer.ok) return answer
-      const [user = '', ...allowed] = answer.value.stdout.trimEnd().split('\n')
-      if (allowed.length !== rights.length) return { ok: false, failure: unread }
-      return { ok: true, value: rights.flatMap((right, at) => (allowed[at] === 'true' ? [] : [{ ...right, user }])) }
+      const [who = '', ...allowed] = answer.value.stdout.trimEnd().split('\n')
+      const [, now = '', user = ''] = /^(\S+) (.*)$/.exec(who) ?? []
+      if (allowed.length !== rights.length || Number.isNaN(Date.parse(now))) return { ok: false, failure: unread }
+      const denied = rights.flatMap((right, at) => (allowed[at]?.trim() === 'true' ? [] : [{ ...right, user }]))
+      return { ok: true, value: { now, denied } }
     },
     async tryGate(gate, options) {
       const sent = await send((at) => kubectlCommands.wait(at, gate, 0), options)
@@ -263,13 +271,11 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const answer = await ask((at) => kubectlCommands.noteInstall(at, name, mark), options)
       return answer.ok ? { ok: true, value: undefined } : answer
     },
-    async drain(name, { policy, podSelector, timeoutMs, say }, options) {
-      const hear = (line: string) => {
-        const blocks = blockedPod(line)
-        if (blocks !== undefined) say(blocks)
-      }
-      const sent = await send((at) => kubectlCommands.drain(at, name, policy, podSelector, timeoutMs), options, {
-        onErrorLine: hear,
+    async drain(name, { say, ...how }, options) {
+      const sent = await send((at) => kubectlCommands.drain(at, name, how), options, {
+        onErrorLine: (line) => {
+          for (const { pod, why } of blockedPods(line)) say(pod, why)
+        },
       })
       if (!sent.ok) return sent
       if (sent.value.exitCode === 0) return { ok: true, value: undefined }
@@ -298,9 +304,15 @@ const SLACK_MS = 5_000
 
 const typed = (lease: LeaseObject) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease })
 
-/** The pod in a line like `error when evicting pods/"web-0" -n "shop" (will retry after 5s): Cannot evict pod …`. */
-function blockedPod(line: string): string | undefined {
-  const [, pod, namespace, why] =
-    /^error when (?:evicting|deleting|waiting for) pods?\/"([^"]+)" (?:-n "([^"]+)")?.*?: (.+)$/.exec(line) ?? []
-  return pod === undefined ? undefined : `${namespace}/${pod}: ${why}`
-}
+/**
+ * The pods in a line like `error when evicting pods/"web-0" -n "shop" (will retry after 5s): Cannot evict pod …`, or in the
+ * last one, which names all that were not retried. That a timeout passed is no reason.
+ */
+const blockedPods = (line: string): { pod: string; why: string }[] =>
+  line.split(/(?=error when )/).flatMap((part) => {
+    const [, name, namespace, why] =
+      /^error when \w+ pods?[/ ]"([^"]+)" (?:-n|from terminating namespace) "([^"]+)"[^:]*: (.+?)(?:, |\], continuing command.*|, continuing command.*)?$/.exec(
+        part,
+      ) ?? []
+    return why === undefined || why.startsWith('global timeout reached') ? [] : [{ pod: `${namespace}/${name}`, why }]
+  })

@@ -138,7 +138,7 @@ export async function observe(
   const more = membersAmong(cluster.nodes, etcd, nodes).filter((n) => !asked.includes(n))
   const found = more.length > 0 ? { ...nodes, ...(await talos.observeNodes(more, options)) } : nodes
   const targets = cluster.nodes.filter(({ name }) => !wished || wished.includes(name))
-  const kubernetes = seen.answers && drains ? await withTrials(session, seen, targets, found, options) : seen
+  const kubernetes = seen.answers && drains ? await judged(session, seen, targets, found, options) : seen
   return { at, nodes: found, etcd, kubernetes }
 }
 
@@ -172,16 +172,13 @@ async function observeKubeNodes({ kubernetes }: Session, options: Limits): Promi
   return { answers: true, nodes: nodes.value, ...nothing }
 }
 
-/** One read of everything, a look at each gate, and what the person's own kubeconfig may not do. */
+/** One read of everything, and a look at each gate. */
 async function observeKubernetes(
-  { kubernetes, cluster: { operations }, layout }: Session,
+  { kubernetes, cluster: { operations } }: Session,
   options: Limits,
 ): Promise<KubernetesObservation> {
-  // what talosctl makes is an administrator's
-  const isGiven = existsSync(layout.kubeconfig)
-  const [read, denied, ...tried] = await Promise.all([
+  const [read, ...tried] = await Promise.all([
     kubernetes.read(options),
-    isGiven ? kubernetes.denied(rightsWanted(operations), options) : undefined,
     ...operations.gates.map((gate) => kubernetes.tryGate(gate, options)),
   ])
   if (!read.ok) return { answers: false, failure: read.failure }
@@ -191,16 +188,16 @@ async function observeKubernetes(
     const gate = operations.gates[index]?.name ?? ''
     return { gate, state: 'wrong', detail, ...(manifest === undefined ? {} : { manifest }) }
   })
-  // an API that can not tell who may do what leaves it to the steps
-  return { answers: true, ...read.value, trials: {}, gates, denied: denied?.ok ? denied.value : [] }
+  return { answers: true, ...read.value, trials: {}, gates, denied: [] }
 }
 
 /**
- * With what the API server says of evictions that a budget seems to forbid, on the nodes that may be changed: one question
- * for all pods of which it decides alike.
+ * With what only the API server knows: what it says of evictions that a budget seems to forbid, on the nodes that may be
+ * changed, one question for all pods of which it decides alike; what the person's own kubeconfig may not do; and where pods
+ * are ending, what time it is there.
  */
-async function withTrials(
-  { kubernetes, cluster: { operations } }: Session,
+async function judged(
+  { kubernetes, cluster: { operations }, layout }: Session,
   facts: KubernetesObservation & { answers: true },
   targets: readonly NodeDeclaration[],
   nodes: Observation['nodes'],
@@ -210,12 +207,16 @@ async function withTrials(
     const seen = nodes[declared.name]
     return ownNodes(declared, seen?.reachable ? seen : undefined, facts.nodes).node?.name ?? []
   })
-  const trials = await Promise.all(
-    evictionSuspects(facts, names, operations.drain).map(async (alike): Promise<[string, EvictionTrial][]> => {
-      const [pod] = alike
-      const trial = await kubernetes.tryEviction(pod, options)
-      return trial.ok ? alike.map((other) => [podName(other), trial.value]) : []
+  // what talosctl makes is an administrator's
+  const rights = existsSync(layout.kubeconfig) ? rightsWanted(operations) : []
+  const isAsked = rights.length > 0 || facts.pods.some((pod) => pod.terminating && names.includes(pod.node ?? ''))
+  const [reviewed, ...trials] = await Promise.all([
+    isAsked ? kubernetes.review(rights, options) : undefined,
+    ...evictionSuspects(facts, names, operations.drain).map(async (alike): Promise<[string, EvictionTrial][]> => {
+      const trial = await kubernetes.tryEviction(alike[0], options)
+      return trial.ok ? alike.map((pod) => [podName(pod), trial.value]) : []
     }),
-  )
-  return { ...facts, trials: Object.fromEntries(trials.flat()) }
+  ])
+  // an API that can not tell leaves it to the steps
+  return { ...facts, trials: Object.fromEntries(trials.flat()), ...(reviewed?.ok ? reviewed.value : {}) }
 }

@@ -57,6 +57,8 @@ const seconds = (ms: number): string => `${Math.max(1, Math.ceil(ms / 1000))}s`
 
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${LEASE.namespace}/leases/${LEASE.name}`
 
+type DrainFlags = { policy: DrainPolicy; podSelector?: string; hanging?: boolean; timeoutMs: number }
+
 /** What of an object keeps a change from being made to another one than the one that was read. */
 type Guard = { resourceVersion: string }
 
@@ -91,12 +93,17 @@ export const kubectlCommands = {
         }),
       },
     ),
-  /** Asks who we are, and about each right whether we have it: one line for each, in this order. */
-  mayWe: (at: KubeTarget, rights: readonly Right[]) =>
+  /** Asks for the time and for our name, and about each right whether we have it: one line for each, in this order. */
+  review: (at: KubeTarget, rights: readonly Right[]) =>
     kubectl(
       at,
       false,
-      ['create', '--filename=-', '--output=jsonpath={.status.userInfo.username}{.status.allowed}{"\\n"}'],
+      [
+        'create',
+        '--filename=-',
+        '--validate=false',
+        '--output=jsonpath={.metadata.creationTimestamp}{" "}{.status.userInfo.username}{.status.allowed}{"\\n"}',
+      ],
       { stdin: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [whoAreWe, ...rights.map(mayWe)] }) },
     ),
   /** The cordon and its mark in one patch, which the API server refuses when the node changed since it was read. */
@@ -106,16 +113,17 @@ export const kubectlCommands = {
   /** One of ours at a time holds the cluster, so nothing guards this patch. */
   noteInstall: (at: KubeTarget, name: string, mark: InstallMark) =>
     mergePatch(at, name, { metadata: { annotations: { [INSTALL_ANNOTATION]: JSON.stringify(mark) } } }),
-  drain: (at: KubeTarget, name: string, policy: DrainPolicy, podSelector: string | undefined, drainMs: number) =>
+  drain: (at: KubeTarget, name: string, { policy, podSelector, hanging = false, timeoutMs }: DrainFlags) =>
     kubectl(at, true, [
       'drain',
       name,
       '--ignore-daemonsets',
       '--delete-emptydir-data',
-      `--timeout=${seconds(drainMs)}`,
+      `--timeout=${seconds(timeoutMs)}`,
       ...(policy.force ? ['--force'] : []),
       ...(policy.disableEviction ? ['--disable-eviction'] : []),
       ...(podSelector === undefined ? [] : [`--pod-selector=${podSelector}`]),
+      ...(hanging ? ['--skip-wait-for-delete-timeout=60'] : []),
     ]),
   /** `waitMs` 0 looks once. */
   wait: (at: KubeTarget, gate: Gate, waitMs: number) =>

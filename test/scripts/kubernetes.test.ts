@@ -208,13 +208,15 @@ test('takes the judgement of the API server on an eviction for an answer, and it
   assert.not((await judged({ exitCode: 1, stderr: 'Error from server (Forbidden): no' })).ok)
 })
 
-test('asks for all its rights at once, and tells those that it lacks with the name of who asked', async () => {
+test('asks for the time and for all its rights at once, and tells those that it lacks with the name of who asked', async () => {
   const rights = [
     { verb: 'create', resource: 'pods/eviction', group: '' },
     { verb: 'get', resource: 'leases', group: 'coordination.k8s.io', namespace: 'kube-system' },
   ]
-  const { kubernetes, commands } = scripted({ '10.0.0.1': { stdout: 'jane\ntrue\nfalse\n' } })
-  assert.equal(await kubernetes.denied(rights, options), { ok: true, value: [{ ...rights[1], user: 'jane' }] })
+  const now = '2026-01-01T00:00:00Z'
+  const { kubernetes, commands } = scripted({ '10.0.0.1': { stdout: `${now} Jane D\n true\n false\n` } })
+  const denied = [{ ...rights[1], user: 'Jane D' }]
+  assert.equal(await kubernetes.review(rights, options), { ok: true, value: { now, denied } })
   const { items } = JSON.parse(commands[0]?.stdin ?? '')
   assert.equal(
     items.map(({ kind, spec }: { kind: string; spec?: { resourceAttributes: object } }) => [
@@ -230,7 +232,7 @@ test('asks for all its rights at once, and tells those that it lacks with the na
       ],
     ],
   )
-  const garbled = await scripted({ '10.0.0.1': { stdout: 'jane\ntrue\n' } }).kubernetes.denied(rights, options)
+  const garbled = await scripted({ '10.0.0.1': { stdout: `${now} jane\n true\n` } }).kubernetes.review(rights, options)
   assert.is(garbled.ok ? '' : garbled.failure.reason, 'garbage-answer')
 })
 
@@ -251,9 +253,13 @@ test('tells a gate that is not met from one that can not be evaluated', async ()
 
 test('tells who blocks a drain while it goes on', async () => {
   const said: string[] = []
+  const webhook = 'admission webhook "cleaner.example" denied the request: The pod will be moved, later'
   const lines = [
     'evicting pod shop/web-1',
     `error when evicting pods/"web-1" -n "shop" (will retry after 5s): Cannot evict pod as it would violate the pod's disruption budget.`,
+    'error when evicting pod "job-1" from terminating namespace "old" (will retry after 5s): pods "job-1" is forbidden: not now',
+    `error: unable to drain node "a" due to error: [error when evicting pods/"kafka-0" -n "kafka": ${webhook}, error when waiting for pod "db-0" in namespace "shop" to terminate: global timeout reached: 9s, error when evicting pods/"web-1" -n "shop": global timeout reached: 9s], continuing command...`,
+    `error: unable to drain node "a" due to error: error when evicting pods/"kafka-1" -n "kafka": ${webhook}, continuing command...`,
   ]
   const kubernetes = createKubernetes(
     async (_, more) => {
@@ -273,11 +279,16 @@ test('tells who blocks a drain while it goes on', async () => {
   }
   const drained = await kubernetes.drain(
     'a',
-    { policy, timeoutMs: 9_000, say: (line) => said.push(line) },
+    { policy, timeoutMs: 9_000, say: (pod, why) => said.push(`${pod}: ${why}`) },
     { timeoutMs: 9_000 },
   )
   assert.is(drained.ok ? '' : drained.failure.reason, 'drain-blocked')
-  assert.equal(said, [`shop/web-1: Cannot evict pod as it would violate the pod's disruption budget.`])
+  assert.equal(said, [
+    `shop/web-1: Cannot evict pod as it would violate the pod's disruption budget.`,
+    'old/job-1: pods "job-1" is forbidden: not now',
+    `kafka/kafka-0: ${webhook}`,
+    `kafka/kafka-1: ${webhook}`,
+  ])
 })
 
 test.run()

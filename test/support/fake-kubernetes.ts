@@ -47,6 +47,7 @@ export function fakeKubernetes(
     phase: 'Running',
     ready: true,
     terminating: false,
+    graceMs: 30_000,
     finalizers: [],
     labels: {},
     controller: { kind: 'ReplicaSet', name: 'web' },
@@ -92,7 +93,7 @@ export function fakeKubernetes(
       node: (name) => answer(() => ok(kubeNode(name))),
       podsOn: (name) => answer(() => ok(all().filter((pod) => pod.node === name))),
       tryEviction: () => answer(() => ok({ allowed: true, detail: '' })),
-      denied: () => answer(() => ok([])),
+      review: () => answer(() => ok({ now: '2026-01-01T00:00:00Z', denied: [] })),
       tryGate: ({ name }) => answer(() => ok({ gate: name, state: 'met' as const, detail: '' })),
       waitForGate: () => answer(() => ok(undefined)),
       cordon: (node, mark) =>

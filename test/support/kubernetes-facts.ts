@@ -28,6 +28,7 @@ export const kubePod = (name: string, node: string, more: Partial<KubePod> = {})
   phase: 'Running',
   ready: true,
   terminating: false,
+  graceMs: 30_000,
   finalizers: [],
   labels: { app: name.replace(/-\w+$/, '') },
   controller: { kind: 'ReplicaSet', name: name.replace(/-\w+$/, '') },

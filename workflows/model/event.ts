@@ -30,7 +30,7 @@ export type PlannedDrain = {
   /** `namespace/name` */
   evicts: string[]
   /** what the drain runs into or costs */
-  obstacles: { kind: string; pod: string; blocks: boolean; detail: string; budget?: string }[]
+  obstacles: { kind: string; pod?: string; blocks: boolean; detail: string; budget?: string; hint?: string }[]
   /** why there is no drain */
   whyNot?: string
 }

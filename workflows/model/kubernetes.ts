@@ -24,6 +24,8 @@ export type KubernetesFacts = KubernetesRead & {
   gates: GateTrial[]
   /** what of a run the kubeconfig has no right to; empty where nobody asked */
   denied: readonly Denied[]
+  /** the API server's own time (ISO), asked where pods are ending: clocks of two machines are not compared */
+  now?: string
 }
 
 export type KubernetesRead = {
@@ -84,7 +86,13 @@ export type KubePod = {
   /** Pending, Running, Succeeded, Failed, Unknown */
   phase: string
   ready: boolean
+  /** why a container of it does not run: CrashLoopBackOff, ImagePullBackOff … */
+  trouble?: string
   terminating: boolean
+  /** when it should have ended (ISO) */
+  endsAt?: string
+  /** how long it may take to end */
+  graceMs: number
   finalizers: string[]
   labels: Readonly<Record<string, string>>
   /** the owner that is marked as controller; a bare pod has none */
@@ -128,7 +136,15 @@ export type DisruptionBudget = {
   unhealthyPodEviction?: string
 }
 
-export type VolumeAttachment = { name: string; node: string; volume: string; attached: boolean; claim?: string }
+export type VolumeAttachment = {
+  name: string
+  node: string
+  volume: string
+  attached: boolean
+  claim?: string
+  /** its PersistentVolume is not there any more; known only where volumes were read with it */
+  orphaned?: true
+}
 
 /** What the API server answered to an eviction with `dryRun=All`. */
 export type EvictionTrial = { allowed: boolean; detail: string }

@@ -10,3 +10,20 @@ export function parseDuration(text: string): number | undefined {
   // setTimeout fires at once beyond 2^31-1 ms, about 24 days
   return total > 0 && total < 2 ** 31 ? total : undefined
 }
+
+/** A duration as a person would write it, to two units: 45s, 10m, 1h30m, 3d2h. */
+export function writeDuration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  const units: [number, string][] = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'm'],
+    [seconds % 60, 's'],
+  ]
+  const first = units.findIndex(([count]) => count > 0)
+  if (first < 0) return '0s'
+  return units
+    .slice(first, first + 2)
+    .map(([count, unit]) => (count > 0 ? `${count}${unit}` : ''))
+    .join('')
+}

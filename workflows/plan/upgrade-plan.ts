@@ -47,19 +47,45 @@ export type KubernetesPlan = {
   evicts: string[]
   /** what would hold the drain up, or costs somebody something: for people, and for the refusal */
   obstacles: Obstacle[]
+  /** absent where all is well */
+  unwell?: Unwell
+}
+
+/** What is not well of a node in Kubernetes before the run: it is named, and not waited for afterwards. */
+export type Unwell = {
+  /** why its Node is not ready */
+  node?: string
+  /** static pods and DaemonSets of which its pod is not ready */
+  pods: string[]
+  /** pods that hang in Terminating */
+  hanging: string[]
+  /** VolumeAttachments whose volume is gone */
+  attachments: string[]
 }
 
 /** Something that a drain runs into. `blocks`: it would not end by itself. */
 export type Obstacle = {
-  kind: 'budget' | 'two-budgets' | 'bare' | 'local-data' | 'nowhere' | 'single-replica' | 'finalizer'
-  /** `namespace/name` */
-  pod: string
+  kind:
+    | 'budget'
+    | 'two-budgets'
+    | 'bare'
+    | 'local-data'
+    | 'nowhere'
+    | 'single-replica'
+    | 'finalizer'
+    | 'grace'
+    | 'hanging'
+    | 'orphaned-attachment'
+  /** `namespace/name`; absent where no pod is in the way */
+  pod?: string
   blocks: boolean
   /** `namespace/name` of the PodDisruptionBudget */
   budget?: string
   disruptionsAllowed?: number
   /** the whole in words */
   detail: string
+  /** what to type about it */
+  hint?: string
 }
 
 /** A cordon that a run left behind which no longer exists. */

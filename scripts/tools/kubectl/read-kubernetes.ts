@@ -51,6 +51,7 @@ export function objectsOf(json: string): Loose[] | undefined {
 /** Sorts a list of mixed kinds. */
 export function readKubernetes(objects: readonly Loose[]): KubernetesRead {
   const of = (kind: string) => objects.filter((object) => object.kind === kind)
+  const volumes = new Set(of('PersistentVolume').map((volume) => text(map(volume.metadata).name)))
   const claims = new Map(
     of('PersistentVolume').flatMap((volume): [string, string][] => {
       const { namespace, name } = map(map(volume.spec).claimRef)
@@ -62,7 +63,12 @@ export function readKubernetes(objects: readonly Loose[]): KubernetesRead {
     nodes: of('Node').map(readNode),
     pods: of('Pod').map(readPod),
     budgets: of('PodDisruptionBudget').map(readBudget),
-    attachments: of('VolumeAttachment').map((object) => readAttachment(object, claims)),
+    attachments: of('VolumeAttachment').map((object) => {
+      const attachment = readAttachment(object, claims)
+      // a volume of a pod itself has no object of its own
+      const isOrphaned = attachment.volume !== '' && !volumes.has(attachment.volume)
+      return isOrphaned ? { ...attachment, orphaned: true } : attachment
+    }),
   }
 }
 
@@ -130,6 +136,9 @@ export function readPod(object: Loose): KubePod {
   const volumes = list(spec.volumes)
   const controller = list(metadata.ownerReferences).find((owner) => owner.controller === true)
   const node = text(spec.nodeName)
+  const grace = spec.terminationGracePeriodSeconds
+  const endsAt = text(metadata.deletionTimestamp)
+  const trouble = troubleOf(status)
   return {
     namespace: text(metadata.namespace) ?? '',
     name: text(metadata.name) ?? '',
@@ -137,7 +146,10 @@ export function readPod(object: Loose): KubePod {
     ...(node ? { node } : {}),
     phase: text(status.phase) ?? 'Unknown',
     ready: condition(status, 'Ready')?.status === 'True',
-    terminating: text(metadata.deletionTimestamp) !== undefined,
+    ...(trouble === undefined ? {} : { trouble }),
+    terminating: endsAt !== undefined,
+    ...(endsAt === undefined ? {} : { endsAt }),
+    graceMs: (typeof grace === 'number' ? grace : DEFAULT_GRACE_SECONDS) * 1000,
     finalizers: texts(metadata.finalizers),
     labels: labelsOf(metadata.labels),
     ...(controller ? { controller: { kind: text(controller.kind) ?? '', name: text(controller.name) ?? '' } } : {}),
@@ -146,6 +158,15 @@ export function readPod(object: Loose): KubePod {
     claims: volumes.flatMap((volume) => text(map(volume.persistentVolumeClaim).claimName) ?? []),
     placement: readPlacement(spec, text(metadata.namespace) ?? ''),
   }
+}
+
+const DEFAULT_GRACE_SECONDS = 30
+
+/** The first container that waits for something else than its start tells what is wrong with a pod. */
+function troubleOf(status: Loose): string | undefined {
+  const all = [...list(status.initContainerStatuses), ...list(status.containerStatuses)]
+  const reasons = all.flatMap(({ state }) => text(map(map(state).waiting).reason) ?? [])
+  return reasons.find((reason) => reason !== 'ContainerCreating' && reason !== 'PodInitializing')
 }
 
 function readPlacement(spec: Loose, namespace: string): Placement {
@@ -213,7 +234,7 @@ function readBudget(object: Loose): DisruptionBudget {
   }
 }
 
-function readAttachment(object: Loose, claims: ReadonlyMap<string, string>): VolumeAttachment {
+export function readAttachment(object: Loose, claims: ReadonlyMap<string, string> = new Map()): VolumeAttachment {
   const spec = map(object.spec)
   const volume = text(map(spec.source).persistentVolumeName) ?? ''
   const claim = claims.get(volume)

@@ -5,6 +5,7 @@
  */
 import type { DrainPolicy } from '../../model/cluster.ts'
 import type { DisruptionBudget, KubePod, KubernetesFacts, KubernetesRead } from '../../model/kubernetes.ts'
+import { writeDuration } from '../../model/parse-duration.ts'
 import { skipSelector } from '../../model/skip-selector.ts'
 import type { Obstacle } from '../upgrade-plan.ts'
 import { fitsElsewhere } from './fits-elsewhere.ts'
@@ -17,20 +18,32 @@ export type DrainForecast = {
   obstacles: Obstacle[]
 }
 
-/** What a forecast is made from: nobody need have asked the API server about an eviction. */
-export type Foreseeable = KubernetesRead & Partial<Pick<KubernetesFacts, 'trials'>>
+/** What a forecast is made from: nobody need have asked the API server about an eviction, or for its time. */
+export type Foreseeable = KubernetesRead & Partial<Pick<KubernetesFacts, 'trials' | 'now'>>
 
 export const podName = ({ namespace, name }: Pick<KubePod, 'namespace' | 'name'>): string => `${namespace}/${name}`
 
 /** `node` is the name in Kubernetes. */
 export function forecastDrain(facts: Foreseeable, node: string, policy: DrainPolicy): DrainForecast {
   const leaving = leavingPods(facts, node, policy)
-  const obstacles = leaving.flatMap((pod) => obstaclesOf(pod, leaving, facts, policy))
-  return {
-    evicts: leaving.map(podName),
-    obstacles: [...obstacles.filter((o) => o.blocks), ...obstacles.filter((o) => !o.blocks)],
-  }
+  const evicts = leaving.map(podName)
+  const ofPods = leaving.flatMap((pod) => obstaclesOf(pod, leaving, facts, policy))
+  // what is not evicted may take as long as it likes
+  const stays = fitNowhere({ evicts, obstacles: ofPods })
+  const obstacles = [...ofPods.filter(({ kind }) => !(stays && kind === 'grace')), ...orphaned(facts, node)]
+  return { evicts, obstacles: [...obstacles.filter((o) => o.blocks), ...obstacles.filter((o) => !o.blocks)] }
 }
+
+/** Nothing detaches a volume that is not there. */
+const orphaned = ({ attachments }: Foreseeable, node: string): Obstacle[] =>
+  attachments
+    .filter((attachment) => attachment.node === node && attachment.orphaned)
+    .map(({ name, volume }) => ({
+      kind: 'orphaned-attachment',
+      blocks: true,
+      detail: `the VolumeAttachment ${name} is for the PersistentVolume ${volume}, which is gone, and may never be detached`,
+      hint: `kubectl describe volumeattachment ${name}`,
+    }))
 
 /**
  * Whether an eviction would move nothing: every pod that would leave fits on no other node, and none is under a budget,
@@ -39,7 +52,10 @@ export function forecastDrain(facts: Foreseeable, node: string, policy: DrainPol
 export const fitNowhere = ({ evicts, obstacles }: DrainForecast): boolean =>
   evicts.length > 0 &&
   evicts.every((pod) => obstacles.some((o) => o.kind === 'nowhere' && o.pod === pod)) &&
-  !obstacles.some((o) => o.blocks || o.budget !== undefined)
+  !obstacles.some((o) => (o.blocks && !OF_LEAVING.has(o.kind)) || o.budget !== undefined)
+
+/** What is no matter where nothing is evicted. */
+const OF_LEAVING: ReadonlySet<Obstacle['kind']> = new Set(['grace', 'orphaned-attachment'])
 
 /**
  * Pods whose eviction a budget forbids by its numbers: the API server is asked about these, and about no others. Those under
@@ -87,12 +103,25 @@ function forbids(
 ): boolean {
   if (pod.phase === 'Pending' || pod.terminating || disruptionsAllowed > 0) return false
   if (pod.ready) return true
-  return unhealthyPodEviction !== 'AlwaysAllow' && currentHealthy < desiredHealthy
+  // a budget that needs nobody is never called healthy (canIgnorePDB and after, registry/core/pod/storage/eviction.go)
+  return unhealthyPodEviction !== 'AlwaysAllow' && (currentHealthy < desiredHealthy || desiredHealthy === 0)
+}
+
+/** A pod that no budget protects if only its policy does not count pods that are unwell. */
+const isUnwellAndCounted = (pod: KubePod, { unhealthyPodEviction }: DisruptionBudget): boolean =>
+  !pod.ready && unhealthyPodEviction !== 'AlwaysAllow'
+
+/** What runs the pod, as its owner calls it; a Deployment has its pods made by a ReplicaSet. */
+function workloadOf({ controller, labels }: KubePod): string {
+  if (controller === undefined) return ''
+  const { kind, name } = controller
+  const hash = `-${labels['pod-template-hash']}`
+  return kind === 'ReplicaSet' && name.endsWith(hash) ? `Deployment ${name.slice(0, -hash.length)}` : `${kind} ${name}`
 }
 
 function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeable, policy: DrainPolicy): Obstacle[] {
   const name = podName(pod)
-  const { terminating, controller, emptyDirs, finalizers } = pod
+  const { terminating, controller, emptyDirs, finalizers, graceMs } = pod
   const goesElsewhere = fitsElsewhere(pod, facts.nodes, facts.pods)
   const budgets = policy.disableEviction || terminating ? [] : budgetsOf(pod, facts)
   const holdsUp = (kind: Obstacle['kind'], detail: string): Obstacle => ({ kind, pod: name, blocks: false, detail })
@@ -107,7 +136,15 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
     const alone = `${name} is the only one of its ${controller.kind} ${controller.name}: nobody serves while it moves`
     return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }
+  const describe = `kubectl -n ${pod.namespace} describe pod ${pod.name}`
+  const lateMs = terminating ? Date.parse(facts.now ?? '') - Date.parse(pod.endsAt ?? '') : 0
+  const hangs = `${name} hangs in Terminating: it should have ended ${writeDuration(lateMs)} ago`
+  const mayTake = `${name} may take ${writeDuration(graceMs)} to end (terminationGracePeriodSeconds), longer than drain.timeout (${writeDuration(policy.timeoutMs)})`
   return [
+    ...(lateMs > HANGS_AFTER_MS ? [{ ...holdsUp('hanging', hangs), blocks: true, hint: describe }] : []),
+    ...(graceMs > policy.timeoutMs && !terminating
+      ? [{ ...holdsUp('grace', mayTake), blocks: true, hint: longerTimeout(graceMs) }]
+      : []),
     ...budgetObstacles(pod, budgets, { leaving, facts, goesElsewhere, policy }),
     ...moves(),
     ...(emptyDirs.length > 0 ? [holdsUp('local-data', `${name} loses its emptyDir ${emptyDirs.join(', ')}`)] : []),
@@ -116,6 +153,13 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
       : []),
   ]
 }
+
+/** A kubelet that is busy may be that late. */
+const HANGS_AFTER_MS = 60_000
+
+/** What to write where a pod may take longer than a drain. */
+export const longerTimeout = (graceMs: number): string =>
+  `drain: { timeout: ${Math.ceil(graceMs / 60_000) + 1}m } in operations.yaml`
 
 const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
   kind: 'bare',
@@ -137,7 +181,12 @@ function budgetObstacles(
   const name = podName(pod)
   const isAllowed = facts.trials?.[name]?.allowed === true
   const lifted = isLifted(budget, policy)
-  const of = { pod: name, blocks: !lifted, budget: podName(budget) }
+  const of = {
+    pod: name,
+    blocks: !lifted,
+    budget: podName(budget),
+    hint: `kubectl -n ${budget.namespace} get pdb ${budget.name}`,
+  }
   const then = lifted ? '; its operator is expected to lift it once the node is cordoned' : ''
   const { disruptionsAllowed, currentHealthy, expectedPods, desiredHealthy } = budget
   if (others.length > 0 && !isAllowed) {
@@ -146,9 +195,15 @@ function budgetObstacles(
     return [{ ...of, blocks: true, kind: 'two-budgets', detail }]
   }
   if (forbids(budget, pod) && !isAllowed) {
-    const numbers = `${currentHealthy} of ${expectedPods} healthy, ${desiredHealthy} needed`
-    const detail = `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${numbers})${then}`
-    return [{ ...of, kind: 'budget', disruptionsAllowed, detail }]
+    const whose = [workloadOf(pod), `${currentHealthy} of ${expectedPods} healthy, ${desiredHealthy} needed`]
+    const numbers = whose.filter(Boolean).join(': ')
+    const unwell = isUnwellAndCounted(pod, budget)
+    const counts = unwell
+      ? `; the pod is unwell itself (${pod.trouble ?? 'not ready'}), and unhealthyPodEvictionPolicy: AlwaysAllow would let it go`
+      : ''
+    const detail = `the PodDisruptionBudget ${podName(budget)} allows no disruption of ${name} now (${numbers})${counts}${then}`
+    const hint = unwell ? letUnwellGo(budget) : of.hint
+    return [{ ...of, kind: 'budget', disruptionsAllowed, detail, hint }]
   }
   if (!goesElsewhere && isBeyond(pod, leaving, budget, facts)) {
     const detail = `the PodDisruptionBudget ${podName(budget)} allows ${disruptionsAllowed} disruptions, more of its pods are on the node, and ${name} fits on no other one${then}`
@@ -156,6 +211,9 @@ function budgetObstacles(
   }
   return []
 }
+
+const letUnwellGo = ({ namespace, name }: DisruptionBudget): string =>
+  `kubectl -n ${namespace} patch pdb ${name} --type=merge -p '{"spec":{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}'`
 
 const isLifted = (budget: DisruptionBudget, { liftedBudgets }: DrainPolicy): boolean =>
   liftedBudgets.some((pattern) => matchesName(pattern, podName(budget)))

@@ -58,9 +58,7 @@ export function planDrains(
       notes.push(`${declared.name}: its drain may block: ${detail}`)
       continue
     }
-    const [namespace, budget] = blocking[0]?.budget?.split('/') ?? []
-    const hint =
-      budget === undefined ? `kubectl drain ${node.name} --dry-run=server` : `kubectl -n ${namespace} get pdb ${budget}`
+    const hint = blocking[0]?.hint ?? `kubectl drain ${node.name} --dry-run=server`
     failures.push(failure('drain-would-block', { node: declared.name, detail, hint }))
   }
   if (working.length > 0) failures.push(...gateObjections(kubernetes), ...rightsObjections(kubernetes, isOff))

@@ -23,6 +23,18 @@ test('sorts a list of mixed kinds, and knows of which claim an attachment is', (
       spec: { nodeName: 'a', source: { persistentVolumeName: 'pvc-1' } },
       status: { attached: true },
     },
+    {
+      kind: 'VolumeAttachment',
+      metadata: { name: 'csi-2' },
+      spec: { nodeName: 'a', source: { persistentVolumeName: 'pvc-gone' } },
+      status: { attached: true },
+    },
+    {
+      kind: 'VolumeAttachment',
+      metadata: { name: 'csi-3' },
+      spec: { nodeName: 'a', source: { inlineVolumeSpec: {} } },
+      status: { attached: true },
+    },
   )
   assert.equal([seen.nodes.length, seen.pods.length], [1, 1])
   assert.equal(seen.budgets, [
@@ -37,7 +49,11 @@ test('sorts a list of mixed kinds, and knows of which claim an attachment is', (
       unhealthyPodEviction: 'AlwaysAllow',
     },
   ])
-  assert.equal(seen.attachments, [{ name: 'csi-1', node: 'a', volume: 'pvc-1', attached: true, claim: 'shop/data' }])
+  assert.equal(seen.attachments, [
+    { name: 'csi-1', node: 'a', volume: 'pvc-1', attached: true, claim: 'shop/data' },
+    { name: 'csi-2', node: 'a', volume: 'pvc-gone', attached: true, orphaned: true },
+    { name: 'csi-3', node: 'a', volume: '', attached: true },
+  ])
 })
 
 test('reads of a node whether it takes pods, and whose its cordon is', () => {
@@ -102,6 +118,7 @@ test('reads of a pod what a drain asks about', () => {
     },
     spec: {
       nodeName: 'a',
+      terminationGracePeriodSeconds: 3600,
       nodeSelector: { disk: 'ssd' },
       tolerations: [{ key: 'k', operator: 'Exists', tolerationSeconds: 300 }],
       volumes: [
@@ -121,7 +138,15 @@ test('reads of a pod what a drain asks about', () => {
         },
       },
     },
-    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    status: {
+      phase: 'Running',
+      conditions: [{ type: 'Ready', status: 'True' }],
+      containerStatuses: [
+        { state: { running: {} } },
+        { state: { waiting: { reason: 'ContainerCreating' } } },
+        { state: { waiting: { reason: 'CrashLoopBackOff' } } },
+      ],
+    },
   })
   assert.equal(pod, {
     namespace: 'shop',
@@ -130,7 +155,10 @@ test('reads of a pod what a drain asks about', () => {
     node: 'a',
     phase: 'Running',
     ready: true,
+    trouble: 'CrashLoopBackOff',
     terminating: true,
+    endsAt: '2026-01-01T00:00:00Z',
+    graceMs: 3_600_000,
     finalizers: ['x/y'],
     labels: {},
     controller: { kind: 'StatefulSet', name: 'db' },

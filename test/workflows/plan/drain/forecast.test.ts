@@ -22,6 +22,8 @@ const tainted = { taints: [{ key: 'gpu', value: 'yes', effect: 'NoSchedule' }] }
 const onlyOn = (name: string) => ({
   placement: { nodeSelector: { 'kubernetes.io/hostname': name }, affinity: [], tolerations: [], apart: [] },
 })
+const unwell = kubePod('web-1', 'a', { ready: false, trouble: 'CrashLoopBackOff' })
+const ending = (endsAt: string) => kubePod('web-1', 'a', { terminating: true, endsAt })
 const apart = {
   placement: {
     nodeSelector: {},
@@ -203,6 +205,73 @@ const rows: Row[] = [
     ['BLOCKS budget shop/web-2', 'nowhere shop/web-1', 'nowhere shop/web-2'],
   ],
   [
+    'is blocked by a crash-looping pod that its budget counts, although it needs nobody',
+    forecast({
+      pods: [unwell],
+      budgets: [budget('web', 0, { currentHealthy: 0, desiredHealthy: 0, expectedPods: 1 })],
+    }),
+    ['shop/web-1'],
+    ['BLOCKS budget shop/web-1', 'single-replica shop/web-1'],
+  ],
+  [
+    'is not blocked by an unwell pod of a healthy budget',
+    forecast({ pods: [unwell, kubePod('web-2', 'b')], budgets: [budget('web', 0)] }),
+    ['shop/web-1'],
+    [],
+  ],
+  [
+    'is blocked by a pod that may take longer to end than a drain may last',
+    forecast({ pods: [kubePod('web-1', 'a', { graceMs: policy.timeoutMs + 1 }), kubePod('web-2', 'b')] }),
+    ['shop/web-1'],
+    ['BLOCKS grace shop/web-1'],
+  ],
+  [
+    'waits for a grace that is as long as a drain may last',
+    forecast({ pods: [kubePod('web-1', 'a', { graceMs: policy.timeoutMs }), kubePod('web-2', 'b')] }),
+    ['shop/web-1'],
+    [],
+  ],
+  [
+    'does not mind how long a pod may take that is not evicted',
+    forecast({ pods: [kubePod('web-1', 'a', { graceMs: policy.timeoutMs + 1, ...onlyOn('a') })] }),
+    ['shop/web-1'],
+    ['nowhere shop/web-1'],
+  ],
+  [
+    'is blocked by a pod that should have ended long ago',
+    forecast({ pods: [ending('2026-01-01T09:00:00Z'), kubePod('web-2', 'b')], now: '2026-01-01T10:00:00Z' }),
+    ['shop/web-1'],
+    ['BLOCKS hanging shop/web-1'],
+  ],
+  [
+    'waits for a pod whose time to end is not over, or just was',
+    forecast({
+      pods: ['2026-01-01T10:00:20Z', '2026-01-01T09:59:30Z'].map(ending),
+      now: '2026-01-01T10:00:00Z',
+    }),
+    ['shop/web-1', 'shop/web-1'],
+    [],
+  ],
+  [
+    'calls nothing late where nobody knows what time it is there',
+    forecast({ pods: [ending('2026-01-01T09:00:00Z')] }),
+    ['shop/web-1'],
+    [],
+  ],
+  [
+    'is blocked by the attachment of a volume that is gone, and by no other node',
+    forecast({
+      pods: pair,
+      attachments: [
+        { name: 'csi-1', node: 'a', volume: 'pv-1', attached: true, orphaned: true },
+        { name: 'csi-2', node: 'b', volume: 'pv-2', attached: true, orphaned: true },
+        { name: 'csi-3', node: 'a', volume: 'pv-3', attached: true },
+      ],
+    }),
+    ['shop/web-1'],
+    ['BLOCKS orphaned-attachment undefined'],
+  ],
+  [
     'leaves the pods that are to be skipped',
     forecast({ pods: [kubePod('web-1', 'a'), kubePod('im-1', 'a')], budgets: [budget('im', 0)] }, { skip: 'app=im' }),
     ['shop/web-1'],
@@ -218,6 +287,31 @@ function forecastNodes(others: ReturnType<typeof kubeNode>[]): ReturnType<typeof
 
 for (const [behaviour, seen, evicts, obstacles] of rows)
   test(`a drain ${behaviour}`, () => assert.equal(seen, [evicts, obstacles]))
+
+test('says of what is in the way all that helps, and what to type', () => {
+  const said = (facts: Partial<KubernetesFacts>) => {
+    const [first] = forecastDrain(kubernetesFacts(nodes, facts), 'a', policy).obstacles
+    return [first?.detail, first?.hint]
+  }
+  const owned = { controller: { kind: 'ReplicaSet', name: 'web-5d8' }, labels: labels({ 'pod-template-hash': '5d8' }) }
+  const none = budget('web', 0, { currentHealthy: 0, desiredHealthy: 1, expectedPods: 1 })
+  assert.equal(said({ pods: [{ ...unwell, ...owned }], budgets: [none] }), [
+    'the PodDisruptionBudget shop/web allows no disruption of shop/web-1 now (Deployment web: 0 of 1 healthy, 1 needed); the pod is unwell itself (CrashLoopBackOff), and unhealthyPodEvictionPolicy: AlwaysAllow would let it go',
+    `kubectl -n shop patch pdb web --type=merge -p '{"spec":{"unhealthyPodEvictionPolicy":"AlwaysAllow"}}'`,
+  ])
+  assert.equal(said({ pods: [kubePod('web-1', 'a', { graceMs: 3_600_000 })] }), [
+    'shop/web-1 may take 1h to end (terminationGracePeriodSeconds), longer than drain.timeout (10m)',
+    'drain: { timeout: 61m } in operations.yaml',
+  ])
+  assert.equal(said({ pods: [ending('2026-01-01T09:00:00Z')], now: '2026-01-02T11:30:00Z' }), [
+    'shop/web-1 hangs in Terminating: it should have ended 1d2h ago',
+    'kubectl -n shop describe pod web-1',
+  ])
+  assert.equal(said({ attachments: [{ name: 'csi-1', node: 'a', volume: 'pv-1', attached: true, orphaned: true }] }), [
+    'the VolumeAttachment csi-1 is for the PersistentVolume pv-1, which is gone, and may never be detached',
+    'kubectl describe volumeattachment csi-1',
+  ])
+})
 
 test('asks the API server once about the pods that a budget forbids, and about no others', () => {
   const facts = kubernetesFacts(nodes, {
@@ -271,7 +365,7 @@ test('never speaks of a pod that stays', () => {
     fc.property(somePods, fc.nat(1), (pods, allowed) => {
       const facts = kubernetesFacts(nodes, { pods, budgets: [budget('web', allowed)] })
       const { evicts, obstacles } = forecastDrain(facts, 'a', policy)
-      for (const { pod } of obstacles) assert.ok(evicts.includes(pod))
+      for (const { pod } of obstacles) assert.ok(evicts.includes(pod ?? ''))
       for (const { mirror, controller, name, node } of pods)
         if (mirror || controller?.kind === 'DaemonSet' || node !== 'a') assert.not.ok(evicts.includes(`shop/${name}`))
     }),
