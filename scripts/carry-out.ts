@@ -246,7 +246,7 @@ async function lookAndPlan(
   session: Session,
   wish: UpgradeWish,
   front: Front,
-  { hold, stop, remembered }: Held,
+  { root, hold, stop, remembered }: Held,
 ): Promise<Looked | undefined> {
   const waiting = (what: string, last?: string) =>
     front.emit({ type: 'waiting', step: 'plan', for: what, ...(last === undefined ? {} : { last }) })
