@@ -52,11 +52,15 @@ export async function changeDuring(
  */
 export async function dieWhenLogged(
   lab: TestLab,
-  { step, fits }: { step: string; fits: (event: LoggedEvent) => boolean },
+  { step, fits, wish = [] }: { step: string; fits: (event: LoggedEvent) => boolean; wish?: readonly string[] },
 ): Promise<void> {
   const from = lab.log().length
   const env = { ...process.env, HOLD_OUTCOME_OF: step }
-  const upgrade = startEntry(lab, { flags, env, preload: join(import.meta.dirname, 'hold-outcome.ts') })
+  const upgrade = startEntry(lab, {
+    flags: [...flags, ...wish],
+    env,
+    preload: join(import.meta.dirname, 'hold-outcome.ts'),
+  })
   try {
     await Promise.race([
       lab.logged(fits, { from }),

@@ -1,13 +1,13 @@
-import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { FaultRequest } from '../../lab/fault-board.ts'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
+import { assertTypable } from './assert-typable.ts'
 import type { TestLab } from './lab.ts'
 import { assertUpgraded, changesOf, untilWell } from './lab-changes.ts'
-import { assertEnding, type Ending, runUpgrade, type UpgradeRun } from './upgrade-run.ts'
+import { assertEnding, type Ending, runUpgrade } from './upgrade-run.ts'
 import { withLab } from './with-lab.ts'
 
 /** The API that the nodes serve before they are upgraded. */
@@ -272,21 +272,6 @@ async function meetDisruption(lab: TestLab, generation: Generation, row: Disrupt
   assertEnding(second, order, { code: 0, verdicts: of(row.second), reasons: [] })
   const times = of(row.times ?? [once, once, once])
   await assertUpgraded(lab, target, Object.fromEntries(order.map((node, index) => [node, times[index] ?? once])))
-}
-
-/** Every command that the run proposes can be typed: talosctl knows it, and node and talosconfig are the lab's. */
-async function assertTypable(lab: TestLab, { finished }: UpgradeRun): Promise<void> {
-  const texts = [finished.next, ...finished.failures.map(({ hint }) => hint)].filter((text) => text !== undefined)
-  assert.ok(finished.next, 'a run that failed proposes nothing')
-  for (const text of texts.filter((t) => t.includes('talosctl'))) {
-    const [, talosconfig = '', address = '', command = ''] =
-      /^talosctl --talosconfig (\S+) -n (\S+) ([^#]+?)(?: #.*)?$/.exec(text) ?? []
-    assert.is(talosconfig, join(lab.clusterDir, 'talosconfig'), text)
-    assert.ok(Object.values(lab.addresses).includes(address), text)
-    const { stdout } = await lab.talosctl([...command.split(' '), '--help'])
-    // for what it does not know it shows the help of what stands above it
-    assert.match(stdout, /^Usage:\n {2}talosctl (?!.*\[command\])/m, text)
-  }
 }
 
 /** The fault came into force and was met, or the row proves nothing. */

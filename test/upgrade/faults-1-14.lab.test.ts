@@ -1,0 +1,207 @@
+// limit: 1200 s
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import type { FaultRequest } from '../../lab/fault-board.ts'
+import type { FaultName } from '../../lab/fault-catalogue.ts'
+import type { FailureReason } from '../../workflows/model/failure.ts'
+import type { Verdict } from '../../workflows/model/verdict.ts'
+import { assertTypable } from '../support/assert-typable.ts'
+import { dieWhenLogged } from '../support/crash.ts'
+import { labImage, startLab, type TestLab } from '../support/lab.ts'
+import { changesOf, untilWell } from '../support/lab-changes.ts'
+import { startEntry } from '../support/run-entry.ts'
+import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
+
+// One lab for all rows: each is on its way to another patch release. What is begun on a worker, and how its log tells of
+// it, is the same on a control plane; those have their tables for 1.12 and 1.13.
+const test = suite<{ lab: TestLab }>('faults on Talos 1.14')
+const [canary, other] = ['worker-1', 'worker-2'] as const
+const nodes = [canary, other]
+let lab: TestLab
+let patch = 0
+/** what both workers run */
+let runs = 'v1.14.0'
+
+test.before(async () => {
+  lab = await startLab({ version: runs, target: 'v1.14.1', controlPlanes: 1, workers: 2, speed: 100 })
+})
+test.after(() => lab.down())
+
+type Both<T> = readonly [canary: T, other: T]
+
+type Row = {
+  title: string
+  faults: readonly (Omit<FaultRequest, 'name'> & { name: FaultName })[]
+  /** what somebody does when the canary has been installed */
+  meddle?: () => void
+  deadlines?: Readonly<Record<string, string>>
+  first: { code: number; verdicts: Both<Verdict>; reasons: readonly FailureReason[] }
+  /** the same command while the fault lasts: refused, and nothing is changed */
+  meanwhile?: readonly FailureReason[]
+  /** the same command when the fault is over */
+  afterwards?: readonly FailureReason[]
+  /** verdicts of the run that finishes it, with `--retry` where the one before was refused; absent where nothing was begun */
+  last?: Both<Verdict>
+  /** installations and reboots of the canary over all runs */
+  times?: readonly [installs: number, reboots: number]
+}
+
+const upgraded: Both<Verdict> = ['upgraded', 'upgraded']
+const onlyOther: Both<Verdict> = ['unchanged', 'upgraded']
+const waits: Both<Verdict> = ['installed-not-rebooted', 'unchanged']
+const installed = `${canary} install-finished`
+
+const rows: readonly Row[] = [
+  {
+    title: 'image-pull-fails keeps both as they are, for another try',
+    faults: [{ name: 'image-pull-fails', node: other }],
+    first: { code: 75, verdicts: ['unchanged', 'unchanged'], reasons: ['image-pull-failed'] },
+  },
+  {
+    title: 'install-fails with code 2 is for good: not tried again without --retry',
+    faults: [{ name: 'install-fails', node: canary, exitCode: 2 }],
+    first: { code: 1, verdicts: ['unchanged', 'unchanged'], reasons: ['installer-refused'] },
+    afterwards: ['installer-refused-before'],
+    last: upgraded,
+  },
+  {
+    title: 'boots-back-to-old-version stops the run, and takes --retry to be tried again',
+    faults: [{ name: 'boots-back-to-old-version', node: canary }],
+    first: { code: 1, verdicts: ['rolled-back', 'unchanged'], reasons: ['rolled-back'] },
+    afterwards: ['rolled-back-before'],
+    last: upgraded,
+    times: [2, 2],
+  },
+  {
+    title:
+      'log-unreadable after an installation: it may wait, which is not "unchanged", and nothing is installed over it',
+    faults: [{ name: 'log-unreadable', node: canary, when: installed }],
+    deadlines: { observe: '8s' },
+    first: { code: 1, verdicts: waits, reasons: ['install-unseen'] },
+    meanwhile: ['install-unknown'],
+    last: upgraded,
+  },
+  {
+    title: 'power-cut in the middle of a pull: the machine booted, which is not "nothing was changed"',
+    faults: [{ name: 'power-cut', node: other, seconds: 30, when: `${other} pull-started` }],
+    first: { code: 1, verdicts: ['unchanged', 'rebooted'], reasons: ['image-pull-failed'] },
+    last: upgraded,
+  },
+  {
+    title: 'power-cut in the middle of an installation: back as it was, and installed to in its new boot',
+    faults: [{ name: 'power-cut', node: canary, seconds: 30, when: `${canary} install-started` }],
+    first: { code: 1, verdicts: ['rebooted', 'unchanged'], reasons: ['install-failed'] },
+    last: upgraded,
+  },
+  {
+    title: 'config-staged between installation and reboot: the node is not taken down',
+    faults: [{ name: 'config-staged', node: canary, when: installed }],
+    first: { code: 77, verdicts: waits, reasons: ['configuration-pending'] },
+    meanwhile: ['configuration-pending'],
+    last: upgraded,
+  },
+  {
+    title: 'config-changed between installation and reboot: the installer judged another one',
+    faults: [{ name: 'config-changed', node: canary, when: installed }],
+    first: { code: 77, verdicts: waits, reasons: ['configuration-changed'] },
+    meanwhile: ['configuration-changed'],
+    last: upgraded,
+  },
+  {
+    title: 'the lock file is lost after an installation: begun, so this is no "try again"',
+    faults: [],
+    meddle: () => {
+      const folder = join(lab.clusterDir, '.run')
+      for (const name of readdirSync(folder)) if (name.startsWith('lock.')) rmSync(join(folder, name))
+    },
+    first: { code: 1, verdicts: ['interrupted', 'unchanged'], reasons: ['lock-lost'] },
+    last: upgraded,
+  },
+  {
+    title: 'config-unreadable in the other slot: it never listens, and goes on when somebody mends it',
+    faults: [{ name: 'config-unreadable', node: canary, when: `${canary} reboot-requested` }],
+    deadlines: { reboot: '8s' },
+    first: { code: 1, verdicts: ['unreachable', 'unchanged'], reasons: ['never-returned'] },
+    last: onlyOther,
+  },
+]
+
+for (const row of rows) test(row.title, () => meet(row))
+
+test('killed right after an installation: taken up again it is told of it by the log, and does not repeat it', async () => {
+  const { wish, changes } = begin()
+  await dieWhenLogged(lab, { step: 'install', fits: ({ type }) => type === 'install.finished', wish })
+  const next = startEntry(lab, { flags: ['--output', 'json', ...wish] })
+  const { code, stderr } = await next.closed
+  assert.is(code, 0, stderr)
+  assert.ok(next.events().some((event) => event.type === 'run.started' && event.resumed))
+  assert.equal(
+    changes(),
+    nodes.flatMap((node) => [`install ${node}`, `reboot ${node}`]),
+  )
+  assert.equal(lab.check(), [])
+})
+
+/** The way to the next patch release. */
+function begin(deadlines: Readonly<Record<string, string>> = {}) {
+  patch += 1
+  const to = `v1.14.${patch}`
+  const wish = ['--nodes', nodes.join(','), '--to', to]
+  const from = lab.log().length
+  const upgrade = (...flags: string[]) => runUpgrade(lab, { deadlines, flags: [...wish, ...flags] })
+  return { to, wish, from, upgrade, changes: () => changesOf(lab.log().slice(from)) }
+}
+
+async function meet({ faults, meddle, deadlines = {}, first, ...row }: Row): Promise<void> {
+  const { to, from, upgrade, changes } = begin(deadlines)
+  const expectRefusal = async (reasons: readonly FailureReason[]) => {
+    const before = changes()
+    const run = await upgrade()
+    assertEnding(run, nodes, { code: 77, verdicts: ['refused', 'refused'], reasons })
+    assert.equal(changes(), before)
+    await assertTypable(lab, run)
+  }
+  for (const fault of faults) await lab.fault(fault)
+  const running = upgrade()
+  if (meddle) {
+    await lab.logged(({ type }) => type === 'install.finished', { from })
+    meddle()
+  }
+  const run = await running
+  assertEnding(run, nodes, first)
+  const waiting = run.events.flatMap((event) =>
+    event.type === 'verdict' && event.evidence.waiting ? [`${event.node}: ${event.evidence.waiting.image}`] : [],
+  )
+  const begun = ['installed-not-rebooted', 'interrupted', 'unreachable'].includes(first.verdicts[0])
+  assert.equal(waiting, begun ? [`${canary}: ${labImage(to)}`] : [], 'what waits, or may, is told')
+  for (const { name } of faults) {
+    const inForce = lab
+      .log()
+      .slice(from)
+      .some((event) => event.type === 'fault.injected' && event.fault === name)
+    assert.ok(inForce, `${name} never came into force`)
+  }
+  await assertTypable(lab, run)
+  if (row.meanwhile) await expectRefusal(row.meanwhile)
+  await lab.cure()
+  await untilWell(lab)
+  if (row.afterwards) await expectRefusal(row.afterwards)
+  if (row.last) {
+    const last = await upgrade(...(row.afterwards ? ['--retry'] : []))
+    assertEnding(last, nodes, { code: 0, verdicts: row.last, reasons: [] })
+    runs = to
+  }
+  const { nodes: now = [] } = await lab.status()
+  assert.equal(
+    nodes.map((node) => now.find(({ name }) => name === node)?.version),
+    nodes.map(() => runs),
+  )
+  const count = (change: string) => changes().filter((made) => made === change).length
+  const times = row.last === undefined ? [0, 0] : (row.times ?? [1, 1])
+  assert.equal([count(`install ${canary}`), count(`reboot ${canary}`)], times)
+  assert.equal(lab.check(), [])
+}
+
+test.run()
