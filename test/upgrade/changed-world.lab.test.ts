@@ -1,4 +1,6 @@
 // limit: 600 s
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
@@ -9,6 +11,8 @@ import { startEntry } from '../support/run-entry.ts'
 const test = suite<{ lab: TestLab }>('changed world')
 test.before.each(async (context) => {
   context.lab = await startLab()
+  // where no etcd runs, each look costs the whole of it
+  appendFileSync(join(context.lab.clusterDir, 'operations.yaml'), 'deadlines: { observe: 10s }\n')
 })
 test.after.each(({ lab }) => lab.down())
 
