@@ -1,6 +1,6 @@
 // limit: 1200 s
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -191,6 +191,39 @@ shown('another container whose clock is two hours ahead, and another user, are r
     .slice(from)
     .flatMap((event) => (event.type === 'lease.changed' ? [event.holder] : []))
   assert.is(new Set(holders.filter(Boolean)).size, 1, "the Lease was never anybody else's")
+  assert.equal(lab.check(), [])
+})
+
+test('a Lease that is lost after an installation ends with 1: what was begun is told, and is finished by the next run', async () => {
+  const from = lab.log().length
+  const flags = ['--output', 'json', '--nodes', node, '--to', 'v1.13.10']
+  const goOn = join(elsewhere, 'go-on')
+  const env = { ...process.env, HOLD_OUTCOME_OF: 'install', GO_ON: goOn }
+  const preload = join(import.meta.dirname, '../support/hold-outcome.ts')
+  const loser = startEntry(lab, { flags, env, preload })
+  await lab.logged((event) => event.type === 'install.finished', { from })
+  const lease = ['lease', 'talos-workflows', '--namespace=kube-system']
+  const taken = JSON.stringify({ spec: { holderIdentity: 'somebody' } })
+  assert.is((await lab.kubectl(['patch', ...lease, '--type=merge', `--patch=${taken}`])).code, 0)
+  writeFileSync(goOn, '')
+  const { code, stdout } = await loser.closed
+  assert.is(code, 1, stdout)
+  assert.equal(
+    failuresOf(loser).map(({ reason }) => reason),
+    ['lock-lost'],
+  )
+  const last = loser.events().find((event) => event.type === 'run.finished')
+  assert.equal(last?.type === 'run.finished' && last.verdicts, { [node]: 'interrupted' })
+
+  await lab.kubectl(['delete', ...lease])
+  const next = startEntry(lab, { flags })
+  assert.is((await next.closed).code, 0, (await next.closed).stdout)
+  const count = (type: string) =>
+    lab
+      .log()
+      .slice(from)
+      .filter((event) => event.type === type && 'node' in event && event.node === node).length
+  assert.equal([count('install.finished'), count('reboot.requested')], [1, 1])
   assert.equal(lab.check(), [])
 })
 
