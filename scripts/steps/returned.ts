@@ -1,5 +1,5 @@
 /** Watches a node go down and come back: a knock at its port while it is away, a full look when it answers. */
-import type { NodeName } from '../../workflows/model/cluster.ts'
+import type { NodeDeclaration, NodeName } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
@@ -29,7 +29,10 @@ export async function watchReturn(
       const answers = await world.knocks(declared, context.signal)
       if (!answers && performance.now() - askedAt < BY_OTHERS_MS) return { answers }
       askedAt = performance.now()
-      return { answers, glance: await world.talos.glance(declared, reading(world, context)) }
+      const glance = await (answers
+        ? world.talos.glance(declared, reading(world, context))
+        : byOthers(world, declared, context))
+      return { answers, glance }
     },
     until: ({ glance }) => glance?.ok === true && options.until(glance.value),
     say: ({ answers, glance }) =>
@@ -38,4 +41,30 @@ export async function watchReturn(
     everyMs: 100,
   })
   return { met, ...(seen.glance?.ok ? { glance: seen.glance.value } : {}) }
+}
+
+/** Asks others for the node, which may hang for long, and gives that up as soon as it can be asked itself. */
+async function byOthers(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<Glance>> {
+  const enough = new AbortController()
+  const signal = AbortSignal.any([context.signal, enough.signal])
+  const { timeoutMs } = reading(world, context)
+  const knocked = watch(
+    { signal, waiting: () => {} },
+    {
+      what: `${node.name} to take connections`,
+      look: () => world.knocks(node, signal),
+      until: Boolean,
+      deadlineMs: timeoutMs,
+      everyMs: 200,
+    },
+  ).then(
+    () => enough.abort(),
+    () => undefined,
+  )
+  try {
+    return await world.talos.glance(node, { signal, timeoutMs })
+  } finally {
+    enough.abort()
+    await knocked
+  }
 }

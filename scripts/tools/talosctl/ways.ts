@@ -1,11 +1,15 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { goesBy } from '../../../workflows/model/goes-by.ts'
+import { parseAddress } from '../../../workflows/model/parse-address.ts'
 import type { Doorbell } from '../../greet.ts'
 import type { Knock } from '../../knock.ts'
 import { hostOf } from './talosconfig.ts'
 
-/** How long a knock is believed. What was silent may be back in a moment; what goes down is told by the next question. */
-const BELIEVED_MS = { answered: 10_000, silent: 2_000 }
+/** How long a knock is believed. What goes down is told by the next question, what was silent may be back in a moment. */
+const BELIEVED_MS = { answered: 10_000, silent: 200 }
+
+/** How long the addresses of a host name are believed, also where it has none. */
+const RESOLVED_FOR_MS = 30_000
 
 /** How long an endpoint that was silent while another one answered is asked last. */
 const DEAF_FOR_MS = 30_000
@@ -48,7 +52,7 @@ export type Ways = {
 export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolve }: WaysConfig): Ways {
   const deafUntil = new Map<string, number>()
   const knocks = new Map<string, { answers: Promise<boolean>; until: number; did?: boolean }>()
-  const names = new Map<string, Promise<readonly string[]>>()
+  const names = new Map<string, { addresses: Promise<readonly string[]>; until: number }>()
   /** nodes that answered through an endpoint, and no knock */
   const behind = new Set<string>()
 
@@ -85,10 +89,13 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
     const declared = nodes.find(({ address }) => address === node)
     const leadsTo = (word: string): boolean => word === node || (declared !== undefined && goesBy(declared, word))
     if (leadsTo(host)) return true
-    if (!names.has(host)) names.set(host, resolve(host))
-    const addresses = (await names.get(host)) ?? []
-    if (addresses.length === 0) names.delete(host)
-    return addresses.some(leadsTo)
+    if (parseAddress(host) !== undefined) return false
+    let known = names.get(host)
+    if (!known || known.until < performance.now()) {
+      known = { addresses: resolve(host), until: performance.now() + RESOLVED_FOR_MS }
+      names.set(host, known)
+    }
+    return (await known.addresses).some(leadsTo)
   }
 
   const sort = async (node: string) => {
