@@ -103,6 +103,15 @@ export function readLabFile(text: string): LabFile {
   )
 }
 
+/** Whether a lab of it runs servers of Kubernetes; not where it is wrong, which is for `readLabFile` to say. */
+export function wantsKubernetes(text: string): boolean {
+  try {
+    return readLabFile(text).kubernetes.enabled
+  } catch {
+    return false
+  }
+}
+
 /** The machine that lab.yaml describes for `name`; a Mac mini on v1.13.5 where it says nothing. */
 export function machineSpec(lab: LabFile, name: string): MachineSpec {
   const spec = {

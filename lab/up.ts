@@ -75,8 +75,11 @@ export async function labUp(options: UpOptions): Promise<number> {
     return 77
   }
 
+  // out of git's sight before anything is in it
+  const runs = dirname(paths.stateDir)
+  mkdirSync(runs, { recursive: true, mode: 0o700 })
+  writeFileSync(join(runs, '.gitignore'), '*\n')
   mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 })
-  writeFileSync(join(dirname(paths.stateDir), '.gitignore'), '*\n')
   rmSync(paths.log, { force: true })
   // the process takes a second to load: meanwhile talosctl makes the secrets
   const daemon = spawnDaemon(paths)

@@ -3,23 +3,19 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { labCommand } from '../lab/lab-command.ts'
+import { wantsKubernetes } from '../lab/lab-file.ts'
 import { labUsage, readLabFlags } from '../lab/lab-flags.ts'
 import { labUp } from '../lab/up.ts'
 import { readGenerated } from '../scripts/config/read-generated.ts'
+import { protectFromGit } from '../scripts/config/secrets/protect-from-git.ts'
 import { settleFirst } from '../scripts/config/settle-first.ts'
 import { loadCluster } from '../scripts/declaration.ts'
-import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
+import { failureOfDisk } from '../scripts/engine/on-disk.ts'
+import { labTools } from '../scripts/lab-tools.ts'
+import { failureText } from '../scripts/view/failure-text.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
-const needed = [
-  'talosctl-1.13',
-  'etcd-3.6',
-  'etcd-3.7',
-  'kube-apiserver',
-  'kube-controller-manager',
-  'kube-scheduler',
-] as const
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
 
 async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
@@ -28,20 +24,19 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   if (flags.help) return say(labUsage) ?? EXIT_CODES.done
   if (flags.verb !== 'up') return labCommand(command)
   const loaded = loadCluster(flags.dir, flags.cluster, 'operate')
-  if (!loaded.ok) return complain(loaded.failure.map(({ detail }) => detail).join('\n')) ?? EXIT_CODES.declaration
-  const found = await Promise.all(needed.map((name) => resolveTool(name)))
-  for (const tool of found) if (!tool.found) complain(`${tool.detail}; get it by: ${tool.hint}`)
-  const [talosctl, etcd36, etcd37, apiServer, controllerManager, scheduler] = found.map((tool) =>
-    tool.found ? tool.path : '',
-  )
-  if (!talosctl || !etcd36 || !etcd37 || !apiServer || !controllerManager || !scheduler) return EXIT_CODES.unavailable
+  if (!loaded.ok) return complain(loaded.failure.map(failureText).join('\n')) ?? EXIT_CODES.declaration
   const file = join(command.clusterDir, 'lab.yaml')
   const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
-  const etcd = { '3.6': etcd36, '3.7': etcd37 }
-  const tools = { talosctl, etcd, kubernetes: { apiServer, controllerManager, scheduler } }
+  const tools = await labTools({ kubernetes: wantsKubernetes(labFile) }, { stream: process.stderr })
+  if (!tools) return EXIT_CODES.unavailable
   const { cluster, layout } = loaded.value
   const unsettled = settleFirst(layout)
-  if (unsettled) return complain(unsettled.detail ?? unsettled.reason) ?? EXIT_CODES.unavailable
+  if (unsettled) return complain(failureText(unsettled)) ?? EXIT_CODES.unavailable
+  // a talosconfig of its own is about to lie beside the declaration
+  const { generated: prefix, root: dir } = layout
+  const guard = { folder: command.clusterDir, dir, generated: prefix, tools: { env: process.env } }
+  const ignored = await protectFromGit(guard)
+  if (!ignored.ok) return complain(ignored.failure.map(failureText).join('\n')) ?? EXIT_CODES.refused
   const kubernetesEndpoint = `https://${cluster.endpointHost}:6443`
   const generated = readGenerated(layout, cluster)
   return labUp({ ...command, nodes: cluster.nodes, kubernetesEndpoint, labFile, tools, generated })
@@ -49,7 +44,10 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
 
 try {
   const flags = readLabFlags(process.argv.slice(2))
-  process.exitCode = await run(flags).catch((error: Error) => complain(error.message) ?? EXIT_CODES.failed)
+  process.exitCode = await run(flags).catch((error: Error) => {
+    const why = failureOfDisk(error)
+    return complain(why ? failureText(why) : error.message) ?? EXIT_CODES.failed
+  })
 } catch (error) {
   complain(`${(error as Error).message}\n${labUsage}`)
   process.exitCode = EXIT_CODES.usage

@@ -5,6 +5,7 @@
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { redactValue } from '../redact.ts'
 import { syncToDisk } from '../sync-to-disk.ts'
 import { failureOfDisk, named } from './on-disk.ts'
 
@@ -110,7 +111,8 @@ export function openJournal(file: string): Journal {
   return {
     records,
     append(record) {
-      const line = Buffer.from(`${JSON.stringify(record)}\n`)
+      // what a tool said may stand in a failure
+      const line = Buffer.from(`${JSON.stringify(record, redactValue)}\n`)
       named(file, () => {
         // a disk that fills up takes what fits and complains only at the next write
         for (let written = 0; written < line.length; ) {

@@ -12,9 +12,11 @@ import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { awake } from '../../support/awake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
+import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
 const test = suite<{ file: string }>('journal')
 test.before.each((context) => {
@@ -62,6 +64,25 @@ test('with a line that is none before others is damaged, and not at its end ther
   writeFileSync(file, `${JSON.stringify(resumed(1))}\n\0\0\0\0\n${JSON.stringify(resumed(3))}\n`)
   assert.throws(() => readJournal(file), /journal\.ndjson is damaged in line 2/)
   assert.throws(() => openJournal(file), /damaged/)
+})
+
+test('holds nothing secret of what a tool said, and else what was written', ({ file }) => {
+  const canary = 'canary.0123456789abcdef'
+  const key = Buffer.from('-----BEGIN ED25519 PRIVATE KEY-----\ncanary').toString('base64')
+  const said = failure('install-failed', { detail: `token: ${canary}`, hint: `talosctl --token=${canary} x` })
+  const outcome = { type: 'outcome', path: 'a/install/install', at: '', tookMs: 1, ok: false, failure: said } as const
+  const plan = upgradePlan([nodePlan('a', 'controlplane', { why: `key: ${key}` })])
+  const run = { type: 'run', v: 1, run: 'r', command: 'upgrade', cluster: 'c', at: '', inputs: 'i', plan } as const
+  const journal = openJournal(file)
+  journal.append({ ...run, again: `x --password=${canary}`, identity: 'e'.repeat(64) })
+  journal.append(outcome)
+  journal.close()
+  const text = readFileSync(file, 'utf8')
+  for (const secret of [canary, key]) assert.not.match(text, secret)
+  assert.is(text.match(/\(redacted\)/g)?.length, 4)
+  const [first, second] = readJournal(file).records
+  assert.is(first?.type === 'run' && first.identity, 'e'.repeat(64))
+  assert.equal(second?.type === 'outcome' && !second.ok && second.failure.reason, 'install-failed')
 })
 
 test('that is not there has no records', ({ file }) => {
