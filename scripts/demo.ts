@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { runFolder } from './engine/run-folder.ts'
 import { resolveTool } from './toolchain/resolve-tool.ts'
 import { createToolProgress } from './toolchain/tool-progress.ts'
 
@@ -90,7 +91,7 @@ async function tools(): Promise<boolean> {
 
 /** A new lab is a new world: a run that was interrupted in the last one must not be carried on in it. */
 function forgetEarlierRuns(): void {
-  const runs = join(root, 'clusters', `cluster-${cluster}`, '.run')
+  const runs = runFolder(join(root, 'clusters', `cluster-${cluster}`))
   if (!existsSync(runs)) return
   for (const name of readdirSync(runs)) if (isRun(name)) rmSync(join(runs, name), { recursive: true })
 }

@@ -125,6 +125,10 @@ const rules: Record<string, Rule> = {
     const printing = path.startsWith('lab/') ? /^console\./ : /^console\.|^process\.(stdout|stderr)\.write$/
     return globals.filter((name) => printing.test(name))
   }),
+  'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': within(
+    /^(workflows|scripts)\//,
+    ({ path, text }) => (path === 'scripts/engine/run-folder.ts' ? [] : (text.match(/'\.run['/]|\/\.run[/`']/g) ?? [])),
+  ),
   'machines have no timers': within(/^workflows\/machines\//, ({ propertyNames }) =>
     propertyNames.filter((name) => ['after', 'delay', 'delays'].includes(name)),
   ),
@@ -189,6 +193,10 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['scripts/steps/reboot.ts', `console.log('x')`],
     ['scripts/engine/driver.ts', `process.stdout.write('x')`],
     ['lab/machine.ts', `console.error('x')`],
+  ],
+  'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': [
+    ['scripts/steps/snapshot-etcd.ts', `mkdirSync(join(folder, '.run'))`],
+    ['scripts/demo.ts', 'mkdirSync(folder + "/.run/snapshots")'],
   ],
   'machines have no timers': [
     ['workflows/machines/node.ts', 'export const x = { after: { 1000: "late" } }'],
