@@ -1,17 +1,12 @@
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Driven, drive } from '../../../scripts/engine/driver.ts'
+import type { Driven } from '../../../scripts/engine/driver.ts'
 import { type Journal, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
-import { createStop } from '../../../scripts/engine/stop.ts'
-import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
-import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
-import { type ClusterOutput, clusterMachine } from '../../../workflows/machines/cluster.ts'
-import { nodeMachine } from '../../../workflows/machines/node.ts'
-import { recollect } from '../../../workflows/plan/memory.ts'
-import { awake } from '../../support/awake.ts'
+import type { ClusterOutput } from '../../../workflows/machines/cluster.ts'
+import { driveFake } from '../../support/drive-fake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const NAMES = ['a', 'b', 'c']
@@ -48,29 +43,7 @@ async function live(fake: Fake, file: string, death?: { record: number; torn: bo
       }
     },
   }
-  const world = {
-    cluster: fake.cluster,
-    talos: fake.connect(() => dead),
-    kubernetes: fake.kubernetes.connect(() => dead),
-    acceptEtcdOutage: false,
-    snapshots: join(file, '..', 'snapshots'),
-    run: 'r',
-    installs: createInstallMemory(recollect([], ''), mortal),
-    knocks: async () => true,
-  }
-  const run = drive({
-    machines: { node: nodeMachine },
-    root: clusterMachine,
-    input: fake.plan,
-    steps: upgradeSteps(world),
-    journal: mortal,
-    processes: join(file, '..'),
-    emit: () => {},
-    stop: createStop(),
-    heartbeat: awake,
-    fence: () => undefined,
-    confirm: async () => undefined,
-  })
+  const run = driveFake(fake, dirname(file), mortal, { isDead: () => dead })
   return Promise.race([grave, run])
 }
 

@@ -4,17 +4,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { drive } from '../../../scripts/engine/driver.ts'
 import { type Journal, type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
-import { createStop } from '../../../scripts/engine/stop.ts'
-import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
-import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
-import { clusterMachine } from '../../../workflows/machines/cluster.ts'
-import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
 import { failure } from '../../../workflows/model/failure.ts'
-import { recollect } from '../../../workflows/plan/memory.ts'
-import { awake } from '../../support/awake.ts'
+import { driveFake } from '../../support/drive-fake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
@@ -134,28 +127,7 @@ async function driveUntilFull(file: string, full: number) {
     },
   }
   const events: RunEvent[] = []
-  const driven = await drive({
-    machines: { node: nodeMachine },
-    root: clusterMachine,
-    input: fake.plan,
-    steps: upgradeSteps({
-      cluster: fake.cluster,
-      talos: fake.connect(() => false),
-      kubernetes: fake.kubernetes.connect(() => false),
-      acceptEtcdOutage: false,
-      snapshots: join(file, '../snapshots'),
-      run: 'r',
-      installs: createInstallMemory(recollect([], ''), filling),
-      knocks: async () => true,
-    }),
-    journal: filling,
-    processes: join(file, '..'),
-    emit: (event) => events.push(event),
-    stop: createStop(),
-    heartbeat: awake,
-    fence: () => undefined,
-    confirm: async () => undefined,
-  })
+  const driven = await driveFake(fake, dirname(file), filling, { emit: (event) => events.push(event) })
   journal.close()
   return { driven, fake, started: events.filter((e) => e.type === 'step.started').length }
 }
