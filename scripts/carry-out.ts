@@ -14,6 +14,7 @@ import type { RunEvent } from '../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../workflows/model/failure.ts'
 import type { Observation } from '../workflows/model/observation.ts'
+import type { Verdict } from '../workflows/model/verdict.ts'
 import { versionObjections } from '../workflows/plan/compatibility.ts'
 import { exitCodeOf, promised } from '../workflows/plan/exit-code.ts'
 import { isEmpty } from '../workflows/plan/is-empty.ts'
@@ -504,7 +505,10 @@ const nextCommand = (found: NodeVerdict[], failures: Failure[]): string | undefi
 /** Whether an installation was begun, or a machine booted, since the plan was made. */
 const hasChanged = (found: readonly NodeVerdict[], begun: Record<NodeName, Begun>): boolean =>
   Object.values(begun).some(({ install, flipped }) => install !== 'no' || flipped) ||
-  found.some(({ verdict }) => verdict !== 'unchanged' && verdict !== 'refused' && verdict !== 'interrupted')
+  found.some(({ verdict }) => !LEFT_RUNNING.has(verdict))
+
+/** Of nodes that run on; what waits in the other slot was begun by us, or waited before. */
+const LEFT_RUNNING: ReadonlySet<Verdict> = new Set(['unchanged', 'refused', 'interrupted', 'installed-not-rebooted'])
 
 function exitOf(driven: Driven, failures: Failure[], changed: boolean, stop: Stop): ExitCode {
   switch (driven.ended) {

@@ -2,10 +2,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { JournalRecord } from '../../scripts/engine/journal.ts'
-import { processIdentity, thisHolder } from '../../scripts/engine/process-identity.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import { fakeCluster } from '../support/fake-cluster.ts'
 import { checkoutOf, type Fake } from '../support/fake-command.ts'
+import { theirLease } from '../support/somebody-else.ts'
 
 /** `b` goes first, `a` follows, and `c` leads etcd and goes last. */
 const NAMES = ['a', 'b', 'c']
@@ -38,10 +38,6 @@ const set = (fake: Fake, name: string, change: object): void => {
   Object.assign(fake.nodes.get(name) ?? {}, change)
 }
 const image = (version: string) => `factory.talos.dev/metal-installer/s:${version}`
-
-/** Somebody else who is alive: the process that started this one. */
-const ours = thisHolder('upgrade of cluster-7')
-const theirs = { ...ours, pid: process.ppid, identity: processIdentity(process.ppid) ?? '' }
 
 const ROWS: readonly Row[] = [
   {
@@ -79,15 +75,7 @@ const ROWS: readonly Row[] = [
   {
     title: 'somebody who lives has the Lease',
     at: ALL,
-    change: (fake) =>
-      fake.kubernetes.hold({
-        metadata: {
-          name: 'talos-workflows',
-          namespace: 'kube-system',
-          annotations: { 'talos-workflows/holder': JSON.stringify(theirs) },
-        },
-        spec: { holderIdentity: `${theirs.user}@${theirs.host}/${theirs.pid}-${theirs.identity.split(' ').at(-1)}` },
-      }),
+    change: (fake) => fake.kubernetes.hold(theirLease),
     code: 75,
     reasons: ['locked'],
     untouched: 'wholly',
