@@ -20,10 +20,16 @@ export async function dieAfterRecord(lab: TestLab, records: number): Promise<boo
 }
 
 /** Runs the upgrade and has it killed right after it has written down that it means to do `step`. */
-export async function dieAfterIntent(lab: TestLab, step: string): Promise<void> {
-  const env = { ...process.env, DIE_AFTER_INTENT_OF: step }
+export const dieAfterIntent = (lab: TestLab, step: string, more: readonly string[] = []): Promise<void> =>
+  die(lab, { DIE_AFTER_INTENT_OF: step }, more)
+
+/** The same, right after it has written down how `step` ended. */
+export const dieAfterOutcome = (lab: TestLab, step: string): Promise<void> => die(lab, { DIE_AFTER_OUTCOME_OF: step })
+
+async function die(lab: TestLab, when: NodeJS.ProcessEnv, more: readonly string[] = []): Promise<void> {
+  const env = { ...process.env, ...when }
   const preload = join(import.meta.dirname, 'die-after-record.ts')
-  const { signal, stderr } = await startEntry(lab, { flags, env, preload }).exited
+  const { signal, stderr } = await startEntry(lab, { flags: [...flags, ...more], env, preload }).exited
   assert.is(signal, 'SIGKILL', stderr)
 }
 

@@ -1,13 +1,14 @@
 /**
  * Loaded before a workflow (`--import`), it kills the process right after the n-th record of its journal is on disk:
  * DIE_AFTER_RECORD counts the records that the file then holds, those of earlier processes included; DIE_AFTER_INTENT_OF
- * names a step instead, before which the process dies.
+ * names a step instead, before which the process dies, and DIE_AFTER_OUTCOME_OF one after whose end it does.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 
 const last = Number(process.env.DIE_AFTER_RECORD ?? Number.POSITIVE_INFINITY)
-const step = process.env.DIE_AFTER_INTENT_OF
+const before = process.env.DIE_AFTER_INTENT_OF
+const after = process.env.DIE_AFTER_OUTCOME_OF
 const fsyncSync = fs.fsyncSync
 
 fs.fsyncSync = (fd) => {
@@ -16,6 +17,8 @@ fs.fsyncSync = (fd) => {
   if (!file.endsWith('/journal.ndjson')) return
   const records = fs.readFileSync(file, 'utf8').split('\n').slice(0, -1)
   const newest = JSON.parse(records.at(-1) ?? '{}')
-  if (records.length >= last || (newest.type === 'intent' && newest.step === step)) process.kill(process.pid, 'SIGKILL')
+  const isBefore = newest.type === 'intent' && newest.step === before
+  const isAfter = newest.type === 'outcome' && newest.path.endsWith(`/${after}`)
+  if (records.length >= last || isBefore || isAfter) process.kill(process.pid, 'SIGKILL')
 }
 syncBuiltinESMExports()

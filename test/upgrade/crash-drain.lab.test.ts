@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
-import { dieWhenLogged, finishAndJudge, journalOf, oneDone, reportOf } from '../support/crash.ts'
+import { dieAfterOutcome, dieWhenLogged, finishAndJudge, journalOf, oneDone, reportOf } from '../support/crash.ts'
 import { startLab } from '../support/lab.ts'
 import { budgetOver, database, deployment } from '../support/workloads.ts'
 
@@ -45,5 +45,33 @@ for (const { change, step, fits } of windows) {
     }
   })
 }
+
+test('installs each node once, from 1.13 and from 1.14.0 to 1.14.1, killed in each installation and right after it', async () => {
+  const done = { 'k8s-1': 'v1.14.1' }
+  const lab = await startLab({
+    version: 'v1.13.9',
+    target: 'v1.14.1',
+    versions: { ...done, 'k8s-2': 'v1.14.0' },
+    kubernetes: true,
+    workloads: [deployment('web', 3), budgetOver('web', { minAvailable: 2 }), database('db', 3)],
+    speed: 40,
+  })
+  try {
+    writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ upgrade: { soak: '1s' } }))
+    // one node first, and the other when that one is verified
+    for (const step of ['upgrade/install', 'install/install']) {
+      await dieWhenLogged(lab, { step: 'install', fits: type('install.started') })
+      await dieAfterOutcome(lab, step)
+      const installed = journalOf(lab).filter((r) => r.type === 'outcome' && r.path.endsWith(`/${step}`))
+      assert.is(installed.length, 1)
+    }
+    await finishAndJudge(lab, 'killed four times', done)
+    assert.ok(reportOf(lab).resumed)
+    const { nodes = [] } = await lab.status()
+    assert.equal(new Set(nodes.map(({ version }) => version)), new Set(['v1.14.1']))
+  } finally {
+    await lab.down()
+  }
+})
 
 test.run()
