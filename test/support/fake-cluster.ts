@@ -5,7 +5,7 @@
 
 import type { Talos } from '../../scripts/talos.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import type { NodeFacts } from '../../workflows/model/observation.ts'
+import type { NodeFacts, OtherSlot } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
 import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
 import { nodePlan, upgradePlan } from './upgrade-plan.ts'
@@ -22,6 +22,8 @@ type FakeNode = {
   lost: boolean
   /** its etcd member has raised NOSPACE */
   alarm: boolean
+  /** its log has lost its beginning in this boot */
+  wrapped: boolean
   /** hash of its machine configuration */
   configuration: string
   /** what the target has against that */
@@ -37,7 +39,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       name,
       {
         ...{ version: 'v1.13.5', boots: 0, installs: 0, reboots: 0, leader: i === names.length - 1 },
-        ...{ lost: false, alarm: false, configuration: 'h' },
+        ...{ lost: false, alarm: false, wrapped: false, configuration: 'h' },
       },
     ]),
   )
@@ -52,12 +54,12 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
   const trouble: string[] = []
 
   const factsOf = (name: string): NodeFacts => {
-    const { version, waiting, installing } = at(name)
-    const otherSlot = installing
-      ? ({ state: 'installing', image: installing } as const)
-      : waiting
-        ? ({ state: 'installed', image: waiting } as const)
-        : ({ state: 'quiet' } as const)
+    const { version, waiting, installing, wrapped } = at(name)
+    const otherSlot = ((): OtherSlot => {
+      if (wrapped) return { state: 'unknown', why: 'wrapped' }
+      if (installing) return { state: 'installing', image: installing }
+      return waiting ? { state: 'installed', image: waiting } : { state: 'quiet' }
+    })()
     return {
       version,
       stage: 'running',
@@ -78,6 +80,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
     const node = at(name)
     node.boots++
     node.lost = false
+    node.wrapped = false
     if (node.waiting) node.version = node.waiting.slice(node.waiting.lastIndexOf(':') + 1)
     delete node.waiting
   }
