@@ -1,8 +1,9 @@
-import { failure, type Result } from '../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { ownNodes } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { asking, kubernetesName, type World } from './world.ts'
+import { asking, declaredNode, kubernetesName, reading, type World } from './world.ts'
 
 /**
  * Sees to it that the node takes no new pods. A node that is cordoned already is left as it is: without our mark the
@@ -16,6 +17,8 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
       const options = asking(world, plan, context)
       const before = await world.kubernetes.node(name, options)
       if (!before.ok) return before
+      const other = before.value?.ready ? undefined : await otherName(world, plan, context)
+      if (other) return { ok: false, failure: other }
       if (!before.value)
         return { ok: false, failure: failure('cordon-failed', { detail: 'Kubernetes has no such Node' }) }
       if (before.value.unschedulable) return { ok: true, value: true }
@@ -34,10 +37,28 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
     everyMs: 300,
   })
   if (met && seen.ok) return { ok: true, value: undefined }
-  if (!seen.ok && seen.failure.reason === 'kubernetes-forbidden') return seen
+  if (!seen.ok && PASSED_ON.has(seen.failure.reason)) return seen
   const detail = seen.ok ? 'somebody else changes the node all the time' : seen.failure.detail
   const hint = `kubectl get node ${name}`
   return { ok: false, failure: failure('cordon-failed', { ...(detail === undefined ? {} : { detail }), hint }) }
 }
+
+/** A Node that is not ready, or gone, may be one that its machine left behind: it runs its pods under another name by now. */
+async function otherName(world: World, plan: NodePlan, context: StepContext): Promise<Failure | undefined> {
+  const declared = declaredNode(world, plan.node)
+  const [machine, nodes] = await Promise.all([
+    world.talos.identity(declared, reading(world, context)),
+    world.kubernetes.nodes(asking(world, plan, context)),
+  ])
+  if (!machine.ok || !nodes.ok) return undefined
+  const name = ownNodes(declared, machine.value, nodes.value).node?.name
+  const planned = kubernetesName(plan)
+  if (name === undefined || name === planned) return undefined
+  const detail = `it is ${name} in Kubernetes by now, and was ${planned} when that was planned`
+  return failure('kubernetes-node-unknown', { detail, hint: 'run again' })
+}
+
+/** What says by itself why a node could not be cordoned. */
+const PASSED_ON: ReadonlySet<Failure['reason']> = new Set(['kubernetes-forbidden', 'kubernetes-node-unknown'])
 
 const mayPass = (reason: string): boolean => reason === 'kubernetes-unreachable'

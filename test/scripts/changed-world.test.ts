@@ -141,6 +141,17 @@ const ROWS: readonly Row[] = [
     times: [1, 0],
   },
   {
+    title: 'its machine has another name in Kubernetes',
+    at: [...INSTALLS, ...LEAVES],
+    change: (fake, of) => {
+      fake.kubernetes.refill(of)
+      fake.kubernetes.rename(of, 'renamed')
+    },
+    code: 77,
+    reasons: ['kubernetes-node-unknown'],
+    untouched: 'running',
+  },
+  {
     title: 'its configuration was changed after the installation',
     at: LEAVES,
     change: (fake, of) => set(fake, of, { configuration: 'another' }),

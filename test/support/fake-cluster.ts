@@ -71,7 +71,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       platform: 'metal',
       secureBoot: false,
       role: 'controlplane',
-      nodename: name,
+      nodename: kubernetes.nameOf(name),
       otherSlot,
     }
   }
@@ -99,7 +99,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       if (isDead()) return new Promise<never>(() => {})
       const node = at(name)
       if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
-      const left = kubernetes.podsOn(name)
+      const left = kubernetes.podsOn(kubernetes.nameOf(name))
       if (left.length > 0) trouble.push(`${name} was rebooted with ${left.join(', ')} on it`)
       node.reboots++
       boot(name)
@@ -144,7 +144,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
         answer(() =>
           ok({ version: at(n.name).version, bootId: bootId(n.name), stage: 'running', ready: true, unmet: [] }),
         ),
-      identity: (n) => answer(() => ok({ bootId: bootId(n.name), nodename: n.name })),
+      identity: (n) => answer(() => ok({ bootId: bootId(n.name), nodename: kubernetes.nameOf(n.name) })),
       watchStage: (_, seen) => answer(() => seen({ stage: 'running', ready: true, unmet: [] })),
       pull: () => answer(() => ok(undefined)),
       async install({ name }, image) {

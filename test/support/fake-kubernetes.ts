@@ -13,8 +13,10 @@ export function fakeKubernetes(
   bootIdOf: (name: string) => string,
   kubeletVersion = 'v1.36.1',
 ) {
-  type Node = { unschedulable: boolean; mark?: CordonMark; version: number }
-  const nodes = new Map<string, Node>(names.map((name) => [name, { unschedulable: false, version: 1 }]))
+  type Node = { unschedulable: boolean; mark?: CordonMark; version: number; machine: string; ready: boolean }
+  const nodes = new Map<string, Node>(
+    names.map((name) => [name, { unschedulable: false, version: 1, machine: name, ready: true }]),
+  )
   const pods = new Map<string, string>(names.flatMap((name) => [[`web-${name}`, name]]))
   const evictions = new Map<string, number>()
   let lease: LeaseObject | undefined
@@ -25,15 +27,15 @@ export function fakeKubernetes(
     return node
   }
   const kubeNode = (name: string): KubeNode => {
-    const { unschedulable, mark, version } = at(name)
+    const { unschedulable, mark, version, machine, ready } = at(name)
     return {
       name,
-      addresses: [addressOf(names, name)],
-      ready: true,
+      addresses: [addressOf(names, machine)],
+      ready,
       unschedulable,
       ...(mark ? { mark } : {}),
       kubeletVersion,
-      bootId: bootIdOf(name),
+      bootId: bootIdOf(machine),
       labels: {},
       taints: [],
       resourceVersion: String(version),
@@ -62,7 +64,8 @@ export function fakeKubernetes(
     mirror: true,
     controller: { kind: 'Node', name: node },
   })
-  const all = (): KubePod[] => [...[...pods.keys()].map(kubePod), ...names.map(mirror)]
+  const registered = () => [...nodes.keys()]
+  const all = (): KubePod[] => [...[...pods.keys()].map(kubePod), ...registered().map(mirror)]
 
   const write = (wanted: LeaseObject): LeaseObject => {
     leases += 1
@@ -87,8 +90,8 @@ export function fakeKubernetes(
         return ok('done' as const)
       })
     return {
-      read: () => answer(() => ok({ nodes: names.map(kubeNode), pods: all(), budgets: [], attachments: [] })),
-      nodes: () => answer(() => ok(names.map(kubeNode))),
+      read: () => answer(() => ok({ nodes: registered().map(kubeNode), pods: all(), budgets: [], attachments: [] })),
+      nodes: () => answer(() => ok(registered().map(kubeNode))),
       attachments: () => answer(() => ok([])),
       node: (name) => answer(() => ok(kubeNode(name))),
       podsOn: (name) => answer(() => ok(all().filter((pod) => pod.node === name))),
@@ -109,7 +112,7 @@ export function fakeKubernetes(
       noteInstall: () => answer(() => ok(undefined)),
       drain: (name) =>
         answer(() => {
-          const heir = names.find((other) => !at(other).unschedulable)
+          const heir = registered().find((other) => !at(other).unschedulable && at(other).ready)
           for (const [pod, node] of pods) {
             if (node !== name || heir === undefined) continue
             pods.set(pod, heir)
@@ -133,7 +136,15 @@ export function fakeKubernetes(
     connect,
     /** names of the pods on a node */
     podsOn: (name: string) => [...pods].filter(([, node]) => node === name).map(([pod]) => pod),
-    cordoned: () => names.filter((name) => at(name).unschedulable),
+    cordoned: () => registered().filter((name) => at(name).unschedulable),
+    /** what a machine is called there: the Node that registered last */
+    nameOf: (machine: string) => registered().findLast((name) => at(name).machine === machine) ?? machine,
+    /** somebody gives the machine another name: its pods run under that, and the Node of the old one stays behind */
+    rename(machine: string, to: string) {
+      at(machine).ready = false
+      nodes.set(to, { unschedulable: false, version: 1, machine, ready: true })
+      for (const [pod, node] of pods) if (node === machine) pods.set(pod, to)
+    },
     /** somebody else cordons the node, or a run that is over did */
     cordon(name: string, mark?: CordonMark) {
       at(name).unschedulable = true
