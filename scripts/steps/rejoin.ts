@@ -3,6 +3,8 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
+import { isAsWell } from '../../workflows/plan/unwell.ts'
+import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { declaredNode, reading, type World } from './world.ts'
@@ -11,13 +13,17 @@ export const rejoin =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const node = declaredNode(world, plan.node)
-    const ready = await untilReady(world, node, context)
+    const ready = await untilReady(world, plan, context)
     if (!ready.ok || plan.role === 'worker') return ready
     return untilVoting(world, node, context)
   }
 
-/** Follows the node's own stream of its stage; where the stream breaks or stays silent, it is opened again. */
-async function untilReady(world: World, node: NodeDeclaration, context: StepContext): Promise<Result<void>> {
+/**
+ * Follows the node's own stream of its stage until it is ready, or as well as before the run; where the stream breaks or stays
+ * silent, it is opened again.
+ */
+async function untilReady(world: World, plan: NodePlan, context: StepContext): Promise<Result<void>> {
+  const node = declaredNode(world, plan.node)
   const { readyMs } = world.cluster.operations.deadlines
   const deadline = performance.now() + readyMs
   let last = 'no answer yet'
@@ -29,7 +35,7 @@ async function untilReady(world: World, node: NodeDeclaration, context: StepCont
       node,
       (status) => {
         last = status.unmet.length > 0 ? `${status.stage}, ${status.unmet.join(', ')}` : status.stage
-        isReady = status.stage === 'running' && status.ready
+        isReady = isAsWell(plan, status)
         if (isReady) enough.abort()
         else context.waiting(`${node.name} to be running and ready`, last)
       },

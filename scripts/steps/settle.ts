@@ -1,13 +1,15 @@
 /**
  * Waits until Kubernetes finds the node ready at the version that its kubelet had, without a cordon of Talos' own, and
  * with everything ready that runs on it whatever happens: static pods and the pods of DaemonSets. All of that has to hold
- * for the soak without a break. A machine may have got another name with its boot; then it is another Node that counts.
+ * for the soak without a break. What was unwell before the run is told, and not waited for. A machine may have got another
+ * name with its boot; then it is another Node that counts.
  */
-import type { NodeStepInput } from '../../workflows/machines/node.ts'
-import { failure, type Result } from '../../workflows/model/failure.ts'
-import type { KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
+import type { NodeStepInput, SettleOutput } from '../../workflows/machines/node.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { ownNodes } from '../../workflows/plan/identity.ts'
+import { settling } from '../../workflows/plan/unwell.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { CallOptions } from '../kubernetes.ts'
@@ -16,10 +18,9 @@ import { asking, declaredNode, reading, type World } from './world.ts'
 
 export const settle =
   (world: World) =>
-  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
+  async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<SettleOutput>> => {
     const { kubernetes } = plan
-    if (kubernetes === undefined) return { ok: true, value: undefined }
-    const { kubeletVersion } = kubernetes
+    if (kubernetes === undefined) return { ok: true, value: { asBefore: [] } }
     const { soakMs } = world.cluster.operations.upgrade
     let since: number | undefined
     let name = kubernetes.name
@@ -31,47 +32,39 @@ export const settle =
       if (machine === undefined || node.value?.bootId !== machine.bootId)
         machine = (await identityOf(world, plan, context)) ?? machine
       if (machine === undefined || node.value?.bootId === machine.bootId) return node
-      const read = await world.kubernetes.read(options)
-      const now = read.ok ? ownNodes(declaredNode(world, plan.node), machine, read.value.nodes).node : undefined
+      const nodes = await world.kubernetes.nodes(options)
+      const now = nodes.ok ? ownNodes(declaredNode(world, plan.node), machine, nodes.value).node : undefined
       if (now === undefined || now.name === name || now.bootId !== machine.bootId) return node
       name = now.name
       context.notice(`${kubernetes.name} is ${name} in Kubernetes since this boot`)
       return { ok: true, value: now }
     }
+    const look = async (): Promise<ReturnType<typeof settling>> => {
+      const options = asking(world, plan, context)
+      const silent = ({ failure: why }: { failure: Failure }) => ({ missing: why.detail ?? why.reason, asBefore: [] })
+      const node = await own(options)
+      if (!node.ok) return silent(node)
+      const seen = { node: node.value, ...(machine === undefined ? {} : { bootId: machine.bootId }) }
+      // while the Node itself is not well its pods need not be asked for
+      const alone = settling({ ...seen, pods: [] }, kubernetes, 'worker')
+      if (alone.missing !== '' || node.value?.ready !== true) return alone
+      const pods = await world.kubernetes.podsOn(name, options)
+      return pods.ok ? settling({ ...seen, pods: pods.value }, kubernetes, plan.role) : silent(pods)
+    }
     const { met, seen } = await watch(context, {
       what: `${plan.node} to be ready in Kubernetes${soakMs > 0 ? `, for ${soakMs / 1000} s` : ''}`,
-      look: async (): Promise<{ missing: string }> => {
-        const options = asking(world, plan, context)
-        const node = await own(options)
-        const pods = await world.kubernetes.podsOn(name, options)
-        const missing = (): string => {
-          if (!node.ok) return node.failure.detail ?? node.failure.reason
-          if (!pods.ok) return pods.failure.detail ?? pods.failure.reason
-          if (!node.value) return 'there is no Node'
-          if (!node.value.ready) return node.value.detail ?? 'its Node is not ready'
-          if (machine && node.value.bootId !== undefined && node.value.bootId !== machine.bootId)
-            return 'its kubelet has not registered since the boot'
-          if (node.value.cordonedByTalos) return 'Talos has not lifted the cordon that it set for the upgrade'
-          if (node.value.kubeletVersion !== kubeletVersion)
-            return `its kubelet runs ${node.value.kubeletVersion}, not ${kubeletVersion}`
-          const standing = pods.value.filter(staysWithNode)
-          if (plan.role === 'controlplane' && !standing.some((pod) => pod.mirror)) return 'no static pod is there yet'
-          return standing
-            .filter((pod) => !pod.ready)
-            .map((pod) => `${pod.namespace}/${pod.name}`)
-            .join(', ')
-        }
-        const text = missing()
-        if (text === '') since ??= performance.now()
+      look: async () => {
+        const found = await look()
+        if (found.missing === '') since ??= performance.now()
         else since = undefined
-        return { missing: text }
+        return found
       },
       until: () => since !== undefined && performance.now() - since >= soakMs,
       say: ({ missing }) => (missing === '' ? 'ready' : `not ready: ${missing}`),
       deadlineMs: world.cluster.operations.deadlines.readyMs + soakMs,
       everyMs: 500,
     })
-    if (met) return { ok: true, value: undefined }
+    if (met) return { ok: true, value: { asBefore: seen.asBefore } }
     return {
       ok: false,
       failure: failure('kubernetes-not-ready', {
@@ -87,6 +80,3 @@ async function identityOf(world: World, plan: NodePlan, context: StepContext): P
   const said = await world.talos.identity(declaredNode(world, plan.node), reading(world, context))
   return said.ok ? said.value : undefined
 }
-
-const staysWithNode = (pod: KubePod): boolean =>
-  !pod.terminating && (pod.mirror || pod.controller?.kind === 'DaemonSet')

@@ -16,7 +16,7 @@ export function closingSummary(report: Report, paint: ChalkInstance): string {
       return [
         good ? paint.green('✔') : paint.red('✖'),
         paint.bold(node),
-        good ? verdictText(verdict) : paint.red(verdictText(verdict)),
+        good ? verdictText(verdict, evidence) : paint.red(verdictText(verdict, evidence)),
         evidenceText(evidence, report.endedAt ?? ''),
       ]
     }),
@@ -54,13 +54,14 @@ function endText({ command, cluster, exitCode, tookMs }: Report): string | undef
 }
 
 function evidenceText(evidence: Evidence, endedAt: string): string {
-  const { version, versionBefore, stage, ready, waiting } = evidence
+  const { version, versionBefore, stage, ready, waiting, unmet, unsettled } = evidence
   const versions =
     version !== undefined && versionBefore !== undefined && version !== versionBefore
       ? `${versionBefore} → ${version}`
       : (version ?? (versionBefore === undefined ? 'version not seen' : `was ${versionBefore}`))
   const state =
     stage === undefined ? [] : [ready === true ? `${stage} and ready` : ready === false ? `${stage}, not ready` : stage]
+  const asBefore = [...(unmet ?? []), ...(unsettled ?? [])]
   const slot =
     waiting === undefined
       ? []
@@ -68,7 +69,7 @@ function evidenceText(evidence: Evidence, endedAt: string): string {
           `${waitingText(waiting.image, waiting.since, endedAt)} for the next reboot`,
           ...(waiting.doubt === undefined ? [] : [`as far as we know: ${waiting.doubt}`]),
         ]
-  return [versions, ...state, ...slot].join(', ')
+  return [versions, ...state, ...asBefore, ...slot].join(', ')
 }
 
 /** Only what takes long enough to be worth knowing. */

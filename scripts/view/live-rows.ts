@@ -133,7 +133,11 @@ export function createLiveRows(): LiveRows {
           const { version, versionBefore } = evidence
           const versions =
             version !== versionBefore && versionBefore ? `${versionBefore} → ${version ?? '?'}` : (version ?? '')
-          return end(rowOf(event.node), good ? 'done' : 'failed', `${verdictText(verdict)} ${versions}`.trim())
+          return end(
+            rowOf(event.node),
+            good ? 'done' : 'failed',
+            `${verdictText(verdict, evidence)} ${versions}`.trim(),
+          )
         }
         case 'run.finished':
           run = undefined

@@ -61,7 +61,10 @@ export function createPlainView({ write, now }: { write: (text: string) => void;
           return
         case 'verdict': {
           const news = event.failure === undefined || told.has(failureText(event.failure)) ? undefined : event.failure
-          say(event.node, `is ${verdictText(event.verdict)}${news === undefined ? '' : `: ${failureText(news)}`}`)
+          say(
+            event.node,
+            `is ${verdictText(event.verdict, event.evidence)}${news === undefined ? '' : `: ${failureText(news)}`}`,
+          )
           return
         }
         case 'run.finished':

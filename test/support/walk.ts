@@ -64,7 +64,7 @@ const OUTCOMES: Record<string, Outcome[]> = {
   'snapshot-etcd': [ended(), failed('snapshot-etcd')],
   cordon: [ended(), failed('cordon')],
   drain: [ended(), blocked],
-  settle: [ended(), failed('settle')],
+  settle: [ended({ asBefore: [] }), failed('settle')],
   uncordon: [ended(), failed('uncordon')],
   'pass-gates': [ended(), failed('pass-gates')],
   'pull-image': [ended(), failed('pull-image')],

@@ -66,6 +66,9 @@ export type Diagnosis = Judgement
 /** What waits in the other slot now. */
 export type InstallOutput = { image: string; since?: string }
 
+/** What Kubernetes does not find well of the node, as before the run. */
+export type SettleOutput = { asBefore: string[] }
+
 /** The gate tells whether the node leads etcd now. */
 export type GateOutput = { leads: boolean }
 
@@ -115,7 +118,7 @@ export const nodeMachine = setup({
     'hand-over-leadership': unbound<void>(),
     cordon: unbound<void>(),
     drain: unbound<void>(),
-    settle: unbound<void>(),
+    settle: unbound<SettleOutput>(),
     uncordon: unbound<void>(),
     'pass-gates': unbound<void>(),
     reboot: unbound<RebootOutput>(),
@@ -155,6 +158,10 @@ export const nodeMachine = setup({
     noteStillUp: assign({ flipped: false }),
     noteAskedBefore: assign({ askedBefore: true }),
     noteCordon: assign({ cordoned: true }),
+    noteSettled: assign(({ event, context: { evidence } }) => {
+      const { asBefore } = (event as unknown as { output: SettleOutput }).output
+      return asBefore.length === 0 ? {} : { evidence: { ...evidence, unsettled: asBefore } }
+    }),
     noteUnsettled: assign(({ event }) => ({ verdict: 'stuck' as const, failure: failureOf(event) })),
     noteLeftCordoned: assign(({ context, event }) => {
       const left = failureOf(event)
@@ -321,9 +328,9 @@ export const nodeMachine = setup({
         settling: step('settle', {
           input,
           onDone: [
-            { guard: 'isCordoned', target: 'uncordoning' },
-            { guard: 'hasGates', target: 'passingGates' },
-            { target: '#node.reached' },
+            { guard: 'isCordoned', target: 'uncordoning', actions: 'noteSettled' },
+            { guard: 'hasGates', target: 'passingGates', actions: 'noteSettled' },
+            { target: '#node.reached', actions: 'noteSettled' },
           ],
           onError: [
             { guard: 'isCordoned', target: 'restoring', actions: 'noteUnsettled' },

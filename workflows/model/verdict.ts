@@ -37,8 +37,11 @@ export const isGood = (verdict: Verdict): boolean => worthOf(verdict).good
 
 export const isUpgraded = (verdict: Verdict): boolean => worthOf(verdict).upgraded === true
 
-/** A verdict as people read it. */
-export const verdictText = (verdict: Verdict): string => worthOf(verdict).told ?? verdict
+/** A verdict as people read it; what was unwell before the run, and is so still, is part of it. */
+export function verdictText(verdict: Verdict, { unmet = [], unsettled = [] }: Evidence = {}): string {
+  const text = worthOf(verdict).told ?? verdict
+  return isUpgraded(verdict) && unmet.length + unsettled.length > 0 ? `${text}, unwell as before` : text
+}
 
 /** What was read from the node to reach the verdict; every field is optional because a node may not answer. */
 export type Evidence = {
@@ -52,4 +55,8 @@ export type Evidence = {
   etcd?: string
   /** the image that boots next, and since when it waits (ISO time); with a doubt where it waits only as far as we know */
   waiting?: { image: string; since?: string; doubt?: string }
+  /** conditions of the machine that are not met, as before the run */
+  unmet?: string[]
+  /** what Kubernetes does not find well of it, as before the run */
+  unsettled?: string[]
 }

@@ -8,6 +8,7 @@ import { FAILURES, type Failure, failure, type Result } from '../model/failure.t
 import type { Inspection } from '../model/observation.ts'
 import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
 import { runsTarget } from './slot.ts'
+import { isAsWell } from './unwell.ts'
 import type { NodePlan } from './upgrade-plan.ts'
 
 /** What was begun on a node, under the boot that the plan saw. */
@@ -38,6 +39,7 @@ export function judge(plan: NodePlan, begun: Begun, seen: Sight | undefined): Ju
     bootIdBefore: plan.bootId,
     stage: seen.stage,
     ready: seen.ready,
+    ...(!seen.ready && isAsWell(plan, seen) ? { unmet: seen.unmet } : {}),
     ...(waiting === undefined ? {} : { waiting }),
   }
   return { verdict: verdictOf(plan, begun, seen, waiting?.image === plan.image), evidence }
@@ -47,7 +49,7 @@ function verdictOf(plan: NodePlan, { install, flipped }: Begun, seen: Sight, wai
   const booted = seen.bootId !== plan.bootId
   if (plan.work === 'none') return booted ? 'rebooted' : 'unchanged'
   if (booted && runsTarget(plan, seen)) {
-    if (seen.stage !== 'running' || !seen.ready || seen.votes === false) return 'stuck'
+    if (!isAsWell(plan, seen) || seen.votes === false) return 'stuck'
     return flipped || install === 'no' ? 'upgraded' : 'flipped-early'
   }
   if (waits) return 'installed-not-rebooted'
@@ -131,7 +133,10 @@ export function lookBack(stood: Stood, seen: Result<Sight>): Judgement & { failu
     : stood.verdict === 'refused' && now.verdict === 'unchanged'
   const verdict = keeps ? stood.verdict : now.verdict
   const failed = why ?? (isGood(verdict) || verdict === 'installed-not-rebooted' ? undefined : unwell(plan, seen))
-  return { verdict, evidence: now.evidence, ...(failed && { failure: failed }) }
+  const { unsettled } = stood.evidence
+  // Kubernetes is not asked again
+  const evidence = unsettled === undefined ? now.evidence : { ...now.evidence, unsettled }
+  return { verdict, evidence, ...(failed && { failure: failed }) }
 }
 
 function unwell({ node }: NodePlan, seen: Result<Sight>): Failure {
@@ -189,7 +194,7 @@ export function whyNotUpgraded(plan: NodePlan, seen: Inspection): Failure | unde
       detail: `runs schematic ${seen.schematic ?? 'none'}, not ${plan.schematic}`,
     })
   }
-  if (seen.stage === 'running' && seen.ready) return undefined
+  if (isAsWell(plan, seen)) return undefined
   return failure('never-ready', { detail: seen.unmet.join(', ') || seen.stage })
 }
 

@@ -74,7 +74,8 @@ export function forbidden(denied: readonly Denied[]): Failure {
 }
 
 /** The restricted user may not give itself more. */
-export const APPLY = 'talosctl kubeconfig ./admin.kubeconfig # and with KUBECONFIG=./admin.kubeconfig what is printed below'
+export const APPLY =
+  'talosctl kubeconfig ./admin.kubeconfig # and with KUBECONFIG=./admin.kubeconfig what is printed below'
 
 /**
  * The roles and their bindings, as YAML for `kubectl apply -f -`. Whoever lacks one right of a role gets all of it, so that

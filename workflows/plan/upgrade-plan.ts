@@ -25,6 +25,8 @@ export type NodePlan = {
   /** kernel arguments that it runs with and that are not Talos' own; absent where they are not known */
   kernelArguments?: string[]
   otherSlot: OtherSlot
+  /** conditions of the machine that are not met before the run; absent where it is ready */
+  unmet?: string[]
   /** one sentence: why this node is upgraded, finished, or left alone */
   why: string
   /** absent where Kubernetes does not answer, or does not know the node */

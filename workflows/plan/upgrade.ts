@@ -20,6 +20,7 @@ import { extraArguments, kernelArgumentObjection, type NextImage, unknownArgumen
 import { type Memory, wasBegun } from './memory.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
 import { slowNote } from './slow-note.ts'
+import { unwellNote } from './unwell.ts'
 import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
 
 export type UpgradeWish = {
@@ -112,6 +113,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...(cluster.operations.access.lease === 'skip' ? [NO_LEASE] : []),
         ...notes(nodes, observed),
         ...drains.notes,
+        ...planned.filter(({ work }) => work !== 'none').flatMap(unwellNote),
         ...notNoted(planned),
         ...uncheckedNote(unchecked(working, observed), wish.to),
         ...working.flatMap((plan) => unknownArguments(cluster, plan, observed)),
@@ -227,6 +229,7 @@ function planNode(
     bootId: seen.bootId,
     ...(seen.kernelCmdline === undefined ? {} : { kernelArguments: extraArguments(seen.kernelCmdline, seen.platform) }),
     otherSlot: seen.otherSlot,
+    ...(seen.ready || seen.unmet.length === 0 ? {} : { unmet: seen.unmet }),
   } as const
   const sameVersion = semver.eq(seen.version, wish.to)
   if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic)) {
@@ -410,7 +413,9 @@ function notes(nodes: NodePlan[], observed: Observation): string[] {
     if (!seen?.reachable) return []
     return [
       ...slowNote(n.node, seen),
-      ...(seen.ready ? [] : [`${n.node} is not ready now: ${seen.unmet.join(', ') || seen.stage}`]),
+      ...(seen.ready || (n.unmet && n.work !== 'none')
+        ? []
+        : [`${n.node} is not ready now: ${seen.unmet.join(', ') || seen.stage}`]),
       ...(n.work === 'upgrade' && n.schematicBefore === undefined
         ? [`${n.node} runs no schematic; the vanilla one is installed`]
         : []),

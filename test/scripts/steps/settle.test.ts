@@ -4,6 +4,7 @@ import type { Kubernetes } from '../../../scripts/kubernetes.ts'
 import { settle } from '../../../scripts/steps/settle.ts'
 import type { World } from '../../../scripts/steps/world.ts'
 import type { KubeNode, KubePod } from '../../../workflows/model/kubernetes.ts'
+import type { Unwell } from '../../../workflows/plan/upgrade-plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
@@ -11,24 +12,34 @@ import { nodePlan } from '../../support/upgrade-plan.ts'
 
 type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean; others?: KubeNode[] }
 
+type Settled = { ok: boolean; waited: string[]; told?: string[]; asBefore?: string[] }
+
+/** What the last one that settled asked of Kubernetes. */
+let asks = ''
+
 const daemon = { controller: { kind: 'DaemonSet', name: 'agent' } }
 const well: Seen = {}
 
 /** Settles a worker which Kubernetes sees as `looks` say, one after the other; tells what was waited for. */
-async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: string[]; told?: string[] }> {
+async function settled(looks: readonly Seen[], unwell?: Partial<Unwell>): Promise<Settled> {
   let look = -1
   const now = (): Seen => looks[Math.min(Math.max(look, 0), looks.length - 1)] ?? {}
   const own = () => (now().gone ? [] : [kubeNode('a', '10.0.0.1', now().node)])
-  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn' | 'read'> = {
+  const asked: string[] = []
+  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn' | 'nodes'> = {
     node: async (name) => {
       look += 1
+      asked.push('node')
       return { ok: true, value: [...own(), ...(now().others ?? [])].find((node) => node.name === name) }
     },
-    read: async () => ({
-      ok: true,
-      value: { nodes: [...own(), ...(now().others ?? [])], pods: [], budgets: [], attachments: [] },
-    }),
-    podsOn: async () => ({ ok: true, value: now().pods ?? [] }),
+    nodes: async () => {
+      asked.push('nodes')
+      return { ok: true, value: [...own(), ...(now().others ?? [])] }
+    },
+    podsOn: async () => {
+      asked.push('pods')
+      return { ok: true, value: now().pods ?? [] }
+    },
   }
   const upgrade = { ...defaultOperations.upgrade, soakMs: 0 }
   const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
@@ -38,12 +49,17 @@ async function settled(looks: readonly Seen[]): Promise<{ ok: boolean; waited: s
   const waited: string[] = []
   const told: string[] = []
   const plan = nodePlan('a', 'worker', {
-    kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+    kubernetes: {
+      ...{ name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+      ...(unwell && { unwell: { pods: [], hanging: [], attachments: [], ...unwell } }),
+    },
   })
   const notice = (text: string) => told.push(text)
   const waiting = (_: string, last?: string) => waited.push(last ?? '')
-  const { ok } = await settle(world)({ plan } as never, stepContext({ waiting, notice }))
-  return { ok, waited, ...(told.length > 0 ? { told } : {}) }
+  const ended = await settle(world)({ plan } as never, stepContext({ waiting, notice }))
+  const { asBefore } = ended.ok ? ended.value : { asBefore: [] }
+  asks = asked.join(' ')
+  return { ok: ended.ok, waited, ...(told.length > 0 ? { told } : {}), ...(asBefore.length > 0 ? { asBefore } : {}) }
 }
 
 const rows: [waitsFor: string, first: Seen, says: string][] = [
@@ -95,6 +111,26 @@ test('follows a machine that has another name since its boot, and says so', asyn
 test('does not wait for pods that may run anywhere, nor for the cordon of a person', async () => {
   const pods = [kubePod('web-1', 'a', { ready: false }), kubePod('agent-1', 'a', daemon)]
   assert.equal(await settled([{ pods, node: { unschedulable: true } }]), { ok: true, waited: [] })
+})
+
+test('does not wait for what was unwell before, and tells it', async () => {
+  const pods = [kubePod('agent-2', 'a', { ...daemon, ready: false })]
+  assert.equal(await settled([{ pods }], { pods: ['DaemonSet shop/agent'] }), {
+    ok: true,
+    waited: [],
+    asBefore: ['DaemonSet shop/agent is not ready'],
+  })
+  assert.equal(await settled([{ node: { ready: false, detail: 'silent' } }], { node: 'silent' }), {
+    ok: true,
+    waited: [],
+    asBefore: ['its Node is not ready (silent)'],
+  })
+})
+
+test('asks for pods only when the Node itself is well, and for no more than Nodes where the machine has another name', async () => {
+  const now = { bootId: 'now' }
+  await settled([{ node: { ...now, ready: false } }, { node: { bootId: 'before' } }, { node: now }])
+  assert.is(asks, 'node node nodes node pods')
 })
 
 test.run()

@@ -137,11 +137,11 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
     return isAlone(pod, facts) ? [holdsUp('single-replica', alone)] : []
   }
   const describe = `kubectl -n ${pod.namespace} describe pod ${pod.name}`
-  const lateMs = terminating ? Date.parse(facts.now ?? '') - Date.parse(pod.endsAt ?? '') : 0
-  const hangs = `${name} hangs in Terminating: it should have ended ${writeDuration(lateMs)} ago`
+  const lateMs = lateBy(pod, facts.now)
+  const hangs = `${name} hangs in Terminating: it should have ended ${writeDuration(lateMs ?? 0)} ago`
   const mayTake = `${name} may take ${writeDuration(graceMs)} to end (terminationGracePeriodSeconds), longer than drain.timeout (${writeDuration(policy.timeoutMs)})`
   return [
-    ...(lateMs > HANGS_AFTER_MS ? [{ ...holdsUp('hanging', hangs), blocks: true, hint: describe }] : []),
+    ...(lateMs !== undefined ? [{ ...holdsUp('hanging', hangs), blocks: true, hint: describe }] : []),
     ...(graceMs > policy.timeoutMs && !terminating
       ? [{ ...holdsUp('grace', mayTake), blocks: true, hint: longerTimeout(graceMs) }]
       : []),
@@ -156,6 +156,12 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
 
 /** A kubelet that is busy may be that late. */
 const HANGS_AFTER_MS = 60_000
+
+/** How long ago a pod should have ended, where that is too long to be on its way; `now` is the API server's time. */
+export function lateBy({ endsAt }: KubePod, now: string | undefined): number | undefined {
+  const lateMs = Date.parse(now ?? '') - Date.parse(endsAt ?? '')
+  return lateMs > HANGS_AFTER_MS ? lateMs : undefined
+}
 
 /** What to write where a pod may take longer than a drain. */
 export const longerTimeout = (graceMs: number): string =>

@@ -5,6 +5,7 @@ import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../mod
 import type { NodeObservation } from '../../model/observation.ts'
 import { ownNodes } from '../identity.ts'
 import { APPLY, forbidden } from '../missing-access.ts'
+import { unwellNow } from '../unwell.ts'
 import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
@@ -93,7 +94,8 @@ export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Clust
   const { evicts, obstacles } = forecastDrain(facts, node.name, cluster.operations.drain)
   const { name, kubeletVersion } = node
   const gates = cluster.operations.gates.map((gate) => gate.name)
-  const base = { name, kubeletVersion, gates, evicts, obstacles }
+  const unwell = unwellNow(facts, node)
+  const base = { name, kubeletVersion, gates, evicts, obstacles, ...(unwell && { unwell }) }
   const without = (whyNot: string): KubernetesPlan => ({ ...base, drain: false, whyNot })
   if (isOff) return without('drains are switched off')
   if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))
