@@ -221,7 +221,7 @@ function oldLook(
     const ageMs = Date.parse(at) - Date.parse(look.at)
     if (ageMs > freshLookMs) return `${told} ${Math.round(ageMs / 1000)} s after the last look at etcd on ${name}`
     if (lost > look.line) return `${told}, and nobody had looked at etcd since ${name} was lost`
-    if (prepared > look.line) return `${told}, and nobody had looked at ${name} since it was drained or handed over`
+    if (prepared > look.line) return `${told}, drained or handed over after the last look at etcd on ${name}`
   }
   return undefined
 }

@@ -69,13 +69,17 @@ test('Two installations without a boot between them break one-install-a-boot, an
   assert.equal([slots?.A?.version, slots?.B?.version], ['v1.13.9', 'v1.13.9'])
 })
 
-test('A reboot into what was installed before somebody staged a configuration breaks config-kept', async () => {
+test('A reboot into what was installed before somebody staged a configuration breaks config-kept, and one right after the hand-over looked-last', async () => {
   const from = lab.log().length
+  for (const node of ['k8s-1', 'k8s-2']) assert.is((await talosctl(node, 'etcd', 'status')).code, 0)
+  assert.is((await talosctl('k8s-3', 'etcd', 'forfeit-leadership')).code, 0)
   await lab.fault({ name: 'config-staged', node: 'k8s-3' })
   assert.not.ok(broken().has('config-kept'))
   await talosctl('k8s-3', 'reboot', '--wait=false')
   await lab.logged((event) => event.type === 'machine.ready' && event.node === 'k8s-3', { from })
   assert.ok(broken().has('config-kept'))
+  const sentences = lab.check().map(({ sentence }) => sentence)
+  assert.ok(sentences.includes('k8s-3 was told to reboot, drained or handed over after the last look at etcd on k8s-1'))
 })
 
 test('Two control planes rebooted at once break the order, the quorum and, when they stay away, the writes', async () => {
