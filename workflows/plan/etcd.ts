@@ -102,11 +102,15 @@ export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: Et
   ]
 }
 
-/** What can not be read is not "none". A member that does not answer at all is objected to already. */
+/**
+ * What can not be read is not "none". A member that does not answer at all is objected to already. The others tell of the
+ * target, where there are any.
+ */
 function unreadObjections(target: NodeName, { members, unread }: EtcdObservation): Failure[] {
   const answers = (node: NodeName): boolean => members.some((m) => m.node === node && m.answers)
+  const isAlone = members.length === 1
   return unread
-    .filter(({ node }) => node !== target && answers(node))
+    .filter(({ node }) => (node !== target || isAlone) && answers(node))
     .map(({ node, what, failure: why }) =>
       failure('etcd-unreadable', {
         node,

@@ -90,6 +90,12 @@ row(
   [],
 )
 row(
+  'refuses a single member whose own alarms can not be read: nobody else tells of them',
+  etcd([member('a')], { unread: [unread('a', 'alarms')] }),
+  ['etcd-unreadable'],
+  accepted,
+)
+row(
   'names a member that answers nothing once, and not for each question',
   etcd(trio({ answers: false }), { unread: [unread('b', 'alarms'), unread('b', 'members')] }),
   ['etcd-member-unhealthy', 'etcd-quorum'],
