@@ -47,14 +47,19 @@ export function judge(plan: NodePlan, begun: Begun, seen: Sight | undefined): Ju
 
 function verdictOf(plan: NodePlan, { install, flipped }: Begun, seen: Sight, waits: boolean): Verdict {
   const booted = seen.bootId !== plan.bootId
-  if (plan.work === 'none') return booted ? 'rebooted' : 'unchanged'
+  const isWell = isAsWell(plan, seen) && seen.votes !== false
+  if (plan.work === 'none') {
+    if (!booted) return 'unchanged'
+    if (runsAsBefore(plan, seen)) return isWell ? 'rebooted' : 'stuck'
+    return semver.lt(seen.version, plan.from) ? 'rolled-back' : 'stuck'
+  }
   if (booted && runsTarget(plan, seen)) {
-    if (!isAsWell(plan, seen) || seen.votes === false) return 'stuck'
+    if (!isWell) return 'stuck'
     return flipped || install === 'no' ? 'upgraded' : 'flipped-early'
   }
   if (waits) return 'installed-not-rebooted'
   if (!booted) return 'unchanged'
-  if (!flipped) return 'rebooted'
+  if (!flipped) return runsAsBefore(plan, seen) && isWell ? 'rebooted' : 'stuck'
   return runsAsBefore(plan, seen) ? 'rolled-back' : 'stuck'
 }
 

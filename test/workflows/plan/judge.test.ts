@@ -127,6 +127,11 @@ const rows: Row[] = [
   ],
   ['a node that was to be left alone', nothing, { ...before, version: 'v1.13.9' }, 'unchanged', undefined, idle],
   ['a node that was to be left alone, and that somebody rebooted', nothing, onTarget, 'rebooted', undefined, idle],
+  ['the same, and it does not get ready', nothing, { ...onTarget, ready: false }, 'stuck', undefined, idle],
+  ['the same, into an older version', nothing, rebooted, 'rolled-back', undefined, idle],
+  ['the same, into another schematic', nothing, { ...onTarget, schematic: 'other' }, 'stuck', undefined, idle],
+  ['a power cut before anything was begun, and it does not get ready', nothing, { ...rebooted, ready: false }, 'stuck'],
+  ['a boot by somebody else into a third version', nothing, { ...rebooted, version: 'v1.13.7' }, 'stuck'],
 ]
 
 for (const [sentence, what, seen, verdict, waiting, of = plan] of rows) {
