@@ -5,7 +5,9 @@ import { appendTo, type Journal } from '../engine/journal.ts'
 /** What is remembered of installations: those of earlier runs, and of this one. */
 export type InstallMemory = {
   /** whether an installation of ours was begun under that boot, whatever became of it */
-  begun(node: string, bootId: string): boolean
+  begun(bootId: string): boolean
+  /** whether the call was about to be made on that node, under a boot other than this one */
+  requestedBefore(node: string, bootId: string): boolean
   /** hash of the machine configuration at the last installation under that boot, where it could be read */
   configuration(bootId: string): string | undefined
   /** Writes down that one begins now; it may begin only where that could be written. */
@@ -18,13 +20,17 @@ export type InstallMemory = {
  */
 export function createInstallMemory(memory: Memory, journal: Pick<Journal, 'append'>): InstallMemory {
   const begunNow = new Map<string, string | undefined>()
+  const requests: Record<string, readonly string[]> = { ...memory.requests }
   return {
-    begun: (node, bootId) => begunNow.has(bootId) || wasBegun(memory, node, bootId),
+    begun: (bootId) => begunNow.has(bootId) || wasBegun(memory, bootId),
+    requestedBefore: (node, bootId) => requests[node]?.some((other) => other !== bootId) === true,
     configuration: (bootId) => begunNow.get(bootId) ?? memory.configurations[bootId],
     begin(install) {
       const unwritten = appendTo(journal, { type: 'installing', at: new Date().toISOString(), ...install })
-      if (unwritten === undefined) begunNow.set(install.bootId, install.configuration)
-      return unwritten
+      if (unwritten !== undefined) return unwritten
+      begunNow.set(install.bootId, install.configuration)
+      requests[install.node] = [...(requests[install.node] ?? []), install.bootId]
+      return undefined
     },
   }
 }

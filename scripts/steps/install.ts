@@ -31,6 +31,12 @@ export const install =
     const hash = configured.ok ? configured.value.hash : undefined
     const unwritten = await noteInstall(world, plan, facts, context, hash)
     if (unwritten) return { ok: false, failure: unwritten }
+    // all of that took its time, and this process may have slept in it: somebody else may have been here
+    const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
+    if (!last.ok) return last
+    if (holdsTarget(plan, last.value)) return { ok: true, value: waiting(plan, last.value) }
+    const changed = whatChanged(plan, facts, last.value)
+    if (changed) return { ok: false, failure: changed }
 
     context.waiting(`${plan.image} to be installed`)
     const call = await world.talos.install(declaredNode(world, plan.node), plan.image, {
@@ -113,6 +119,17 @@ async function whyNotNow(
   const isKnown = facts.otherSlot.state !== 'unknown'
   const begun = context.again || (!isKnown && (await wasInstallBegun(world, plan, facts, context)))
   return slotObjection({ node, facts, image, begun, retry: true })
+}
+
+/** Why an installation that was looked at and written down may not be started any more; undefined where it may. */
+function whatChanged({ node, image }: NodePlan, before: Inspection, now: Inspection): Failure | undefined {
+  if (now.bootId !== before.bootId)
+    return failure('install-failed', {
+      detail: 'the node booted right before it was to be installed',
+      hint: 'run again',
+    })
+  // what was written down just now was not begun yet; the first look has judged what was begun before
+  return slotObjection({ node, facts: now, image, begun: false, retry: true })
 }
 
 const isRefused = (image: string, { otherSlot }: Inspection): boolean =>

@@ -36,7 +36,7 @@ export async function wasInstallBegun(
   { bootId }: Pick<Inspection, 'bootId'>,
   context: StepContext,
 ): Promise<boolean> {
-  if (world.installs.begun(plan.node, bootId)) return true
+  if (world.installs.begun(bootId)) return true
   if (plan.kubernetes === undefined) return false
   const node = await world.kubernetes.node(plan.kubernetes.name, patient(world, plan, context))
   return node.ok && node.value?.install?.bootId === bootId

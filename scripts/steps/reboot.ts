@@ -83,7 +83,7 @@ export const reboot =
 
 /** Whether what was written under the boot that runs, which is not the planned one, waits for the next: told by the log or not. */
 const stillWaits = (world: World, plan: NodePlan, seen: Inspection): boolean =>
-  waits(plan.image, seen) || (seen.otherSlot.state === 'unknown' && world.installs.begun(plan.node, seen.bootId))
+  waits(plan.image, seen) || (seen.otherSlot.state === 'unknown' && world.installs.begun(seen.bootId))
 
 /** Asks once and watches whether the node acts: a lost call gives the same error whether the reboot happens or not. */
 async function request(

@@ -9,6 +9,8 @@ export type Memory = {
   rolledBack: Readonly<Record<NodeName, string>>
   /** boot ids under which we began to write the other slot, whatever became of it, by node */
   installs: Readonly<Record<NodeName, readonly string[]>>
+  /** those of them under which the call itself was about to be made, by node: what was only intended is not among them */
+  requests: Readonly<Record<NodeName, readonly string[]>>
   /** hash of the machine configuration at the last installation under a boot, by its id */
   configurations: Readonly<Record<string, string>>
   /** image that the installer refused for good, and what it said, by node */
@@ -33,7 +35,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 /** Puts together what the runs of this very cluster tell, oldest first. A node that was upgraded since has left all of it. */
 export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
   const rolledBack = new Map<NodeName, { image: string; run: string }>()
-  const installs = new Map<NodeName, { bootId: string; run: string }[]>()
+  const installs = new Map<NodeName, { bootId: string; run: string; isRequest: boolean }[]>()
   const configurations = new Map<string, string>()
   const refused = new Map<NodeName, { image: string; why: string; run: string }>()
   for (const { run, records } of runs) {
@@ -47,8 +49,10 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const node = text(record.node) ?? nodeOfPath(record.path, plans)
       if (node === undefined) continue
       const bootId = text(record.bootId)
-      const begins = record.type === 'installing' || (record.type === 'intent' && WRITES.has(record.step))
-      if (begins && bootId !== undefined) installs.set(node, [...(installs.get(node) ?? []), { bootId, run }])
+      const isRequest = record.type === 'installing'
+      const begins = isRequest || (record.type === 'intent' && WRITES.has(record.step))
+      if (begins && bootId !== undefined)
+        installs.set(node, [...(installs.get(node) ?? []), { bootId, run, isRequest }])
       const hash = text(record.configuration)
       if (record.type === 'installing' && bootId !== undefined && hash !== undefined) configurations.set(bootId, hash)
       if (record.type !== 'outcome') continue
@@ -64,9 +68,8 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
   }
   return {
     rolledBack: Object.fromEntries([...rolledBack].map(([node, { image }]) => [node, image])),
-    installs: Object.fromEntries(
-      [...installs].map(([node, begun]) => [node, [...new Set(begun.map(({ bootId }) => bootId))]]),
-    ),
+    installs: bootIdsOf(installs),
+    requests: bootIdsOf(installs, ({ isRequest }) => isRequest),
     configurations: Object.fromEntries(configurations),
     refusedImages: Object.fromEntries([...refused].map(([node, { image, why }]) => [node, { image, why }])),
     sources: new Set(
@@ -77,6 +80,15 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
   }
 }
 
+/** By node the boot ids of what was begun, each of them once. */
+const bootIdsOf = <Install extends { bootId: string }>(
+  installs: ReadonlyMap<NodeName, readonly Install[]>,
+  counts: (install: Install) => boolean = () => true,
+): Record<NodeName, string[]> =>
+  Object.fromEntries(
+    [...installs].map(([node, begun]) => [node, [...new Set(begun.filter(counts).map(({ bootId }) => bootId))]]),
+  )
+
 /** The nodes that a plan names; none where it is no plan of nodes. */
 const nodePlans = (plan: unknown): Loose[] => {
   const { nodes } = map(plan)
@@ -86,6 +98,9 @@ const nodePlans = (plan: unknown): Loose[] => {
 const nodeOfPath = (path: unknown, plans: readonly Loose[]): NodeName | undefined =>
   text(plans.find(({ node }) => typeof path === 'string' && path.startsWith(`${node}/`))?.node)
 
-/** Whether an installation of ours was begun under the boot that runs now. */
-export const wasBegun = ({ installs }: Memory, node: NodeName, bootId: string): boolean =>
-  installs[node]?.includes(bootId) === true
+/**
+ * Whether an installation of ours was begun under the boot that runs now, whatever the node was called then: a boot id is
+ * one in the world.
+ */
+export const wasBegun = ({ installs }: Memory, bootId: string): boolean =>
+  Object.values(installs).some((bootIds) => bootIds.includes(bootId))

@@ -54,7 +54,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       if (refusal) failures.push(refusal)
       continue
     }
-    const begun = wasBegun(memory, declared.name, seen.bootId) || isNoted(observed, seen.bootId)
+    const begun = wasBegun(memory, seen.bootId) || isNoted(observed, seen.bootId)
     const configuration = observed.configurations?.[declared.name]
     const planned = planNode(cluster, declared, seen, wish, { ...memory, begun }, configuration)
     nodes.push(planned.plan)

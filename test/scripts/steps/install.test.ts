@@ -173,6 +173,31 @@ const rows: readonly Row[] = [
     expected: 'install-unknown',
     installs: 0,
   },
+  // between the first look and the call
+  {
+    title: 'does not install over what somebody installed meanwhile',
+    before: [quiet, { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.13.7' }],
+    expected: 'other-version-waiting',
+    installs: 0,
+  },
+  {
+    title: 'does nothing when somebody installed the target meanwhile',
+    before: [quiet, installed],
+    expected: 'installed',
+    installs: 0,
+  },
+  {
+    title: 'does not install when the log became unreadable meanwhile',
+    before: [quiet, unread],
+    expected: 'install-unknown',
+    installs: 0,
+  },
+  {
+    title: 'does not install on a boot that it has not looked at',
+    before: [quiet, went],
+    expected: 'install-failed',
+    installs: 0,
+  },
   // the installer
   { title: 'tells a failure', before: [quiet], after: [failed(6)], expected: 'install-failed', installs: 1 },
   {

@@ -25,16 +25,20 @@ for (const step of ['install', 'upgrade'])
     const begun = intent('a', step, 'boot-1')
     for (const end of [[], [outcome(begun.path, {})], [outcome(begun.path, { ok: false, failure: { reason: 'x' } })]]) {
       const memory = of(run(), begun, ...end)
-      assert.ok(wasBegun(memory, 'a', 'boot-1'))
-      assert.not.ok(wasBegun(memory, 'a', 'boot-2'))
-      assert.not.ok(wasBegun(memory, 'b', 'boot-1'))
+      assert.ok(wasBegun(memory, 'boot-1'))
+      assert.not.ok(wasBegun(memory, 'boot-2'))
       assert.equal([...memory.sources], ['r1'])
     }
   })
 
 test('remembers the boot that an installation really began under', () => {
   const memory = of(run(), intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
-  assert.ok(wasBegun(memory, 'a', 'real') && wasBegun(memory, 'a', 'planned'))
+  assert.ok(wasBegun(memory, 'real') && wasBegun(memory, 'planned'))
+})
+
+test('tells the calls that were about to be made from those that were only intended', () => {
+  const memory = of(run(), intent('a', 'upgrade', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
+  assert.equal([memory.installs, memory.requests], [{ a: ['planned', 'real'] }, { a: ['real'] }])
 })
 
 test('remembers no boot of a step that does not write a slot', () => {
@@ -56,11 +60,11 @@ test('remembers what the installer refused for good, until the node was upgraded
 test('reads journals of other verbs, of the first version, and records that are none', () => {
   const begun = intent('a', 'install', 'boot-1')
   // the first journals had neither identity nor `again`
-  assert.ok(wasBegun(of(run({ identity: undefined }), begun), 'a', 'boot-1'))
-  assert.ok(wasBegun(of(run({ plan: undefined }), begun), 'a', 'boot-1'))
+  assert.ok(wasBegun(of(run({ identity: undefined }), begun), 'boot-1'))
+  assert.ok(wasBegun(of(run({ plan: undefined }), begun), 'boot-1'))
   const odd = [null, 7, 'text', [], {}, { type: 'outcome' }, outcome('a/x', { output: null }), { type: 'intent' }]
   for (const other of [undefined, null, [], { nodes: 'a' }, { verb: 'reset', nodes: [null, 7] }])
-    assert.ok(wasBegun(of(run({ plan: other }), ...odd, begun), 'a', 'boot-1'))
+    assert.ok(wasBegun(of(run({ plan: other }), ...odd, begun), 'boot-1'))
   assert.equal(
     recollect(
       [

@@ -123,6 +123,7 @@ function plan(wanted: Wanted = {}) {
   return planUpgrade(cluster, observed, wish, {
     rolledBack: {},
     installs: {},
+    requests: {},
     configurations: {},
     refusedImages: {},
     ...wanted.memory,
