@@ -9,6 +9,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { etcdObjections, isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { slotObjection } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
@@ -31,16 +32,15 @@ export const upgrade =
     const { installMs, rebootMs } = world.cluster.operations.deadlines
     const deadline = performance.now() + installMs + rebootMs
     const first = await world.talos.glance(node, reading(world, context))
-    // a change of the schematic alone shows in the boot id only
     const again = context.again || input.askedBefore
     const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
-    if (runsTarget || (first.ok && first.value.bootId !== plan.bootId && again)) {
-      return { ok: true, value: { flippedEarly: !again } }
-    }
+    // a boot other than the planned one is of our doing only where the call was written down, which comes before it is made
+    const bootId = first.ok ? first.value.bootId : plan.bootId
+    const booted = bootId !== plan.bootId && world.installs.requestedBefore(plan.node, bootId)
+    if (runsTarget || (booted && again)) return { ok: true, value: { flippedEarly: !again } }
     const changed = first.ok ? changedSincePlan(plan, first.value.version) : undefined
     if (changed) return { ok: false, failure: changed }
-    // somebody booted the old version since the plan was made: that boot is the one to leave
-    const bootId = first.ok ? first.value.bootId : plan.bootId
+    // somebody may have booted the old version since the plan was made: the boot that runs is the one to leave
     const went: Progress = { underWay: false }
     if (first.ok) note(went, first.value, bootId)
     let seen: Glance | undefined = first.ok ? first.value : undefined
@@ -51,6 +51,16 @@ export const upgrade =
         if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
         const pending = configurationObjection(plan.node, await readConfiguration(world, plan, context))
         if (pending) return { ok: false, failure: pending }
+        const begun = context.again || world.installs.begun(bootId)
+        if (requests === 0) {
+          const told = await world.talos.inspect(node, reading(world, context))
+          if (!told.ok) return told
+          const written = slotObjection({ node: plan.node, facts: told.value, image: plan.image, begun, retry: true })
+          if (written) return { ok: false, failure: written }
+        }
+        // before the last look, since Kubernetes may take its time
+        const unwritten = await noteInstall(world, plan, { bootId }, context)
+        if (unwritten) return { ok: false, failure: unwritten }
         const force = isPair(world) || (went.refusal !== undefined && (await isBroken(world, plan, context)))
         const objection = await lastLook(world, input, context)
         if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
@@ -59,8 +69,6 @@ export const upgrade =
           went.refusal = objection
           break
         }
-        const unwritten = await noteInstall(world, plan, { bootId }, context)
-        if (unwritten) return { ok: false, failure: unwritten }
         requests++
         went.refusal = await request(world, plan, { force, bootId, went }, context)
       }

@@ -72,7 +72,7 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
       let slept = stale === true
       const facts = () => ({
         ...{ version: plan.from, bootId, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [] },
-        otherSlot: { state: 'installed', image: plan.image },
+        otherSlot: plan.path === 'legacy' ? { state: 'quiet' } : { state: 'installed', image: plan.image },
       })
       const ask = async () => {
         done.push('ask')

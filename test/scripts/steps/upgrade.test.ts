@@ -1,0 +1,118 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
+import { upgrade } from '../../../scripts/steps/upgrade.ts'
+import type { World } from '../../../scripts/steps/world.ts'
+import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
+import type { OtherSlot } from '../../../workflows/model/observation.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
+import { defaultOperations } from '../../support/default-operations.ts'
+import { stepContext } from '../../support/step-context.ts'
+import { nodePlan } from '../../support/upgrade-plan.ts'
+
+const plan = nodePlan('a', 'worker', {
+  bootId: 'planned',
+  path: 'legacy',
+  from: 'v1.12.9',
+  kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+})
+const { image } = plan
+
+type Row = {
+  title: string
+  /** the boot that runs when the step begins */
+  bootId?: string
+  otherSlot?: OtherSlot
+  /** an earlier process began this step, and what its journal tells of the call */
+  again?: { asked: boolean }
+  /** minutes that this process sleeps while the Node is told of the installation */
+  sleeps?: true
+  ends: string
+  does: string[]
+}
+
+const rows: Row[] = [
+  { title: 'tells the Node before it asks', ends: 'down', does: ['note', 'ask'] },
+  {
+    title: 'asks nothing when it slept while it told the Node',
+    sleeps: true,
+    ends: 'still up',
+    does: ['note'],
+  },
+  {
+    title: 'takes a boot after a call of an earlier process for the end of that call',
+    bootId: 'another',
+    again: { asked: true },
+    ends: 'down',
+    does: [],
+  },
+  {
+    title: 'takes no boot for its own where nothing was asked yet',
+    bootId: 'another',
+    again: { asked: false },
+    ends: 'down',
+    does: ['note', 'ask'],
+  },
+  {
+    title: 'does not write over what somebody installed meanwhile',
+    otherSlot: { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.12.11' },
+    ends: 'other-version-waiting',
+    does: [],
+  },
+]
+
+for (const { title, bootId = 'planned', otherSlot = { state: 'quiet' }, again, sleeps, ends, does } of rows)
+  test(title, async () => {
+    const done: string[] = []
+    let boot = bootId
+    let slept = false
+    const facts = () => ({
+      ...{ version: plan.from, bootId: boot, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [] },
+      otherSlot,
+    })
+    const begun = [
+      { type: 'intent', step: 'upgrade', node: 'a', bootId: 'planned', path: 'a/flip/upgrade' },
+      ...(again?.asked ? [{ type: 'installing', node: 'a', bootId: 'planned', image }] : []),
+    ]
+    const world = {
+      cluster: {
+        nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }],
+        operations: {
+          ...defaultOperations,
+          deadlines: { ...defaultOperations.deadlines, rebootMs: 20_000, installMs: 20_000 },
+        },
+      },
+      installs: createInstallMemory(recollect(again ? [{ run: 'r', records: [{ type: 'run' }, ...begun] }] : [], ''), {
+        append: () => {},
+      }),
+      knocks: async () => true,
+      acceptEtcdOutage: false,
+      kubernetes: {
+        noteInstall: async (_: string, mark: InstallMark) => {
+          assert.is(mark.bootId, boot)
+          done.push('note')
+          slept = sleeps === true
+          return { ok: true, value: undefined }
+        },
+      },
+      talos: {
+        glance: async () => ({ ok: true, value: facts() }),
+        inspect: async () => ({ ok: true, value: facts() }),
+        configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
+        watchStage: async () => {},
+        upgradeLegacy: async () => {
+          done.push('ask')
+          boot = 'after'
+          return { ok: true, value: undefined }
+        },
+      },
+    } as unknown as World
+    const result = await upgrade(world)(
+      { plan, flipped: false, install: 'no' },
+      stepContext({ again: again !== undefined, isStale: () => slept }),
+    )
+    assert.is(result.ok ? (result.value.stillUp ? 'still up' : 'down') : result.failure.reason, ends)
+    assert.equal(done, does)
+  })
+
+test.run()
