@@ -10,6 +10,7 @@ import { type Failure, failure } from '../../workflows/model/failure.ts'
 import { createFile } from '../create-file.ts'
 import { syncToDisk } from '../sync-to-disk.ts'
 import { typed } from '../typed.ts'
+import { onDisk } from './on-disk.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder, thisHolder } from './process-identity.ts'
 
 type LockFile = Holder & { released?: boolean }
@@ -72,7 +73,9 @@ function held(folder: string, number: number, mine: Holder, takenOverFrom: Holde
   return {
     takenOverFrom,
     lost() {
-      const found = whoIsOnTop(folder, number)
+      const asked = onDisk(() => whoIsOnTop(folder, number), 'lock-lost')
+      if (!asked.ok) return asked.failure
+      const found = asked.value
       if (found === 'we') return undefined
       const detail = found ? `${holderText(found)} took the cluster over` : 'the lock file is gone'
       return failure('lock-lost', { detail })
@@ -91,8 +94,8 @@ function whoIsOnTop(folder: string, number: number): 'we' | Holder | undefined {
     const found = readHolder(folder, top)
     return found?.kind === 'read' ? found.file : undefined
   } catch (error) {
-    // a folder that is gone, or none of ours any more
-    if ((error as NodeJS.ErrnoException).syscall !== undefined) return undefined
+    // the folder as well
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
 }

@@ -103,6 +103,12 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
     const asked = onDisk(() => acquireLock(runFolder(folder), 'a test'))
     return asked.ok ? failed(asked.value.ok ? onDisk(asked.value.lock.release) : asked.value) : [asked.failure]
   },
+  'whether the lock is still held': async (folder) => {
+    const asked = onDisk(() => acquireLock(runFolder(folder), 'a test'))
+    if (!asked.ok || !asked.value.ok) return failed(asked.ok ? (asked.value as Result<unknown>) : asked)
+    const lost = asked.value.lock.lost()
+    return lost ? [lost] : []
+  },
   'the report': (folder) => {
     const report = { v: 1, resumed: false, steps: [], phases: {}, verdicts: {}, failures: [], notices: [] } as const
     return failed(onDisk(() => writeReport(join(folder, 'report.json'), { ...report, commands: [] } as never, [])))
