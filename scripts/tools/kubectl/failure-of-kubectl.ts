@@ -18,13 +18,15 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
     says: /error loading config file|invalid configuration|unable to read client-(cert|key)/,
     reason: 'kubeconfig-unusable',
   },
-  // a webhook that says no has its own words, and is no matter of roles
-  { says: /\(Forbidden\): (?!admission webhook )/, reason: 'kubernetes-forbidden' },
+  { says: /\(Forbidden\): /, reason: 'kubernetes-forbidden' },
   {
     says: /was refused - did you specify|connection refused|no route to host|i\/o timeout|TLS handshake timeout|no such host|connection reset|unexpected EOF|: EOF|Client\.Timeout exceeded|request canceled|context deadline exceeded|\(Timeout\)|\(ServiceUnavailable\)|\(InternalError\).*etcd|http2: client connection lost|network is unreachable|etcdserver:|the server is currently unable|apiserver not ready|server has asked for the client to provide credentials/,
     reason: 'kubernetes-unreachable',
   },
 ]
+
+/** A webhook that says no, or that the API server does not reach: no matter of roles, nor of the way to the API. */
+const OF_WEBHOOK = /admission webhook "[^"]+" denied the request|failed calling webhook "/
 
 /** Why a call of kubectl failed; `otherwise` where its text says nothing about the way to the API server. */
 export function failureOfKubectl(result: CommandResult, otherwise: FailureReason = 'command-failed'): Failure {
@@ -34,7 +36,7 @@ export function failureOfKubectl(result: CommandResult, otherwise: FailureReason
   const denied = deniedIn(result.stderr)
   if (denied.length > 0) return forbidden(denied)
   if (result.timedOut) return failure('kubernetes-unreachable', { detail: 'the API server did not answer in time' })
-  const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
+  const meaning = OF_WEBHOOK.test(result.stderr) ? undefined : MEANINGS.find(({ says }) => says.test(result.stderr))
   const said = gist(result.stderr)
   return failure(meaning?.reason ?? otherwise, { detail: said || `kubectl ended with ${result.exitCode}` })
 }

@@ -65,6 +65,12 @@ const rows: [says: string, reason: FailureReason, detail: string, refusal: strin
     'Forbidden',
   ],
   [
+    'Error from server (InternalError): Internal error occurred: failed calling webhook "x.example": failed to call webhook: Post "https://10.0.0.9/": dial tcp 10.0.0.9:443: connect: connection refused',
+    'command-failed',
+    'Internal error occurred: failed calling webhook "x.example": failed to call webhook: Post "https://10.0.0.9/": dial tcp 10.0.0.9:443: connect: connection refused',
+    'InternalError',
+  ],
+  [
     'Error from server (Conflict): Operation cannot be fulfilled on nodes "a": the object has been modified',
     'command-failed',
     'Operation cannot be fulfilled on nodes "a": the object has been modified',
