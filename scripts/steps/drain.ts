@@ -57,8 +57,9 @@ async function attempt(
   const name = kubernetesName(plan)
   const options = asking(world, plan, context)
   let before = read?.ok ? read : await world.kubernetes.read(options)
-  // since an earlier process was stopped, somebody may have lifted the cordon; what was read before it counts no more
-  if (!(before.ok && before.value.nodes.some((node) => node.name === name && node.unschedulable))) {
+  // since an earlier process was stopped, somebody may have lifted the cordon, or the machine have another name; what was
+  // read before the cordon counts no more
+  if (!(before.ok && before.value.nodes.some((node) => node.name === name && node.ready && node.unschedulable))) {
     const cordoned = await ensureCordoned(world, plan, context)
     if (!cordoned.ok) return { failure: cordoned.failure }
     before = await world.kubernetes.read(options)

@@ -165,7 +165,7 @@ export function lateBy({ endsAt }: KubePod, now: string | undefined): number | u
 
 /** What to write where a pod may take longer than a drain. */
 export const longerTimeout = (graceMs: number): string =>
-  `drain: { timeout: ${Math.ceil(graceMs / 60_000) + 1}m } in operations.yaml`
+  `give it more time: drain.timeout ${Math.ceil(graceMs / 60_000) + 1}m in operations.yaml`
 
 const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
   kind: 'bare',
