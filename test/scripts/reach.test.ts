@@ -83,6 +83,17 @@ for (const client of ['1.13', '1.14'] as const)
       assert.ok(fake.starts.length <= BASE * limit, `${fake.starts.length}:\n${fake.starts.join('\n')}`)
     })
 
+test('what talosctl 1.14 prints of the others is not asked for again because of one that says nothing', async () => {
+  const fake = fakeTalosctl({ client: '1.14', manner: (n) => (n === 11 ? 'hangs' : 'answers') })
+  await talosOf(fake).observeNodes(fake.nodes, options())
+  const versions = fake.starts.filter((start) => start.startsWith('version'))
+  assert.is(versions[0], 'version of 20 through 10.0.0.1')
+  assert.ok(
+    versions.slice(1).every((start) => start.startsWith('version of 1 ')),
+    versions.join('\n'),
+  )
+})
+
 test('a node that is there and gives no answer is slow, and what is silent is unreachable', async () => {
   const manner = (n: number): Manner => (n === 4 ? 'hangs' : n === 5 ? 'silent' : 'answers')
   const fake = fakeTalosctl({ size: 5, manner })

@@ -84,7 +84,11 @@ export function fakeTalosctl({
     const told = asked.filter((node) => !silent.includes(node) && !down.includes(node))
     const said = print(words, told, nodes)
     const isGet = words[0] === 'get'
-    if (silent.length > 0) return hang(client === '1.14' && !isGet ? said : '')
+    if (silent.length > 0) {
+      const printed = client === '1.14' && !isGet ? said : ''
+      if (printed !== '' && onLine) for (const line of printed.split('\n').slice(0, -1)) onLine(line)
+      return hang(printed)
+    }
     if (onLine) for (const line of said.split('\n')) onLine(line)
     if (down.length === 0) return answer(0, said, '')
     if (client === '1.14') {

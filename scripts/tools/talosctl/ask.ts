@@ -183,13 +183,17 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       if (asked.length < 2 || endpoint === undefined) return void (await Promise.all(asked.map(alone)))
       await whilePending(asked, async (asking) => {
         const patienceMs = () => Math.min(PATIENCE_MS, share(deadlineAt, 3))
-        const { soon, answer } = question(asked, endpoint, build, asking, patienceMs)
+        const heard: string[] = []
+        const listening = { ...asking, onLine: (line: string) => heard.push(line) }
+        const { soon, answer } = question(asked, endpoint, build, listening, patienceMs)
         const said = await soon
         if (said) return goOn(asked, said, others)
+        // talosctl 1.14 prints each node as it comes
+        if (heard.length > 0) tell(asked, { ...UNASKED, endpoint, stdout: `${heard.join('\n')}\n`, timedOut: true })
         // the silence may be that of the endpoint
         const rotated = [...others, endpoint]
         await Promise.all([
-          ...parts(asked).map((part) => together(part, rotated)),
+          ...parts(left(asked)).map((part) => together(part, rotated)),
           answer.then((late) => {
             if (!late.aborted) tell(asked, late)
             else if (asked.every((node) => !words.has(node))) ways.deaf(endpoint)

@@ -20,6 +20,8 @@ export function readVersions(asked: readonly string[], result: CommandResult): V
     const node = only ?? /^NODE:\s+(\S+)/.exec(block)?.[1]
     if (node === undefined || block.trim() === '') continue
     const tag = /^\s*Tag:[^\S\n]*(.*)$/m.exec(block)?.[1]
+    // where the output broke off, the rest of the block may only be missing
+    if (tag === undefined && result.timedOut) continue
     versions.set(
       node,
       tag?.startsWith('v') && semver.valid(tag)

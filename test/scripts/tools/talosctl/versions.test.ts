@@ -100,4 +100,10 @@ test("does not take the client's own version for that of a node", () => {
   assert.ok(version && !version.ok)
 })
 
+test('a block that broke off tells nothing of its node, where the output did', () => {
+  const [whole = ''] = printed('v1.14.1', { [one]: 'v1.13.9', [two]: 'v1.13.9' }).split(`${two}\n`)
+  const versions = readVersions([one, two, three], result({ exitCode: 1, timedOut: true, stdout: `${whole}${two}\n` }))
+  assert.equal([...versions], [[one, { ok: true, value: 'v1.13.9' }]])
+})
+
 test.run()
