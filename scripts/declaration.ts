@@ -10,6 +10,7 @@ import type { Problem } from '../workflows/model/problem.ts'
 import type { Talenv } from '../workflows/model/talenv.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
+import { named } from './engine/on-disk.ts'
 import { clusterFolder, findLayout, type Layout, packageRoot } from './layout.ts'
 
 /** A declaration that was read, and where it and everything generated from it live. */
@@ -101,7 +102,7 @@ const isMissing = (error: unknown): boolean =>
 /** A file under the name that people know it by; undefined when it is not there. */
 export function readSource(path: string): SourceText | undefined {
   try {
-    return { path: forPeople(path), text: readFileSync(path, 'utf8') }
+    return { path: forPeople(path), text: named(path, () => readFileSync(path, 'utf8')) }
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error

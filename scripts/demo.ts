@@ -6,9 +6,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { failureOfDisk } from './engine/on-disk.ts'
 import { runFolder } from './engine/run-folder.ts'
 import { resolveTool } from './toolchain/resolve-tool.ts'
 import { createToolProgress } from './toolchain/tool-progress.ts'
+import { failureText } from './view/failure-text.ts'
 
 const cluster = '101'
 const root = join(import.meta.dirname, '..')
@@ -136,7 +138,9 @@ async function demo(): Promise<number> {
 }
 
 const exitCode = await demo().catch((error: Error) => {
-  if (!interrupted.signal.aborted) throw error
+  const why = failureOfDisk(error)
+  if (why) say(failureText(why))
+  if (!why && !interrupted.signal.aborted) throw error
   return 1
 })
 process.exitCode = signalExitCode ?? exitCode

@@ -73,6 +73,7 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
     hint: () => 'cat /proc/sys/fs/file-nr # how many, and how many may be',
   },
   EIO: { says: 'can not be read or written, since its disk fails', hint: () => 'dmesg | tail' },
+  EEXIST: { says: 'is there, and not what is wanted', hint: (place) => `ls -ld ${place}` },
   ENOTDIR: { says: 'lies below something that is no folder', hint: (place) => `ls -ld ${place}` },
   EISDIR: { says: 'is a folder, and a file is wanted', hint: (place) => `ls -la ${place}` },
 }

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import { type Cluster, controlPlanesOf } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { failureOfDisk } from '../../engine/on-disk.ts'
+import { failureOfDisk, named } from '../../engine/on-disk.ts'
 import { typed } from '../../typed.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
@@ -39,7 +39,7 @@ const File = v.object({
 export function readTalosconfig(path: string): Result<Talosconfig> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = named(path, () => readFileSync(path, 'utf8'))
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
     const unread = isMissing ? undefined : failureOfDisk(error, 'talosconfig-invalid')

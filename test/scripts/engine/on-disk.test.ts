@@ -10,6 +10,7 @@ import { place } from '../../../scripts/config/placing/place.ts'
 import { settlePlacing } from '../../../scripts/config/placing/settle-placing.ts'
 import { privateFolder } from '../../../scripts/config/private-folder.ts'
 import { createWhole } from '../../../scripts/config/secrets/create-whole.ts'
+import { readSource } from '../../../scripts/declaration.ts'
 import { carryOut } from '../../../scripts/engine/carry-out-effect.ts'
 import { type Drive, drive, type Intent } from '../../../scripts/engine/driver.ts'
 import { appendTo, type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
@@ -35,6 +36,7 @@ import { upgradeSteps } from '../../../scripts/steps/upgrade-steps.ts'
 import type { World } from '../../../scripts/steps/world.ts'
 import type { Talos } from '../../../scripts/talos.ts'
 import { acquireBuildLock } from '../../../scripts/toolchain/build-lock.ts'
+import { readTalosconfig } from '../../../scripts/tools/talosctl/talosconfig.ts'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { Failure, Result } from '../../../workflows/model/failure.ts'
@@ -209,6 +211,13 @@ for (const [name, work] of Object.entries(PLACES))
       if (name !== 'a private folder' && (reads || !onlyChanges.includes(name))) assert.ok(met > 0, `${code} was met`)
     }
   })
+
+test('a folder in the place of a declaration or a talosconfig is named as such', async () => {
+  const [wrong] = await thrown(() => readSource(tmpdir()))
+  assert.match(wrong?.detail ?? '', `${tmpdir()} is a folder, and a file is wanted`)
+  const read = readTalosconfig(tmpdir())
+  assert.match((!read.ok && read.failure.detail) || '', `${tmpdir()} is a folder, and a file is wanted`)
+})
 
 test('every hint about a file can be typed', () => {
   assert.ok(hints.size > 3, [...hints].join('\n'))
