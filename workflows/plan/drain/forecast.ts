@@ -154,8 +154,8 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
   ]
 }
 
-/** A kubelet that is busy may be that late. */
-const HANGS_AFTER_MS = 60_000
+/** A kubelet that is busy, or a volume that is slow to be unmounted, may be that late. */
+const HANGS_AFTER_MS = 5 * 60_000
 
 /** How long ago a pod should have ended, where that is too long to be on its way; `now` is the API server's time. */
 export function lateBy({ endsAt }: KubePod, now: string | undefined): number | undefined {

@@ -246,7 +246,7 @@ const rows: Row[] = [
   [
     'waits for a pod whose time to end is not over, or just was',
     forecast({
-      pods: ['2026-01-01T10:00:20Z', '2026-01-01T09:59:30Z'].map(ending),
+      pods: ['2026-01-01T10:00:20Z', '2026-01-01T09:55:30Z'].map(ending),
       now: '2026-01-01T10:00:00Z',
     }),
     ['shop/web-1', 'shop/web-1'],
