@@ -65,7 +65,7 @@ export type LabEvent =
   | { type: 'pod.evicted'; node: string; pod: string; code: number; dryRun: boolean }
   /** a client deleted the pod, past every budget; `budget` is one that allowed no disruption at that moment */
   | { type: 'pod.deleted'; node: string; pod: string; by: string; budget?: string }
-  /** `run`: what the mark beside the cordon says; without it somebody else cordoned */
+  /** `run`: what the mark says that came with the cordon; without it, or with an older one, somebody else cordoned */
   | { type: 'node.cordoned'; node: string; run?: string }
   /** `run` as when it was cordoned; `by`: the client that changed the node last, `lab` for a cure */
   | { type: 'node.uncordoned'; node: string; by: string; run?: string }

@@ -44,7 +44,7 @@ export type LeaseObject = {
 
 /** None of these rejects, but for an abort of the signal where it says so. */
 export interface Kubernetes {
-  /** Everything that a drain and its forecast look at. */
+  /** Everything that a drain and its forecast look at; it does not tell whose cordon a mark stands beside. */
   read(options: CallOptions): Promise<Result<KubernetesRead>>
   nodes(options: CallOptions): Promise<Result<KubeNode[]>>
   /** Volumes that are attached, without the claims that they are for. */
@@ -60,6 +60,8 @@ export interface Kubernetes {
   waitForGate(gate: Gate, options: CallOptions): Promise<Result<void>>
   cordon(node: KubeNode, mark: CordonMark, options: CallOptions): Promise<Guarded>
   uncordon(node: KubeNode, options: CallOptions): Promise<Guarded>
+  /** Takes a mark away that outlived its cordon. */
+  unmark(node: KubeNode, options: CallOptions): Promise<Guarded>
   /** Tells on the Node that its other slot is being written, and under which boot. */
   noteInstall(name: string, mark: InstallMark, options: CallOptions): Promise<Result<void>>
   /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words; `hanging` pods are not waited for. */
@@ -267,6 +269,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     },
     cordon: (node, mark, options) => guarded((at) => kubectlCommands.cordon(at, node.name, node, mark), options),
     uncordon: (node, options) => guarded((at) => kubectlCommands.uncordon(at, node.name, node), options),
+    unmark: (node, options) => guarded((at) => kubectlCommands.unmark(at, node.name, node), options),
     async noteInstall(name, mark, options) {
       const answer = await ask((at) => kubectlCommands.noteInstall(at, name, mark), options)
       return answer.ok ? { ok: true, value: undefined } : answer

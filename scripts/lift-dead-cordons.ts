@@ -7,7 +7,7 @@ import type { Waiter } from './watch.ts'
 /**
  * Lifts the cordons of runs that are over, before anything is forecast: what they keep from running would count against the
  * next drain. To who holds the Lease every mark is that of a dead run; to who has the lock of a folder alone those of that
- * folder are. Resolves to where one was lifted.
+ * folder are. A mark that outlived its cordon goes, too. Resolves to where a cordon was lifted.
  */
 export async function liftDeadCordons(
   session: Session,
@@ -18,11 +18,12 @@ export async function liftDeadCordons(
   const options = { signal: waiter.signal, timeoutMs: cluster.operations.deadlines.observeMs }
   const nodes = await kubernetes.nodes(options)
   const lifted: NodeName[] = []
-  for (const { name, mark } of nodes.ok ? nodes.value : []) {
-    if (mark === undefined || !isOver(mark.run) || waiter.signal.aborted) continue
-    const done = await liftCordon({ cluster, kubernetes }, { name, run: mark.run, ...options }, waiter)
+  for (const { name, mark, staleMark } of nodes.ok ? nodes.value : []) {
+    const left = mark ?? staleMark
+    if (left === undefined || !isOver(left.run) || waiter.signal.aborted) continue
+    const done = await liftCordon({ cluster, kubernetes }, { name, run: left.run, ...options }, waiter)
     // the run that follows tries again, and fails where it may not
-    if (done.ok) lifted.push(name)
+    if (done.ok && mark) lifted.push(name)
   }
   return lifted
 }

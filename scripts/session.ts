@@ -182,13 +182,18 @@ async function observeKubernetes(
     ...operations.gates.map((gate) => kubernetes.tryGate(gate, options)),
   ])
   if (!read.ok) return { answers: false, failure: read.failure }
+  // whose cordon a mark stands beside is asked only where there is one
+  const isMarked = read.value.nodes.some(({ staleMark }) => staleMark?.beside === 'unknown-cordon')
+  const nodes = isMarked ? await kubernetes.nodes(options) : undefined
+  if (nodes?.ok === false) return { answers: false, failure: nodes.failure }
+  const facts = { ...read.value, nodes: nodes?.value ?? read.value.nodes }
   const gates = tried.map((trial, index): GateTrial => {
     if (trial.ok) return trial.value
     const { manifest, detail = trial.failure.reason } = trial.failure
     const gate = operations.gates[index]?.name ?? ''
     return { gate, state: 'wrong', detail, ...(manifest === undefined ? {} : { manifest }) }
   })
-  return { answers: true, ...read.value, trials: {}, gates, denied: [] }
+  return { answers: true, ...facts, trials: {}, gates, denied: [] }
 }
 
 /**

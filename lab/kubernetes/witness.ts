@@ -15,15 +15,19 @@ const runOf = (mark: string | undefined): string | undefined => {
   }
 }
 
+type Objects = Pick<Informer, 'all' | 'find' | 'on'>
+
 /**
  * Writes down what is done to the Kubernetes of a lab, as the API server's audit log and the objects tell it: evictions,
  * deletions, cordons, the Lease, and what still ran on a node that is told to reboot.
  */
 export class Witness {
   readonly #log: LabLog
-  readonly #pods: Informer
-  readonly #nodes: Informer
-  readonly #budgets: Informer
+  readonly #pods: Objects
+  readonly #nodes: Objects
+  readonly #budgets: Objects
+  /** marks as they were last seen: one that stood there before the cordon is not of whoever cordoned */
+  readonly #marks = new Map<string, string | undefined>()
   /** nodes that are cordoned, and by whom */
   readonly #cordons = new Map<string, { run?: string }>()
   /** who changed a node last */
@@ -31,9 +35,9 @@ export class Witness {
 
   constructor(options: {
     log: LabLog
-    pods: Informer
-    nodes: Informer
-    budgets: Informer
+    pods: Objects
+    nodes: Objects
+    budgets: Objects
     /** name of the Node that a machine has */
     nodeOf: (machine: string) => string
   }) {
@@ -83,8 +87,9 @@ export class Witness {
     const { name } = node.metadata
     const before = this.#cordons.get(name)
     const isCordoned = node.spec?.unschedulable === true
+    const mark = markOf(node)
     if (isCordoned && before === undefined) {
-      const run = runOf(markOf(node))
+      const run = mark === this.#marks.get(name) ? undefined : runOf(mark)
       const cordon = run === undefined ? {} : { run }
       this.#cordons.set(name, cordon)
       this.#log.append({ type: 'node.cordoned', node: name, ...cordon })
@@ -93,6 +98,7 @@ export class Witness {
       this.#cordons.delete(name)
       this.#log.append({ type: 'node.uncordoned', node: name, by: this.#lastChangeBy.get(name) ?? '', ...before })
     }
+    this.#marks.set(name, mark)
   }
 
   /** What a drain would have moved and could have: those pods have somewhere to go. */

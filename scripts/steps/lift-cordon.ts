@@ -1,9 +1,13 @@
-import { failure, type Result } from '../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { CallOptions } from '../kubernetes.ts'
+import { CORDON_ANNOTATION } from '../tools/kubectl.ts'
 import { type Waiter, watch } from '../watch.ts'
 import type { World } from './world.ts'
 
-/** Lifts the cordon that carries the mark of `run`, and nobody else's; done when a read shows that it is gone. */
+/**
+ * Lifts the cordon of `run`, and nobody else's; done when a read shows that it is gone. Where its mark outlived it only that
+ * goes, which may fail: it does no harm. Where the Node does not tell whose cordon it is, a person has to know.
+ */
 export async function liftCordon(
   world: Pick<World, 'cluster' | 'kubernetes'>,
   { name, run, ...options }: { name: string; run: string } & CallOptions,
@@ -12,7 +16,11 @@ export async function liftCordon(
   const isLifted = async (): Promise<Result<boolean>> => {
     const node = await world.kubernetes.node(name, options)
     if (!node.ok) return node
-    if (node.value?.mark?.run !== run) return { ok: true, value: true }
+    const { mark, staleMark } = node.value ?? {}
+    if (node.value === undefined || (mark ?? staleMark)?.run !== run) return { ok: true, value: true }
+    if (staleMark?.beside === 'unknown-cordon') return { ok: false, failure: left(name, UNKNOWN) }
+    if (staleMark) await world.kubernetes.unmark(node.value, options)
+    if (staleMark) return { ok: true, value: true }
     const patched = await world.kubernetes.uncordon(node.value, options)
     return patched.ok ? { ok: true, value: false } : patched
   }
@@ -23,18 +31,20 @@ export async function liftCordon(
       const first = await isLifted()
       return first.ok && !first.value ? isLifted() : first
     },
-    until: (result) => result.ok && result.value,
+    until: (result) => (result.ok ? result.value : result.failure.reason === 'left-cordoned'),
     say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
     deadlineMs: world.cluster.operations.deadlines.readyMs,
     everyMs: 300,
   })
-  if (met) return { ok: true, value: undefined }
+  if (met) return seen.ok ? { ok: true, value: undefined } : seen
   const why = seen.ok ? 'somebody else changes the node all the time' : (seen.failure.detail ?? seen.failure.reason)
-  return {
-    ok: false,
-    failure: failure('left-cordoned', {
-      detail: `it stays cordoned, since our cordon could not be lifted: ${why}`,
-      hint: `kubectl uncordon ${name}`,
-    }),
-  }
+  return { ok: false, failure: left(name, `since our cordon could not be lifted: ${why}`) }
 }
+
+const UNKNOWN = 'since its Node does not tell whether the cordon is ours'
+
+const left = (name: string, why: string): Failure =>
+  failure('left-cordoned', {
+    detail: `it stays cordoned, ${why}`,
+    hint: `kubectl uncordon ${name} && kubectl annotate node ${name} ${CORDON_ANNOTATION}-`,
+  })

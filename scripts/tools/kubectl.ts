@@ -5,6 +5,7 @@
 
 import type { DrainPolicy, Gate } from '../../workflows/model/cluster.ts'
 import type { CordonMark, InstallMark, Right } from '../../workflows/model/kubernetes.ts'
+import { FIELD_MANAGER } from '../../workflows/plan/drain/whose-cordon.ts'
 import type { Command } from '../run.ts'
 
 /** The annotation that stands beside a cordon of ours. */
@@ -26,7 +27,9 @@ export type KubeTarget = {
   timeoutMs: number
 }
 
-const MANAGER = '--field-manager=talos-workflows'
+const MANAGER = `--field-manager=${FIELD_MANAGER}`
+/** kubectl hides who set which field, unless it is told to show it */
+const WITH_OWNERS = '--show-managed-fields'
 /** longest time for one request of a command; a server that is silent must not use up the deadline of all */
 const REQUEST_MS = 10_000
 
@@ -64,7 +67,10 @@ type Guard = { resourceVersion: string }
 
 /** Every call of kubectl that the project makes. */
 export const kubectlCommands = {
-  /** Everything that a drain and its forecast look at, in one list of mixed kinds. */
+  /**
+   * Everything that a drain and its forecast look at, in one list of mixed kinds. Without who set which field: that would make
+   * it twice as long.
+   */
   read: (at: KubeTarget) =>
     kubectl(at, false, [
       'get',
@@ -72,10 +78,10 @@ export const kubectlCommands = {
       '--all-namespaces',
       '--output=json',
     ]),
-  nodes: (at: KubeTarget) => kubectl(at, false, ['get', 'nodes', '--output=json']),
+  nodes: (at: KubeTarget) => kubectl(at, false, ['get', 'nodes', '--output=json', WITH_OWNERS]),
   attachments: (at: KubeTarget) => kubectl(at, false, ['get', 'volumeattachments', '--output=json']),
   node: (at: KubeTarget, name: string) =>
-    kubectl(at, false, ['get', 'node', name, '--output=json', '--ignore-not-found']),
+    kubectl(at, false, ['get', 'node', name, '--output=json', WITH_OWNERS, '--ignore-not-found']),
   podsOn: (at: KubeTarget, name: string) =>
     kubectl(at, false, ['get', 'pods', '--all-namespaces', `--field-selector=spec.nodeName=${name}`, '--output=json']),
   /** An eviction that the API server judges and does not carry out. */
@@ -110,6 +116,9 @@ export const kubectlCommands = {
   cordon: (at: KubeTarget, name: string, guard: Guard, mark: CordonMark) =>
     patchNode(at, name, guard, JSON.stringify(mark), true),
   uncordon: (at: KubeTarget, name: string, guard: Guard) => patchNode(at, name, guard, null, null),
+  /** Takes the mark away, and leaves the cordon as it is. */
+  unmark: (at: KubeTarget, name: string, { resourceVersion }: Guard) =>
+    mergePatch(at, name, { metadata: { resourceVersion, annotations: { [CORDON_ANNOTATION]: null } } }),
   /** One of ours at a time holds the cluster, so nothing guards this patch. */
   noteInstall: (at: KubeTarget, name: string, mark: InstallMark) =>
     mergePatch(at, name, { metadata: { annotations: { [INSTALL_ANNOTATION]: JSON.stringify(mark) } } }),

@@ -1,7 +1,11 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkLog, type Invariant } from '../../lab/check.ts'
+import type { KubeObject } from '../../lab/kubernetes/api-client.ts'
+import type { AuditEvent } from '../../lab/kubernetes/servers.ts'
+import { Witness } from '../../lab/kubernetes/witness.ts'
 import type { LabEvent, LoggedEvent } from '../../lab/lab-event.ts'
+import { LabLog } from '../../lab/log.ts'
 
 const image = 'factory.talos.dev/metal-installer:v1.13.9'
 const bootId = 'b'
@@ -264,6 +268,45 @@ test('A cordon of somebody else that is lifted breaks foreign-cordons-kept, but 
   const lifted = (by: string): LabEvent => ({ type: 'node.uncordoned', node: 'worker-1', by })
   assert.equal(broken([up(1, 2), cordoned, lifted('lab')]), [])
   assert.equal(broken([up(1, 2), cordoned, lifted('kubectl')]), ['foreign-cordons-kept'])
+})
+
+test('A cordon beside a mark that was there before is of somebody else: to lift it breaks foreign-cordons-kept', () => {
+  const log = new LabLog()
+  const said: LabEvent[] = []
+  log.on((event) => said.push(event))
+  const followers: ((change: 'there', node: KubeObject) => void)[] = []
+  const none = { all: () => [], find: () => undefined, on: () => () => undefined }
+  const nodes = {
+    ...none,
+    on(follower: (change: 'there', node: KubeObject) => void) {
+      followers.push(follower)
+      return () => undefined
+    },
+  }
+  const witness = new Witness({ log, pods: none, nodes, budgets: none, nodeOf: (machine) => machine })
+  const mark = (at: string) => JSON.stringify({ run: 'r', at })
+  const is = (unschedulable: boolean, annotation?: string) => {
+    witness.note({
+      ...{ verb: 'patch', requestURI: '', userAgent: 'kubectl/v1.36.1 (linux)' },
+      objectRef: { resource: 'nodes', name: 'worker-1' },
+    } as AuditEvent)
+    const annotations = annotation === undefined ? {} : { 'talos-workflows/cordon': annotation }
+    const spec = unschedulable ? { unschedulable } : {}
+    for (const follow of followers) follow('there', { metadata: { name: 'worker-1', annotations }, spec })
+  }
+  is(false)
+  is(true, mark('1')) // a run
+  is(false, mark('1')) // kubectl uncordon
+  assert.equal(broken([up(1, 2), ...said]), [])
+  is(true, mark('1')) // kubectl cordon
+  assert.equal(broken([up(1, 2), ...said]), [])
+  is(false) // the next run
+  assert.equal(broken([up(1, 2), ...said]), ['foreign-cordons-kept'])
+  said.length = 0
+  is(false, mark('1'))
+  is(true, mark('2')) // a run over what its mark left
+  is(false)
+  assert.equal(broken([up(1, 2), ...said]), [])
 })
 
 test('A Lease that is taken from a run which lives breaks lease-kept; a dead run is followed at once, a silent one later', () => {

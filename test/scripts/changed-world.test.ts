@@ -30,6 +30,8 @@ type Row = {
   cure?(fake: Fake, of: string): void
   /** by somebody else, who alone lifts it */
   staysCordoned?: boolean
+  /** the command is typed in another checkout then, which has no journals */
+  elsewhere?: true
   /** how often the node was installed to and rebooted by us, at the very end */
   times?: readonly [installs: number, reboots: number]
 }
@@ -71,6 +73,27 @@ const ROWS: readonly Row[] = [
     change: (fake, of) => fake.kubernetes.cordon(of),
     code: 0,
     staysCordoned: true,
+  },
+  {
+    title: 'its cordon was lifted by hand, and somebody else cordoned the node later',
+    at: [...LEAVES.slice(2), ...RETURNS],
+    change: (fake, of) => {
+      fake.kubernetes.refill(of)
+      fake.kubernetes.cordon(of)
+    },
+    code: 0,
+    staysCordoned: true,
+  },
+  {
+    title: 'its cordon was lifted by hand, somebody else cordoned the node later, and another checkout goes on',
+    at: LEAVES.slice(2),
+    change: (fake, of) => {
+      fake.kubernetes.refill(of)
+      fake.kubernetes.cordon(of)
+    },
+    code: 0,
+    staysCordoned: true,
+    elsewhere: true,
   },
   {
     title: 'somebody who lives has the Lease',
@@ -165,7 +188,7 @@ const ROWS: readonly Row[] = [
 const installsOf = ({ nodes }: Fake) => [...nodes.values()].map(({ installs }) => installs)
 const rebootsOf = ({ nodes }: Fake) => [...nodes.values()].map(({ reboots }) => reboots)
 
-for (const { title, at, change, code, reasons = [], untouched, cure, staysCordoned, times } of ROWS) {
+for (const { title, at, change, code, reasons = [], untouched, cure, staysCordoned, elsewhere, times } of ROWS) {
   test(`killed right after an intent, and ${title}: ends ${code}`, async () => {
     for (const path of at) {
       const fake = fakeCluster(NAMES, { etcdMs: 50 })
@@ -175,7 +198,8 @@ for (const { title, at, change, code, reasons = [], untouched, cure, staysCordon
       assert.is((await checkout.type(isIntent)).exitCode, undefined, path)
       change(fake, of)
       const before = { installs: installsOf(fake), reboots: rebootsOf(fake), cordoned: fake.kubernetes.cordoned() }
-      const { exitCode, report } = await checkout.type()
+      const next = elsewhere ? checkoutOf(fake) : checkout
+      const { exitCode, report } = await next.type()
       const said = `${path}: ${JSON.stringify(report?.failures)}`
       assert.is(exitCode, code, said)
       if (code !== 75)
@@ -189,17 +213,18 @@ for (const { title, at, change, code, reasons = [], untouched, cure, staysCordon
         assert.equal([installsOf(fake), fake.kubernetes.cordoned()], [before.installs, before.cordoned], said)
       assert.equal(fake.trouble, [], said)
       cure?.(fake, of)
-      const last = await checkout.type()
+      const last = await next.type()
       assert.is(last.exitCode, 0, `${path}, cured: ${JSON.stringify(last.report?.failures)}`)
       assert.equal(fake.trouble, [], path)
       assert.equal(fake.kubernetes.cordoned(), staysCordoned ? [of] : [], path)
+      assert.equal(fake.kubernetes.marked(), [], path)
       for (const [name, node] of fake.nodes)
         assert.equal(
           [name, node.version, node.installs, node.reboots],
           [name, 'v1.13.9', ...((name === of && times) || [1, 1])],
           path,
         )
-      checkout.remove()
+      for (const used of new Set([checkout, next])) used.remove()
     }
   })
 }

@@ -177,6 +177,18 @@ test('cordons and uncordons by one patch that carries the version it has read', 
   assert.equal(await other.cordon(node, mark, options), { ok: true, value: 'conflict' })
 })
 
+test('asks of a Node who set its fields, which kubectl does not show by itself, and takes a mark away alone', async () => {
+  const { kubernetes, commands } = scripted({})
+  await kubernetes.node('a', options)
+  await kubernetes.nodes(options)
+  assert.ok(commands.every(({ argv }) => argv.includes('--show-managed-fields')))
+  const node = kubeNode('a', '10.0.0.9', { resourceVersion: '41' })
+  assert.equal(await kubernetes.unmark(node, options), { ok: true, value: 'done' })
+  assert.equal(JSON.parse(commands.at(-1)?.argv.at(-1)?.slice('--patch='.length) ?? ''), {
+    metadata: { resourceVersion: '41', annotations: { 'talos-workflows/cordon': null } },
+  })
+})
+
 test('notes an installation on the Node by a patch that touches nothing else, and says why it could not', async () => {
   const { kubernetes, commands } = scripted({})
   const mark = { bootId: 'b', image: 'x:v1', run: 'r' }

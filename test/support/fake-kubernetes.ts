@@ -4,6 +4,7 @@
  */
 import type { Kubernetes, LeaseObject } from '../../scripts/kubernetes.ts'
 import type { CordonMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
+import { FIELD_MANAGER, whoseCordon } from '../../workflows/plan/drain/whose-cordon.ts'
 
 const ok = <T>(value: T) => ({ ok: true as const, value })
 
@@ -13,7 +14,14 @@ export function fakeKubernetes(
   bootIdOf: (name: string) => string,
   kubeletVersion = 'v1.36.1',
 ) {
-  type Node = { unschedulable: boolean; mark?: CordonMark; version: number; machine: string; ready: boolean }
+  type Node = {
+    unschedulable: boolean
+    owner?: string
+    mark?: CordonMark
+    version: number
+    machine: string
+    ready: boolean
+  }
   const nodes = new Map<string, Node>(
     names.map((name) => [name, { unschedulable: false, version: 1, machine: name, ready: true }]),
   )
@@ -27,13 +35,13 @@ export function fakeKubernetes(
     return node
   }
   const kubeNode = (name: string): KubeNode => {
-    const { unschedulable, mark, version, machine, ready } = at(name)
+    const { unschedulable, owner, mark, version, machine, ready } = at(name)
     return {
       name,
       addresses: [addressOf(names, machine)],
       ready,
       unschedulable,
-      ...(mark ? { mark } : {}),
+      ...whoseCordon({ unschedulable, mark, owners: owner === undefined ? [] : [owner] }),
       kubeletVersion,
       bootId: bootIdOf(machine),
       labels: {},
@@ -102,11 +110,17 @@ export function fakeKubernetes(
       cordon: (node, mark) =>
         change(node, (now) => {
           now.unschedulable = true
+          now.owner = FIELD_MANAGER
           now.mark = mark
         }),
       uncordon: (node) =>
         change(node, (now) => {
           now.unschedulable = false
+          delete now.owner
+          delete now.mark
+        }),
+      unmark: (node) =>
+        change(node, (now) => {
           delete now.mark
         }),
       noteInstall: () => answer(() => ok(undefined)),
@@ -137,6 +151,8 @@ export function fakeKubernetes(
     /** names of the pods on a node */
     podsOn: (name: string) => [...pods].filter(([, node]) => node === name).map(([pod]) => pod),
     cordoned: () => registered().filter((name) => at(name).unschedulable),
+    /** marks of ours, whatever they stand beside */
+    marked: () => registered().filter((name) => at(name).mark),
     /** what a machine is called there: the Node that registered last */
     nameOf: (machine: string) => registered().findLast((name) => at(name).machine === machine) ?? machine,
     /** somebody gives the machine another name: its pods run under that, and the Node of the old one stays behind */
@@ -147,13 +163,15 @@ export function fakeKubernetes(
     },
     /** somebody else cordons the node, or a run that is over did */
     cordon(name: string, mark?: CordonMark) {
+      if (!at(name).unschedulable) at(name).owner = mark ? FIELD_MANAGER : 'kubectl'
       at(name).unschedulable = true
       if (mark) at(name).mark = mark
       at(name).version += 1
     },
-    /** somebody else lifts the cordon, and the node is full again */
+    /** somebody else lifts the cordon by kubectl, which leaves the mark, and the node is full again */
     refill(name: string) {
       at(name).unschedulable = false
+      delete at(name).owner
       at(name).version += 1
       for (const pod of pods.keys()) pods.set(pod, name)
     },

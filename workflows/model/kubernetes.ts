@@ -46,6 +46,8 @@ export type KubeNode = {
   unschedulable: boolean
   /** our annotation, where the cordon is ours */
   mark?: CordonMark
+  /** our annotation, where that is not so */
+  staleMark?: StaleMark
   /** our annotation about the installation that was begun last */
   install?: InstallMark
   /** cordoned by Talos itself, which takes that back after its next boot */
@@ -70,6 +72,9 @@ export type CordonMark = {
   /** ISO time */
   at: string
 }
+
+/** A mark that outlived its cordon: it gives nobody the right to lift one. `unknown-cordon`: the Node does not tell whose it is. */
+export type StaleMark = CordonMark & { beside: 'no-cordon' | 'foreign-cordon' | 'unknown-cordon' }
 
 /**
  * What we write on a Node before the other slot of its machine is written (annotation `talos-workflows/install`, as JSON): it

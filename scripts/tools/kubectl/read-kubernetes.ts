@@ -11,6 +11,7 @@ import type {
   Toleration,
   VolumeAttachment,
 } from '../../../workflows/model/kubernetes.ts'
+import { whoseCordon } from '../../../workflows/plan/drain/whose-cordon.ts'
 import { CORDON_ANNOTATION, INSTALL_ANNOTATION } from '../kubectl.ts'
 
 /** what Talos writes beside a cordon of its own: AnnotationCordonedKey in its pkg/machinery/constants */
@@ -79,6 +80,7 @@ export function readNode(object: Loose): KubeNode {
   const info = map(status.nodeInfo)
   const ready = condition(status, 'Ready')
   const annotations = map(metadata.annotations)
+  const unschedulable = spec.unschedulable === true
   const mark = readMark(text(annotations[CORDON_ANNOTATION]))
   const install = readInstallMark(text(annotations[INSTALL_ANNOTATION]))
   const detail = text(ready?.message) ?? text(ready?.reason)
@@ -90,8 +92,8 @@ export function readNode(object: Loose): KubeNode {
       .flatMap(({ address }) => text(address) ?? []),
     ready: ready?.status === 'True',
     ...(ready?.status !== 'True' && detail !== undefined ? { detail } : {}),
-    unschedulable: spec.unschedulable === true,
-    ...(mark ? { mark } : {}),
+    unschedulable,
+    ...whoseCordon({ unschedulable, mark, owners: ownersOf(metadata, 'unschedulable') }),
     ...(install ? { install } : {}),
     ...(annotations[TALOS_CORDON] === undefined ? {} : { cordonedByTalos: true }),
     kubeletVersion: text(info.kubeletVersion) ?? '',
@@ -106,6 +108,12 @@ function readTaint({ key, value, effect }: Loose): Taint {
   const own = text(value)
   return { key: text(key) ?? '', effect: text(effect) ?? '', ...(own === undefined ? {} : { value: own }) }
 }
+
+/** Who set a field of the spec, as the API server noted it; nobody where kubectl was not told to show that. */
+const ownersOf = (metadata: Loose, field: string): string[] =>
+  list(metadata.managedFields).flatMap(({ manager, fieldsV1 }) =>
+    map(map(fieldsV1)['f:spec'])[`f:${field}`] === undefined ? [] : (text(manager) ?? ''),
+  )
 
 /** A mark that can not be read is nobody's: the cordon beside it is then treated as a stranger's. */
 function readMark(json: string | undefined): CordonMark | undefined {

@@ -10,9 +10,12 @@ const HOST = 'kubernetes.io/hostname'
 export const fitsElsewhere = (pod: KubePod, nodes: readonly KubeNode[], pods: readonly KubePod[]): boolean =>
   nodes.some((node) => node.name !== pod.node && takesPods(node) && fits(pod, node, pods))
 
-/** Whether new pods may come to the node at all; a cordon of ours that was left is lifted before anything else. */
-export const takesPods = ({ ready, unschedulable, mark }: KubeNode): boolean =>
-  ready && (!unschedulable || mark !== undefined)
+/**
+ * Whether new pods may come to the node at all; a cordon of ours that was left is lifted before anything else, and what a
+ * read during a run does not tell apart is one of this run.
+ */
+export const takesPods = ({ ready, unschedulable, mark, staleMark }: KubeNode): boolean =>
+  ready && (!unschedulable || mark !== undefined || staleMark?.beside === 'unknown-cordon')
 
 function fits({ placement, ...pod }: KubePod, node: KubeNode, pods: readonly KubePod[]): boolean {
   const { nodeSelector, affinity, tolerations, apart } = placement

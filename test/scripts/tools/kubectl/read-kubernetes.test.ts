@@ -57,7 +57,7 @@ test('sorts a list of mixed kinds, and knows of which claim an attachment is', (
 })
 
 test('reads of a node whether it takes pods, and whose its cordon is', () => {
-  const node = (annotation?: string, whose = 'talos-workflows/cordon') =>
+  const node = (annotation?: string, whose = 'talos-workflows/cordon', manager = 'talos-workflows') =>
     readNode({
       kind: 'Node',
       metadata: {
@@ -65,6 +65,11 @@ test('reads of a node whether it takes pods, and whose its cordon is', () => {
         resourceVersion: '7',
         labels: { x: 'y' },
         ...(annotation === undefined ? {} : { annotations: { [whose]: annotation } }),
+        managedFields: [
+          { manager: 'kubelet', operation: 'Update', fieldsV1: { 'f:status': {} }, subresource: 'status' },
+          { manager: 'kube-controller-manager', operation: 'Update', fieldsV1: { 'f:spec': { 'f:taints': {} } } },
+          { manager, operation: 'Update', fieldsV1: { 'f:metadata': {}, 'f:spec': { 'f:unschedulable': {} } } },
+        ],
       },
       spec: { unschedulable: true, taints: [{ key: 'k', value: 'v', effect: 'NoSchedule' }] },
       status: {
@@ -90,6 +95,8 @@ test('reads of a node whether it takes pods, and whose its cordon is', () => {
     taints: [{ key: 'k', effect: 'NoSchedule', value: 'v' }],
     resourceVersion: '7',
   })
+  const later = node(JSON.stringify(mark), 'talos-workflows/cordon', 'kubectl')
+  assert.equal([later.mark, later.staleMark], [undefined, { ...mark, beside: 'foreign-cordon' }])
   for (const damaged of ['', '{', 'null', '[]', '{"run":1,"at":"x"}'])
     assert.is(node(damaged).mark, undefined, `${damaged} is nobody's mark`)
   assert.is(node('true', 'talos.dev/cordoned').cordonedByTalos, true)
