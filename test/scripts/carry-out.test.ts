@@ -46,7 +46,7 @@ const worlds: readonly World[] = [
       return fake
     },
     // who is silent at first leaves the cordon for the plan
-    answers: { 'kubernetes.read': (before) => (before === 0 ? silent : undefined) },
+    answers: { 'kubernetes.nodes': (before) => (before === 0 ? silent : undefined) },
     code: 0,
   },
   {
