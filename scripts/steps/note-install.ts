@@ -21,7 +21,7 @@ export async function noteInstall(
   const known = configuration === undefined ? {} : { configuration }
   const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image, ...known })
   if (unwritten || plan.kubernetes === undefined) return unwritten
-  const mark = { bootId, image: plan.image, run: world.run }
+  const mark = { bootId, image: plan.image, run: world.run, ...known }
   const noted = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
   if (noted.ok) return undefined
   const { reason, detail = reason } = noted.failure

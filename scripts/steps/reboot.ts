@@ -45,7 +45,7 @@ export const reboot =
         // it may have been another process that was here, and pods may have come back
         if (context.isStale()) return { ok: true, value: { flippedEarly: false, stillUp: true } }
         const configured = await readConfiguration(world, plan, context)
-        const changed = configurationObjection(plan.node, configured, world.installs.configuration(bootId))
+        const changed = configurationObjection(plan.node, configured, installedOn(world, plan, bootId))
         if (changed) return { ok: false, failure: changed }
         told = told?.ok ? told : await inspect()
         if (!told.ok) return told
@@ -80,6 +80,10 @@ export const reboot =
     const detail = `asked, and the node runs on with the boot id that it had${why}`
     return { ok: false, failure: failure('reboot-failed', { detail, hint: `talosctl -n ${plan.node} reboot` }) }
   }
+
+/** Hash of the configuration under which the version that waits was installed: by us, or as the plan read it from the Node. */
+const installedOn = ({ installs }: World, plan: NodePlan, bootId: string): string | undefined =>
+  installs.configuration(bootId) ?? (bootId === plan.bootId ? plan.installedOn : undefined)
 
 /** Whether what was written under the boot that runs, which is not the planned one, waits for the next: told by the log or not. */
 const stillWaits = (world: World, plan: NodePlan, seen: Inspection): boolean =>

@@ -183,6 +183,26 @@ const ROWS: readonly Row[] = [
     untouched: 'running',
     cure: (fake, of) => set(fake, of, { configuration: 'h' }),
   },
+  {
+    title: 'its configuration was changed after the installation, and another checkout goes on',
+    at: LEAVES,
+    change: (fake, of) => set(fake, of, { configuration: 'another' }),
+    code: 77,
+    reasons: ['configuration-changed'],
+    untouched: 'running',
+    cure: (fake, of) => set(fake, of, { configuration: 'h' }),
+    elsewhere: true,
+  },
+  {
+    title: 'its configuration was changed, and another checkout finds only what an earlier version wrote on its Node',
+    at: LEAVES.slice(0, 1),
+    change: (fake, of) => {
+      set(fake, of, { configuration: 'another' })
+      fake.kubernetes.forgetConfiguration(of)
+    },
+    code: 0,
+    elsewhere: true,
+  },
 ]
 
 const installsOf = ({ nodes }: Fake) => [...nodes.values()].map(({ installs }) => installs)

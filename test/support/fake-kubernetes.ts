@@ -3,7 +3,7 @@
  * move when they are evicted. It outlives any number of "processes" that drive it, and counts what was done to it.
  */
 import type { Kubernetes, LeaseObject } from '../../scripts/kubernetes.ts'
-import type { CordonMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
+import type { CordonMark, InstallMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
 import { FIELD_MANAGER, whoseCordon } from '../../workflows/plan/drain/whose-cordon.ts'
 
 const ok = <T>(value: T) => ({ ok: true as const, value })
@@ -18,6 +18,7 @@ export function fakeKubernetes(
     unschedulable: boolean
     owner?: string
     mark?: CordonMark
+    install?: InstallMark
     version: number
     machine: string
     ready: boolean
@@ -35,13 +36,14 @@ export function fakeKubernetes(
     return node
   }
   const kubeNode = (name: string): KubeNode => {
-    const { unschedulable, owner, mark, version, machine, ready } = at(name)
+    const { unschedulable, owner, mark, install, version, machine, ready } = at(name)
     return {
       name,
       addresses: [addressOf(names, machine)],
       ready,
       unschedulable,
       ...whoseCordon({ unschedulable, mark, owners: owner === undefined ? [] : [owner] }),
+      ...(install ? { install } : {}),
       kubeletVersion,
       bootId: bootIdOf(machine),
       labels: {},
@@ -123,7 +125,11 @@ export function fakeKubernetes(
         change(node, (now) => {
           delete now.mark
         }),
-      noteInstall: () => answer(() => ok(undefined)),
+      noteInstall: (name, mark) =>
+        answer(() => {
+          at(name).install = mark
+          return ok(undefined)
+        }),
       drain: (name) =>
         answer(() => {
           const heir = registered().find((other) => !at(other).unschedulable && at(other).ready)
@@ -174,6 +180,11 @@ export function fakeKubernetes(
       delete at(name).owner
       at(name).version += 1
       for (const pod of pods.keys()) pods.set(pod, name)
+    },
+    /** its Node tells of its installation what an earlier version of the program did */
+    forgetConfiguration(name: string) {
+      const { install } = at(name)
+      if (install) at(name).install = { bootId: install.bootId, image: install.image, run: install.run }
     },
     /** the Lease, as somebody who holds it now has written it; undefined gives it back */
     hold(theirs: LeaseObject | undefined) {

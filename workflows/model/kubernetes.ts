@@ -78,9 +78,15 @@ export type StaleMark = CordonMark & { beside: 'no-cordon' | 'foreign-cordon' | 
 
 /**
  * What we write on a Node before the other slot of its machine is written (annotation `talos-workflows/install`, as JSON): it
- * counts for as long as that boot lasts.
+ * counts for as long as that boot lasts. Earlier versions wrote no hash.
  */
-export type InstallMark = { bootId: string; image: string; run: string }
+export type InstallMark = {
+  bootId: string
+  image: string
+  run: string
+  /** hash of the machine configuration that the installer judged, where it could be read */
+  configuration?: string
+}
 
 export type KubePod = {
   namespace: string

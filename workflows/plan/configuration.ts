@@ -64,6 +64,14 @@ export const uncheckedNote = (nodes: readonly NodeName[], to: TalosVersion): str
         `${nodes.join(', ')}: not checked whether Talos ${to} takes the machine configuration, nor whether one is staged, on trial, or changed between installation and reboot: that needs the role os:admin`,
       ]
 
+/** The same of nodes on which a version waits, and neither the journals here nor a Node tell on which configuration. */
+export const unrememberedNote = (nodes: readonly NodeName[]): string[] =>
+  nodes.length === 0
+    ? []
+    : [
+        `${nodes.join(', ')}: not checked whether the machine configuration was changed since the version that waits was installed: neither the journals of this folder nor its Node tell on which one that was`,
+      ]
+
 /** The same of nodes whose configuration was read, and judged by nobody. */
 export const unjudgedNote = (nodes: readonly NodeName[], to: TalosVersion): string[] =>
   nodes.length === 0

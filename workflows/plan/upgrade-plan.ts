@@ -27,6 +27,8 @@ export type NodePlan = {
   otherSlot: OtherSlot
   /** conditions of the machine that are not met before the run; absent where it is ready */
   unmet?: string[]
+  /** hash of the machine configuration under which the version that waits was installed, where that is known */
+  installedOn?: string
   /** one sentence: why this node is upgraded, finished, or left alone */
   why: string
   /** absent where Kubernetes does not answer, or does not know the node */

@@ -8,9 +8,10 @@ import {
   type TalosVersion,
 } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
+import type { InstallMark } from '../model/kubernetes.ts'
 import type { Configuration, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
-import { configurationObjection, isUnchecked, uncheckedNote, unjudgedNote } from './configuration.ts'
+import { configurationObjection, isUnchecked, uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
 import { identityNotes, identityObjections } from './identity.ts'
@@ -54,11 +55,12 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
       if (refusal) failures.push(refusal)
       continue
     }
-    const begun = wasBegun(memory, seen.bootId) || isNoted(observed, seen.bootId)
+    const begun = wasBegun(memory, seen.bootId) || noteOf(observed, seen.bootId) !== undefined
     const configuration = observed.configurations?.[declared.name]
     const planned = planNode(cluster, declared, seen, wish, { ...memory, begun }, configuration)
-    nodes.push(planned.plan)
-    failures.push(...configurationObjections(planned.plan, observed, memory))
+    const plan = withInstallation(planned.plan, observed, memory)
+    nodes.push(plan)
+    failures.push(...configurationObjections(plan, observed))
     failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
   }
   failures.push(...uniqueKubernetesObjections(cluster, wish.to))
@@ -116,6 +118,7 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
         ...planned.filter(({ work }) => work !== 'none').flatMap(unwellNote),
         ...notNoted(planned),
         ...uncheckedNote(unchecked(working, observed), wish.to),
+        ...unrememberedNote(unremembered(working, observed)),
         ...working.flatMap((plan) => unknownArguments(cluster, plan, observed)),
         ...unjudgedNote(unjudged(working, observed), wish.to),
         ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
@@ -127,13 +130,33 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
 const NO_LEASE =
   'no Lease is kept (access.lease: skip): runs of other computers are not kept away, and cordons that they left are not lifted'
 
+/**
+ * With the configuration under which the version that waits was installed, as the journals here or its Node tell; where they
+ * tell of two, the one that does not run: another checkout may have installed it again.
+ */
+function withInstallation(plan: NodePlan, observed: Observation, memory: Memory): NodePlan {
+  if (plan.work !== 'finish') return plan
+  const seen = observed.configurations?.[plan.node]
+  const known = [memory.configurations[plan.bootId], noteOf(observed, plan.bootId)?.configuration].filter(
+    (hash) => hash !== undefined,
+  )
+  const installedOn = known.find((hash) => seen?.ok && hash !== seen.value.hash) ?? known[0]
+  return installedOn === undefined ? plan : { ...plan, installedOn }
+}
+
 /** Why its machine configuration keeps a node from being changed. */
-function configurationObjections({ node, work, bootId }: NodePlan, observed: Observation, memory: Memory): Failure[] {
+function configurationObjections({ node, work, installedOn }: NodePlan, observed: Observation): Failure[] {
   const seen = observed.configurations?.[node]
   if (work === 'none' || seen === undefined) return []
-  const objection = configurationObjection(node, seen, work === 'finish' ? memory.configurations[bootId] : undefined)
+  const objection = configurationObjection(node, seen, installedOn)
   return objection ? [objection] : []
 }
+
+/** Nodes of which nobody knows under which machine configuration what waits there was installed. */
+const unremembered = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
+  working
+    .filter(({ node, work, installedOn }) => work === 'finish' && configurations?.[node]?.ok && !installedOn)
+    .map(({ node }) => node)
 
 /** Working nodes whose machine configuration the talosconfig's role may not read. */
 const unchecked = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
@@ -159,9 +182,9 @@ const unjudged = (working: readonly NodePlan[], { configurations }: Observation)
 /** `begun`: an installation of ours was begun under the boot that the node runs. */
 type NodeMemory = Memory & { begun: boolean }
 
-/** Whether a Node object tells of an installation under that boot, whoever's journal does not. */
-const isNoted = ({ kubernetes }: Observation, bootId: string): boolean =>
-  kubernetes.answers && kubernetes.nodes.some(({ install }) => install?.bootId === bootId)
+/** What a Node object tells of an installation under that boot, whoever's journal does not. */
+const noteOf = ({ kubernetes }: Observation, bootId: string): InstallMark | undefined =>
+  kubernetes.answers ? kubernetes.nodes.find(({ install }) => install?.bootId === bootId)?.install : undefined
 
 /** Said where another checkout could not know that an installation was begun. */
 function notNoted(nodes: readonly NodePlan[]): string[] {

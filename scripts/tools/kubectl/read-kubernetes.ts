@@ -130,8 +130,10 @@ function readMark(json: string | undefined): CordonMark | undefined {
 function readInstallMark(json: string | undefined): InstallMark | undefined {
   if (json === undefined) return undefined
   try {
-    const { bootId, image, run } = map(JSON.parse(json))
-    return typeof bootId === 'string' ? { bootId, image: text(image) ?? '', run: text(run) ?? '' } : undefined
+    const { bootId, image, run, configuration } = map(JSON.parse(json))
+    if (typeof bootId !== 'string') return undefined
+    const hash = text(configuration)
+    return { bootId, image: text(image) ?? '', run: text(run) ?? '', ...(hash ? { configuration: hash } : {}) }
   } catch {
     return undefined
   }

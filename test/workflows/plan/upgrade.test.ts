@@ -318,6 +318,41 @@ refused(
   },
   ['a configuration-pending', 'b configuration-changed', 'c configuration-unread'],
 )
+/** A version that waits on `a`, which its Node tells to have been installed on this configuration. */
+const noted = (configuration?: string, memory: Partial<Memory> = {}): Wanted => {
+  const install = { bootId: 'a-boot', image: image(), run: 'r', ...(configuration && { configuration }) }
+  return {
+    facts: { a: { otherSlot: { state: 'installed', image: image() } } },
+    configurations: { a: configured('h'), b: configured('h'), c: configured('h') },
+    kubernetes: kubernetesFacts([
+      kubeNode('a', '10.0.0.2', { install }),
+      kubeNode('b', '10.0.0.3', { install: { ...install, bootId: 'an older boot', configuration: 'another' } }),
+      kubeNode('c', '10.0.0.4'),
+    ]),
+    memory,
+  }
+}
+const NOT_COMPARED = 'a: not checked whether the machine configuration was changed since the version that waits'
+for (const [sentence, wanted] of [
+  ['refuses what another checkout installed on another configuration, as its Node tells', noted('another')],
+  [
+    'refuses it where only one of Node and journals tells of another configuration',
+    noted('another', { configurations: { 'a-boot': 'h' } }),
+  ],
+] as const)
+  refused(sentence, wanted, ['a configuration-changed'])
+test('goes on with what another checkout installed on the configuration that runs, and knows it until the reboot', () => {
+  const { nodes, notes } = planned(noted('h'))
+  assert.equal([nodes[0]?.work, nodes[0]?.installedOn], ['finish', 'h'])
+  assert.not.match(notes.join(), NOT_COMPARED)
+})
+test('says where nobody knows on which configuration the version that waits was installed', () => {
+  const { nodes, notes } = planned(noted())
+  assert.equal([nodes[0]?.work, nodes[0]?.installedOn], ['finish', undefined])
+  assert.match(notes.join('\n'), NOT_COMPARED)
+  const silent = { ...noted(), kubernetes: { answers: false as const, failure: failure('kubernetes-unreachable') } }
+  assert.match(planned({ ...silent, wish: { skipDrain: true } }).notes.join('\n'), NOT_COMPARED)
+})
 test('says which configurations its role did not let it look at, and which nobody judged', () => {
   const denied = { ok: false, failure: failure('permission-denied') } as const
   const { notes } = planned({ configurations: { a: denied, b: configured('h'), c: denied } })

@@ -103,6 +103,8 @@ test('reads of a node whether it takes pods, and whose its cordon is', () => {
   assert.is(node().cordonedByTalos, undefined)
   const install = { bootId: 'b', image: 'x:v1', run: 'r' }
   assert.equal(node(JSON.stringify(install), 'talos-workflows/install').install, install)
+  const hashed = { ...install, configuration: 'h' }
+  assert.equal(node(JSON.stringify(hashed), 'talos-workflows/install').install, hashed)
   // whoever wrote it, what counts is the boot
   assert.is(node('{"bootId":"b"}', 'talos-workflows/install').install?.bootId, 'b')
   for (const damaged of ['', '{', 'null', '[]', '{"bootId":1}'])
