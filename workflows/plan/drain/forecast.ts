@@ -142,7 +142,7 @@ function obstaclesOf(pod: KubePod, leaving: readonly KubePod[], facts: Foreseeab
   const mayTake = `${name} may take ${writeDuration(graceMs)} to end (terminationGracePeriodSeconds), longer than drain.timeout (${writeDuration(policy.timeoutMs)})`
   return [
     ...(lateMs !== undefined ? [{ ...holdsUp('hanging', hangs), blocks: true, hint: describe }] : []),
-    ...(graceMs > policy.timeoutMs && !terminating
+    ...(takesLong(pod, policy) && !terminating
       ? [{ ...holdsUp('grace', mayTake), blocks: true, hint: longerTimeout(graceMs) }]
       : []),
     ...budgetObstacles(pod, budgets, { leaving, facts, goesElsewhere, policy }),
@@ -162,6 +162,13 @@ export function lateBy({ endsAt }: KubePod, now: string | undefined): number | u
   const lateMs = Date.parse(now ?? '') - Date.parse(endsAt ?? '')
   return lateMs > HANGS_AFTER_MS ? lateMs : undefined
 }
+
+/** The grace that a pod has where nobody chose one: it tells nothing of how long the pod takes. */
+const DEFAULT_GRACE_MS = 30_000
+
+/** Whether a pod may take longer to end than a drain may last. */
+export const takesLong = ({ graceMs }: KubePod, { timeoutMs }: DrainPolicy): boolean =>
+  graceMs > Math.max(timeoutMs, DEFAULT_GRACE_MS)
 
 /** What to write where a pod may take longer than a drain. */
 export const longerTimeout = (graceMs: number): string =>

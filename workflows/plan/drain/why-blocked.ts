@@ -4,7 +4,7 @@ import { type Failure, failure } from '../../model/failure.ts'
 import type { KubePod } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
 import type { Obstacle } from '../upgrade-plan.ts'
-import { type Foreseeable, forecastDrain, leavingPods, longerTimeout, podName } from './forecast.ts'
+import { type Foreseeable, forecastDrain, leavingPods, longerTimeout, podName, takesLong } from './forecast.ts'
 
 /** What kubectl said in the course of a drain. */
 export type Said = {
@@ -49,9 +49,8 @@ function causeOf(
     const { finalizers, graceMs } = pod
     if (finalizers.length > 0)
       return known(`${name} was evicted and waits until somebody has taken away ${finalizers.join(', ')}`)
-    const isLong = graceMs > policy.timeoutMs
     const limit = `drain.timeout (${writeDuration(policy.timeoutMs)})`
-    if (isLong)
+    if (takesLong(pod, policy))
       return known(
         `${name} was evicted and may take ${writeDuration(graceMs)} to end, longer than ${limit}`,
         longerTimeout(graceMs),

@@ -232,6 +232,12 @@ const rows: Row[] = [
     [],
   ],
   [
+    'takes the grace that every pod has for no word about how long it takes',
+    forecast({ pods: [kubePod('web-1', 'a', { graceMs: 30_000 }), kubePod('web-2', 'b')] }, { timeoutMs: 8_000 }),
+    ['shop/web-1'],
+    [],
+  ],
+  [
     'does not mind how long a pod may take that is not evicted',
     forecast({ pods: [kubePod('web-1', 'a', { graceMs: policy.timeoutMs + 1, ...onlyOn('a') })] }),
     ['shop/web-1'],
