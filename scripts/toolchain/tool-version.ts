@@ -22,11 +22,17 @@ export async function toolVersion(tool: Tool, path: string, env: NodeJS.ProcessE
 }
 
 async function askVersion(tool: Tool, path: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
+  // one that does not end when it is asked to, ends all the same, and not later than we do
+  const options = { env, timeout: versionTimeoutMs, killSignal: 'SIGKILL' } as const
+  const asked = promisify(execFile)(path, [...tool.versionArgv], options)
+  const end = () => void asked.child.kill('SIGKILL')
+  process.once('exit', end)
   try {
-    const { stdout } = await promisify(execFile)(path, [...tool.versionArgv], { env, timeout: versionTimeoutMs })
-    return tool.versionPattern.exec(stdout)?.[1]
+    return tool.versionPattern.exec((await asked).stdout)?.[1]
   } catch {
     return undefined
+  } finally {
+    process.off('exit', end)
   }
 }
 
