@@ -23,6 +23,7 @@ import type { Remembered } from '../workflows/plan/memory.ts'
 import { summarize } from '../workflows/plan/summary.ts'
 import { type Planned, planUpgrade, type UpgradeWish } from '../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
+import { afterRun, isWorthTelling } from './after-run.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
 import { canReplay, type Driven, drive, unfinishedIntents } from './engine/driver.ts'
@@ -46,7 +47,7 @@ import type { RunState } from './engine/run-state.ts'
 import { createStop, listenForSignals, type Stop, stoppedBy } from './engine/stop.ts'
 import { knock } from './knock.ts'
 import { liftDeadCordons, withoutMarks } from './lift-dead-cordons.ts'
-import { collectReport, writeReport } from './report.ts'
+import { collectReport, type Report, type ReportCollector, reportText, writeReport } from './report.ts'
 import { observe, openSession, type Session, withConfigurations } from './session.ts'
 import { createInstallMemory } from './steps/install-memory.ts'
 import { upgradeSteps } from './steps/upgrade-steps.ts'
@@ -75,8 +76,7 @@ const product = String(JSON.parse(readFileSync(new URL('../package.json', import
 /** Upgrades as wished, or with `--dry-run` says what would be done; resolves to the exit code. */
 export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<ExitCode> {
   const opened = await openSession(call, wish.to)
-  const { failure: typed } = typable(call.cluster, call.layout)
-  if (!opened.ok) return reject(opened.failure.map(typed), call.common)
+  if (!opened.ok) return rejectUnopened(call, opened.failure)
   const session = opened.value
   // no step leads to a release that the table does not know, whatever the nodes run
   const unfit = [
@@ -85,8 +85,38 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
     // a dry run asks for what its role may see
     ...(call.common.dryRun ? [] : roleFailures(roleOf(session))),
   ]
-  if (unfit.length > 0) return reject(unfit.map(typed), call.common)
+  if (unfit.length > 0) return rejectUnopened(call, unfit)
   return call.common.dryRun ? rehearse(call, session, wish) : carryOutIn(session, call, wish)
+}
+
+/** Ends a command that nothing could be asked with; a run is told of, whatever kept it from beginning. */
+async function rejectUnopened(call: Call, found: readonly Failure[]): Promise<ExitCode> {
+  const failures = found.map(typable(call.cluster, call.layout).failure)
+  const exitCode = reject(failures, call.common)
+  if (call.common.dryRun) return exitCode
+  const report = newReport(call)
+  report.handle({ type: 'run.finished', run: '', exitCode, verdicts: {}, failures, tookMs: 0 })
+  await tellAfter(call, report.value(), [])
+  return exitCode
+}
+
+const newReport = ({ command, cluster }: Call): ReportCollector =>
+  collectReport(() => new Date(), { command, cluster: cluster.name })
+
+/** Hands the report on where operations.yaml says to whom. */
+async function tellAfter(
+  { cluster, layout }: Call,
+  report: Report,
+  changes: Session['changes'],
+  signal?: AbortSignal,
+): Promise<void> {
+  const { after } = cluster.operations
+  if (after === undefined || !isWorthTelling(report)) return
+  await afterRun(after, reportText(report, changes), {
+    cwd: layout.root,
+    write: (text) => void process.stderr.write(text),
+    ...(signal && { signal }),
+  })
 }
 
 /** The same in a session that stands: from the first look to the report. */
@@ -94,7 +124,7 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
   const stop = createStop()
   const letGo = listenForSignals(stop)
   const view = await openView(viewKind(call.common.output), outlet)
-  const report = collectReport(() => new Date())
+  const report = newReport(call)
   let file: string | undefined
   const { event: typed } = typable(session.cluster, session.layout)
   const front: Front = {
@@ -120,6 +150,8 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
     const written = path === undefined ? undefined : onDisk(() => writeReport(path, report.value(), session.changes))
     if (written?.ok === false) front.emit({ type: 'notice', text: `there is no report: ${written.failure.detail}` })
     await view.close()
+    // whoever asked once has been waiting for this, too
+    await tellAfter(call, report.value(), session.changes, stop.requested.aborted ? stop.forced : stop.requested)
     letGo()
   }
 }

@@ -48,10 +48,11 @@ export type ReportCollector = {
   value(): Report
 }
 
-/** Collects a report while a run goes on. `now` stamps the events. */
-export function collectReport(now: () => Date): ReportCollector {
+/** Collects a report while a run goes on. `now` stamps the events; `known` is what is told of one that never begins. */
+export function collectReport(now: () => Date, known: Pick<Report, 'command' | 'cluster'> = {}): ReportCollector {
   const report: Report = {
     v: 1,
+    ...known,
     resumed: false,
     steps: [],
     phases: {},
@@ -129,11 +130,10 @@ export function collectReport(now: () => Date): ReportCollector {
   }
 }
 
-/**
- * Writes the report for its owner's eyes only (0600), redacted, whole or not at all: a reader never meets half of it.
- * `commands` are the tools that the run started.
- */
-export function writeReport(path: string, report: Report, commands: readonly (readonly string[])[]): void {
-  const clean = { ...report, commands: commands.map((argv) => argv.map(redact)) }
-  replaceFile(path, `${JSON.stringify(clean, redactValue, 2)}\n`, 0o600)
-}
+/** The report as a document, redacted. `commands` are the tools that the run started. */
+export const reportText = (report: Report, commands: readonly (readonly string[])[]): string =>
+  `${JSON.stringify({ ...report, commands: commands.map((argv) => argv.map(redact)) }, redactValue, 2)}\n`
+
+/** Writes it for its owner's eyes only (0600), whole or not at all: a reader never meets half of it. */
+export const writeReport = (path: string, report: Report, commands: readonly (readonly string[])[]): void =>
+  replaceFile(path, reportText(report, commands), 0o600)

@@ -15,7 +15,7 @@ import { findShell } from './toolchain/find-shell.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
 
 /** What can be started: the tools, and what comes with the system and is found on PATH. */
-export type Program = ToolProgram | 'git' | 'python3' | 'terraform' | 'tofu'
+export type Program = ToolProgram | 'git' | 'python3' | 'sh' | 'terraform' | 'tofu'
 
 /** One call of a tool, as data: what a dry run would print is what runs. */
 export type Command = {

@@ -84,6 +84,8 @@ export type Operations = {
   }
   /** longest time for each phase on one node, in milliseconds */
   deadlines: Deadlines
+  /** a command for the shell that is given the report of every run which did or refused something */
+  after?: string
 }
 
 /** How nodes are emptied before they go down. */

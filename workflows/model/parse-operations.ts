@@ -129,6 +129,7 @@ const operations = {
   templates: optional(templatesShape, {}),
   generate: optional(yamlMap(generate), {}),
   deadlines: optional(yamlMap(deadlines), {}),
+  after: optional(pipe(string(), nonEmpty('is empty'))),
 }
 
 /**
@@ -181,6 +182,7 @@ export function parseOperations(text?: SourceText): { value?: Operations; proble
         etcdMs: value.deadlines.etcd,
         snapshotMs: value.deadlines.snapshot,
       },
+      ...(value.after !== undefined && { after: value.after }),
     },
   }
 }

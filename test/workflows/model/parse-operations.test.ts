@@ -24,6 +24,12 @@ test('has the defaults that the example shows in its comments', () => {
   assert.equal(parse(uncommented), parseOperations())
 })
 
+test('takes a command for after the run, and no empty one', () => {
+  assert.is(parse('after: mail -s Talos me\n').value?.after, 'mail -s Talos me')
+  assert.equal(problemsOf("after: ''\n"), ['operations.yaml:1:8: after "" is empty'])
+  assert.not.ok(Object.hasOwn(parseOperations().value ?? {}, 'after'))
+})
+
 test('takes what is said and leaves the rest at its default', () => {
   const { value, problems } = parse(
     'upgrade:\n  maxUnavailable: 3\netcd:\n  acceptOutage: true\ndeadlines:\n  pull: 1h30m\n',
@@ -50,7 +56,7 @@ const table: [behaviour: string, text: string, problems: string[]][] = [
     'a key that nothing resembles',
     'windows: []\n',
     [
-      'operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, drain, access, gates, templates, generate, deadlines)',
+      'operations.yaml:1:1: windows is not a known key (known are upgrade, etcd, drain, access, gates, templates, generate, deadlines, after)',
     ],
   ],
   [
