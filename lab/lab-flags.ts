@@ -28,11 +28,17 @@ const options = {
     times: text,
     when: text,
   },
-  ...{ cure: flag, 'cure-all': flag, list: flag, help: flag },
+  // nothing here asks, and a script passes --yes to all
+  ...{ cure: flag, 'cure-all': flag, list: flag, help: flag, yes: flag },
 }
 
-/** Reads the command line of `workflows/lab.ts`; fails with an Error that says what is wrong. */
-export function readLabFlags(argv: string[]) {
+/** Finds the word among them that was meant. */
+type Nearest = (word: string, among: readonly string[]) => string | undefined
+
+/** Reads the command line of `workflows/lab.ts`; fails with an Error that says what is wrong, all flags at once. */
+export function readLabFlags(argv: string[], nearest: Nearest) {
+  const mistakes = mistakesIn(argv, nearest)
+  if (mistakes.length > 0) throw new Error([...new Set(mistakes)].join('\n'))
   const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true, strict: true })
   const [verb = '', name, ...rest] = positionals
   const stray = verb === 'fault' ? rest : positionals.slice(1)
@@ -41,6 +47,7 @@ export function readLabFlags(argv: string[]) {
   const exitCode = number('exit-code', values['exit-code'])
   const [seconds, times] = [number('seconds', values.seconds), number('times', values.times)]
   if (!values.help && !list && values.cluster === undefined) throw new Error('Say which cluster: --cluster <id>')
+  if (!/^[\w.-]*$/.test(values.cluster ?? '')) throw new Error(`${values.cluster} can be no cluster: --cluster <id>`)
   return {
     verb,
     help: values.help,
@@ -51,6 +58,27 @@ export function readLabFlags(argv: string[]) {
     dieWith: number('die-with', values['die-with']),
     fault: { name, node, when, seconds, times, exitCode, cure, cureAll, list },
   }
+}
+
+/** What strict parsing would stop at, and what it would take: a flag that is there twice, and an empty value. */
+function mistakesIn(argv: string[], nearest: Nearest): string[] {
+  const known = new Map<string, { type: string }>(Object.entries(options))
+  const { tokens } = parseArgs({ args: argv, options, allowPositionals: true, strict: false, tokens: true })
+  const seen = new Set<string>()
+  return tokens.flatMap((token) => {
+    if (token.kind !== 'option') return []
+    const { name, rawName, value } = token
+    const isAgain = seen.has(name)
+    seen.add(name)
+    const option = rawName.startsWith('--') ? known.get(name) : undefined
+    if (option === undefined) {
+      const meant = nearest(name, [...known.keys()])
+      return [`${rawName} is not a flag of lab${meant === undefined ? '' : ` (did you mean --${meant}?)`}`]
+    }
+    if (option.type === 'boolean') return value === undefined ? [] : [`${rawName} takes no value`]
+    if (!value || (!token.inlineValue && value.startsWith('-'))) return [`${rawName} needs a value`]
+    return isAgain ? [`${rawName} is there more than once`] : []
+  })
 }
 
 function number(name: string, value: string | undefined): number | undefined {

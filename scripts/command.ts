@@ -1,5 +1,5 @@
 /** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Cluster, NodeName } from '../workflows/model/cluster.ts'
 import { EXIT_CODES, type ExitCode } from '../workflows/model/exit-code.ts'
@@ -85,8 +85,15 @@ async function carryOut<const Specs extends FlagSpecs>(
   }
   if (parsed.kind === 'wrong')
     return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
-  return spec.run({ command: spec.name, common: parsed.common, flags: parsed.flags, again })
+  const { common, flags } = parsed
+  if (common.dir !== undefined && existsSync(common.dir) && !isFolder(common.dir)) {
+    const detail = `${common.dir} is no folder`
+    return reject([failure('usage', { detail, hint: '--dir <path>' })], common)
+  }
+  return spec.run({ command: spec.name, common, flags, again })
 }
+
+const isFolder = (path: string): boolean => statSync(path).isDirectory()
 
 async function withDeclaration<const Specs extends FlagSpecs>(
   spec: CommandSpec<Specs>,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Cluster } from '../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../workflows/model/failure.ts'
@@ -10,7 +10,7 @@ import type { Problem } from '../workflows/model/problem.ts'
 import type { Talenv } from '../workflows/model/talenv.ts'
 import type { Purpose } from '../workflows/model/topology-problems.ts'
 import type { SourceText } from '../workflows/model/yaml-source.ts'
-import { named } from './engine/on-disk.ts'
+import { named, onDisk } from './engine/on-disk.ts'
 import { clusterFolder, findLayout, type Layout, packageRoot } from './layout.ts'
 
 /** A declaration that was read, and where it and everything generated from it live. */
@@ -39,7 +39,9 @@ export function loadCluster(dir: string | undefined, id: string, purpose?: Purpo
   const root = resolve(dir ?? packageRoot)
   const layout = findLayout(root, name)
   if (layout === undefined) return { ok: false, failure: [unknownCluster(join(dir ?? packageRoot, 'clusters'), name)] }
-  const parsed = parse(layout, purpose)
+  const read = onDisk(() => parse(layout, purpose), 'declaration-invalid')
+  if (!read.ok) return { ok: false, failure: [read.failure] }
+  const parsed = read.value
   if (!parsed.ok) return { ok: false, failure: parsed.problems.map(invalid) }
   const { cluster, declared } = parsed.value
   if (![id, name].includes(cluster.name)) {
@@ -133,7 +135,7 @@ function unknownCluster(clusters: string, name: string): Failure {
 function declaredIn(clusters: string): string[] {
   try {
     return readdirSync(clusters)
-      .filter((name) => readSource(join(clusters, name, 'talenv.yaml')) !== undefined)
+      .filter((name) => existsSync(join(clusters, name, 'talenv.yaml')))
       .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
   } catch (error) {
     if (isMissing(error)) return []

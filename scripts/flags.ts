@@ -75,6 +75,7 @@ export function parseFlags<const Specs extends FlagSpecs>(
   const wrong = (detail: string, hint?: string | undefined) =>
     mistakes.push(failure('usage', { detail, ...(hint && { hint }) }))
   const seen = new Map<string, string>()
+  const repeated = new Set<string>()
   const words: string[] = []
   let valueOfUnknown = -1
 
@@ -101,7 +102,8 @@ export function parseFlags<const Specs extends FlagSpecs>(
       wrong(`--${name} needs a value`, `--${name} ${placeholder(spec)}`)
       continue
     }
-    if (seen.has(name) && name !== 'nodes') wrong(`--${name} is there twice`)
+    if (seen.has(name) && name !== 'nodes' && !repeated.has(name)) wrong(`--${name} is there more than once`)
+    if (seen.has(name)) repeated.add(name)
     if (spec.type === 'choice' && !spec.choices.includes(value)) {
       const meant = nearest(value, spec.choices)
       wrong(`--${name} is one of ${spec.choices.join(', ')}, not ${value}`, meant && `did you mean ${meant}?`)

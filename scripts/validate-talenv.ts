@@ -4,15 +4,18 @@ import { failure } from '../workflows/model/failure.ts'
 import { parseTalenv } from '../workflows/model/parse-talenv.ts'
 import { reject } from './command.ts'
 import { invalid, readSource } from './declaration.ts'
+import { onDisk } from './engine/on-disk.ts'
 import type { CommonFlags } from './flags.ts'
 
 /** Holds one talenv.yaml, and the operations.yaml beside it, against all rules: 0, or 65 with every mistake. */
 export function validateTalenv(file: string | undefined, common: CommonFlags): ExitCode {
   if (file === undefined)
     return reject([failure('usage', { detail: '--file is missing', hint: '--file <path>' })], common)
-  const talenv = readSource(resolve(file))
+  const paths = [resolve(file), join(dirname(resolve(file)), 'operations.yaml')]
+  const read = onDisk(() => paths.map(readSource), 'declaration-invalid')
+  if (!read.ok) return reject([read.failure], common)
+  const [talenv, operations] = read.value
   if (talenv === undefined) return reject([failure('cluster-unknown', { detail: `there is no ${file}` })], common)
-  const operations = readSource(join(dirname(resolve(file)), 'operations.yaml'))
   const parsed = parseTalenv({ talenv, ...(operations && { operations }) })
   return parsed.ok ? EXIT_CODES.done : reject(parsed.problems.map(invalid), common)
 }

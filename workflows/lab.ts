@@ -14,6 +14,7 @@ import { failureOfDisk } from '../scripts/engine/on-disk.ts'
 import { labTools } from '../scripts/lab-tools.ts'
 import { failureText } from '../scripts/view/failure-text.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
+import { nearest } from './model/nearest.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
@@ -42,8 +43,10 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   return labUp({ ...command, nodes: cluster.nodes, kubernetesEndpoint, labFile, tools, generated })
 }
 
+// a reader that went away (`| head`) must not end a command half way
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 try {
-  const flags = readLabFlags(process.argv.slice(2))
+  const flags = readLabFlags(process.argv.slice(2), nearest)
   process.exitCode = await run(flags).catch((error: Error) => {
     const why = failureOfDisk(error)
     return complain(why ? failureText(why) : error.message) ?? EXIT_CODES.failed

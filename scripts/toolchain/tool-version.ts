@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
+import { makeFolder } from '../make-folder.ts'
 import { toolCache } from './tool-cache.ts'
 import type { Tool } from './tool-table.ts'
 
@@ -64,7 +65,7 @@ async function isScript(file: string): Promise<boolean> {
 async function remember(record: string, version: string): Promise<void> {
   const unfinished = `${record}.${process.pid}`
   try {
-    await mkdir(join(record, '..'), { recursive: true })
+    makeFolder(join(record, '..'))
     await writeFile(unfinished, version)
     await rename(unfinished, record)
   } catch {

@@ -74,7 +74,12 @@ const table: [behaviour: string, argv: string[], mistakes: string[]][] = [
   ['a value where none belongs', ['--cluster=101', '--yes=no'], ['usage: --yes takes no value']],
   ['a word that belongs to nothing', ['--cluster=101', 'k8s-1'], ['usage: k8s-1 stands without a flag']],
   ['a cluster without its flag', ['101'], ['usage: 101 stands without a flag (--cluster 101)']],
-  ['two clusters', ['--cluster=101', '--cluster=102'], ['usage: --cluster is there twice']],
+  ['two clusters', ['--cluster=101', '--cluster=102'], ['usage: --cluster is there more than once']],
+  [
+    'three of one kind as one mistake',
+    ['--cluster=1', '--to=1.13.9', '--to=1.13.8', '--to=1.13.7'],
+    ['usage: --to is there more than once'],
+  ],
   [
     'a view that does not exist',
     ['--cluster=101', '--output=jsno'],
