@@ -52,13 +52,24 @@ export function readJournal(file: string): { records: JournalRecord[]; bytes: nu
   for (let end = content.indexOf(10); end !== -1; end = content.indexOf(10, bytes)) {
     const record = recordIn(content.toString('utf8', bytes, end))
     if (record === undefined) {
-      if (end + 1 < content.length) throw new DamagedJournal(file, records.length + 1)
+      // a power cut may leave a hole in the last line, which nobody saw written to its end
+      if (end + 1 < content.length || !content.subarray(bytes).includes(0))
+        throw new DamagedJournal(file, records.length + 1)
       break
     }
     records.push(record)
     bytes = end + 1
   }
+  if (records.length === 0 && !isTornBeginning(content)) throw new DamagedJournal(file, 1)
   return { records, bytes }
+}
+
+const BEGINNING = '{"type":"run",'
+
+/** What a run is comes first, and nothing is begun before that is on disk. */
+const isTornBeginning = (content: Buffer): boolean => {
+  const start = content.toString('utf8', 0, BEGINNING.length)
+  return BEGINNING.startsWith(start) && !content.includes('"type":"intent"')
 }
 
 /** Somebody or something wrote over a record of a journal: what it told is lost. */
@@ -82,7 +93,7 @@ function contentOf(file: string): Buffer {
 function recordIn(line: string): JournalRecord | undefined {
   try {
     const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && value !== null ? (value as JournalRecord) : undefined
+    return typeof value === 'object' && value !== null && 'type' in value ? (value as JournalRecord) : undefined
   } catch {
     return undefined
   }

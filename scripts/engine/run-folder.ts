@@ -91,11 +91,18 @@ function failureOfMemory(error: unknown): Failure | undefined {
   return unread && { ...unread, detail: `${unread.detail}, so ${unknown}` }
 }
 
+/** The records of a run, none where it was begun no further than its folder; throws where they do not begin as a run does. */
+function recordsOf({ journal }: RunPaths): JournalRecord[] {
+  const { records } = readJournal(journal)
+  if (records.length > 0 && records[0]?.type !== 'run') throw new DamagedJournal(journal, 1)
+  return records
+}
+
 /** All of them: a clock that was set back gives a later run an earlier name. */
 export function findUnfinishedRuns(folder: string): UnfinishedRun[] {
   return runNames(folder).flatMap((name) => {
     const paths = pathsOf(folder, name)
-    const { records } = readJournal(paths.journal)
+    const records = recordsOf(paths)
     const [first] = records
     if (first?.type !== 'run' || records.some((r) => r.type === 'end')) return []
     return [{ paths, record: first }]
@@ -104,7 +111,7 @@ export function findUnfinishedRuns(folder: string): UnfinishedRun[] {
 
 /** What the kept journals of this very cluster remember that no node tells, and the runs that it comes from. */
 export function recall(folder: string, identity: string): Remembered {
-  const runs = runNames(folder).map((run) => ({ run, records: readJournal(pathsOf(folder, run).journal).records }))
+  const runs = runNames(folder).map((run) => ({ run, records: recordsOf(pathsOf(folder, run)) }))
   return recollect(runs, identity)
 }
 

@@ -53,6 +53,14 @@ test('keeps itself out of git', ({ folder }) => {
   assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
 })
 
+test('takes a journal that does not begin as a run does for no empty one', ({ folder }) => {
+  const { journal } = newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20)))
+  assert.equal(findUnfinishedRuns(folder), [], 'one that was begun no further')
+  writeFileSync(journal, '{"type":"installing","node":"a","bootId":"b"}\n')
+  assert.throws(() => recall(folder, 'ours'), /damaged in line 1/)
+  assert.throws(() => findUnfinishedRuns(folder), /damaged in line 1/)
+})
+
 test('keeps the last twenty runs', ({ folder }) => {
   const names = Array.from({ length: 25 }, (_, minute) => leave(folder, minute, [ended]))
   prune(folder, 'ours')
