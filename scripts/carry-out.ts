@@ -26,7 +26,7 @@ import type { NodePlan, UpgradePlan } from '../workflows/plan/upgrade-plan.ts'
 import { afterRun, isWorthTelling } from './after-run.ts'
 import { approved } from './approved.ts'
 import { type Call, reject } from './command.ts'
-import { canReplay, type Driven, drive, unfinishedIntents } from './engine/driver.ts'
+import { type Driven, drive, leadsOn, unfinishedIntents } from './engine/driver.ts'
 import { startHeartbeat } from './engine/heartbeat.ts'
 import { type Journal, openJournal, readJournal } from './engine/journal.ts'
 import { failureOfThrown, onDisk } from './engine/on-disk.ts'
@@ -217,7 +217,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   const { root, stop, unfinished } = held
   const inputs = hashOf([product, session.identity, session.cluster, wish, clusterMachine.config, nodeMachine.config])
   const left: LeftBehind[] = []
-  const same = unfinished.findLast((found) => found.record.inputs === inputs && isFollowed(found))
+  const same = unfinished.findLast((found) => found.record.inputs === inputs && leads(found) === 'on')
   for (const other of unfinished.filter((found) => found !== same)) {
     left.push(leftBehindBy(other))
     const closed = await abandon(other, front, held, whyNotFollowed(other, inputs))
@@ -261,12 +261,16 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   return run(call, session, front, held, { paths, journal: begun.value, plan, resumed: false })
 }
 
-/** Whether its journal leads on in the machines of today. */
-const isFollowed = ({ paths, record }: UnfinishedRun): boolean =>
-  canReplay({ machines, root: clusterMachine, input: record.plan, journal: readJournal(paths.journal) })
+/** Where its journal leads in the machines of today. */
+const leads = ({ paths, record }: UnfinishedRun) =>
+  leadsOn({ machines, root: clusterMachine, input: record.plan, journal: readJournal(paths.journal) })
 
-function whyNotFollowed({ record }: UnfinishedRun, inputs: string): string {
-  if (record.inputs === inputs) return 'its journal can not be followed'
+function whyNotFollowed(unfinished: UnfinishedRun, inputs: string): string {
+  const { record } = unfinished
+  if (record.inputs === inputs)
+    return leads(unfinished) === 'nowhere'
+      ? 'its journal can not be followed'
+      : 'it was killed at its end, and what it saw may be true no longer'
   return record.product === product
     ? 'the declaration or the flags changed since'
     : 'another version of this program began it'

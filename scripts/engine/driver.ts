@@ -137,13 +137,17 @@ const isOpen = (state: RunState, { path, input }: Effect): boolean =>
 
 type Recorded = Pick<Drive, 'machines' | 'root' | 'input'> & { journal: Pick<Journal, 'records'> }
 
-/** Whether the records lead somewhere in these machines: those that another version of the product wrote may not. */
-export function canReplay(run: Recorded): boolean {
+/**
+ * Whether the records lead on in these machines. Those that another version of the product wrote may lead nowhere; and
+ * where they lead to the end, what was seen there has expired, and nothing is left that would look again.
+ */
+export function leadsOn(run: Recorded): 'on' | 'to the end' | 'nowhere' {
   try {
+    const state = replay(run)
     // a machine that can not begin with that plan says so by its status
-    return replay(run).snapshot.status !== 'error'
+    return state.snapshot.status === 'error' ? 'nowhere' : isDone(state) ? 'to the end' : 'on'
   } catch {
-    return false
+    return 'nowhere'
   }
 }
 

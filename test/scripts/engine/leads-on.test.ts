@@ -1,29 +1,41 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { canReplay } from '../../../scripts/engine/driver.ts'
+import { leadsOn } from '../../../scripts/engine/driver.ts'
 import type { JournalRecord } from '../../../scripts/engine/journal.ts'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
 const plan = upgradePlan(['a', 'b', 'c'].map((name) => nodePlan(name, 'controlplane')))
 const outcome = (path: string): JournalRecord => ({ type: 'outcome', path, at: '', tookMs: 0, ok: true })
 
-const follows = (records: JournalRecord[], input: unknown = plan): boolean =>
-  canReplay({ machines: { node: nodeMachine }, root: clusterMachine, input, journal: { records } })
+const leads = (records: JournalRecord[], input: unknown = plan) =>
+  leadsOn({ machines: { node: nodeMachine }, root: clusterMachine, input, journal: { records } })
 
 test('a journal of these machines is followed', () => {
-  assert.ok(follows([]))
-  assert.ok(follows([outcome('a/pull/pull-image')]))
+  assert.is(leads([]), 'on')
+  assert.is(leads([outcome('a/pull/pull-image')]), 'on')
 })
 
 test('one whose records lead nowhere is not: another version of the program wrote it', () => {
-  assert.not.ok(follows([outcome('a/fetch/fetch-image')]))
-  assert.not.ok(follows([outcome('a/pull/pull-image'), outcome('a/pull/pull-image')]))
+  assert.is(leads([outcome('a/fetch/fetch-image')]), 'nowhere')
+  assert.is(leads([outcome('a/pull/pull-image'), outcome('a/pull/pull-image')]), 'nowhere')
 })
 
 test('one with a plan of another form is not', () => {
-  for (const input of [null, {}, { v: 2, waves: [] }]) assert.not.ok(follows([], input), JSON.stringify(input))
+  for (const input of [null, {}, { v: 2, waves: [] }]) assert.is(leads([], input), 'nowhere', JSON.stringify(input))
+})
+
+test('one that leads to the end is not carried on: nothing is left that would look again', () => {
+  const fails = (node: string): JournalRecord => ({
+    ...{ type: 'outcome', path: `${node}/pull/pull-image`, at: '', tookMs: 0, ok: false },
+    failure: failure('image-pull-failed'),
+  })
+  const pulls = ['a', 'b', 'c'].map(fails)
+  const lookedBack: JournalRecord = { type: 'outcome', path: 'look-back', at: '', tookMs: 0, ok: true, output: [] }
+  assert.is(leads(pulls), 'on')
+  assert.is(leads([...pulls, lookedBack]), 'to the end')
 })
 
 test.run()
