@@ -7,6 +7,8 @@ import type { NodeName } from '../model/cluster.ts'
 export type Memory = {
   /** image that a node fell back from, by node */
   rolledBack: Readonly<Record<NodeName, string>>
+  /** what was written last and seen to end well, by node, and under which boot of which version */
+  written: Readonly<Record<NodeName, { image: string; bootId: string; from: string }>>
   /** boot ids under which we began to write the other slot, whatever became of it, by node */
   installs: Readonly<Record<NodeName, readonly string[]>>
   /** those of them under which the call itself was about to be made, by node: what was only intended is not among them */
@@ -36,6 +38,7 @@ const text = (value: unknown): string | undefined => (typeof value === 'string' 
 export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
   const rolledBack = new Map<NodeName, { image: string; run: string }>()
   const installs = new Map<NodeName, { bootId: string; run: string; isRequest: boolean }[]>()
+  const written = new Map<NodeName, { image: string; bootId: string; from: string; run: string }>()
   const configurations = new Map<string, string>()
   const refused = new Map<NodeName, { image: string; why: string; run: string }>()
   for (const { run, records } of runs) {
@@ -44,8 +47,16 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     // the first journals did not tell whose they are; a boot id is one in the world
     if (first.identity !== undefined && first.identity !== identity) continue
     const plans = nodePlans(first.plan)
-    const imageOf = (node: NodeName) => text(plans.find((plan) => plan.node === node)?.image)
+    const underBoot = new Map<NodeName, string>()
+    const planned = (node: NodeName, what: 'image' | 'from') => text(plans.find((plan) => plan.node === node)?.[what])
+    const imageOf = (node: NodeName) => planned(node, 'image')
     for (const record of records.slice(1).map(map)) {
+      // the last look of a run is at all its nodes
+      for (const { node, verdict } of Array.isArray(record.output) ? record.output.map(map) : []) {
+        const image = typeof node === 'string' ? imageOf(node) : undefined
+        if (typeof node === 'string' && image !== undefined && verdict === 'rolled-back')
+          rolledBack.set(node, { image, run })
+      }
       const node = text(record.node) ?? nodeOfPath(record.path, plans)
       if (node === undefined) continue
       const bootId = text(record.bootId)
@@ -53,31 +64,46 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const begins = isRequest || (record.type === 'intent' && WRITES.has(record.step))
       if (begins && bootId !== undefined)
         installs.set(node, [...(installs.get(node) ?? []), { bootId, run, isRequest }])
+      if (begins && bootId !== undefined) underBoot.set(node, bootId)
       const hash = text(record.configuration)
       if (record.type === 'installing' && bootId !== undefined && hash !== undefined) configurations.set(bootId, hash)
       if (record.type !== 'outcome') continue
       const image = imageOf(node)
       const { verdict } = map(record.output)
       const why = map(record.failure)
+      const under = underBoot.get(node)
+      const from = planned(node, 'from')
+      if (image !== undefined && from !== undefined && under !== undefined && record.ok === true && hasWritten(record))
+        written.set(node, { image, bootId: under, from, run })
       if (image !== undefined && record.ok === true && verdict === 'rolled-back') rolledBack.set(node, { image, run })
       if (image !== undefined && why.reason === 'installer-refused')
         refused.set(node, { image, why: text(why.detail) ?? 'the installer refused it', run })
       if (record.ok !== true || verdict !== 'upgraded') continue
-      for (const left of [rolledBack, installs, refused]) left.delete(node)
+      for (const left of [rolledBack, written, installs, refused]) left.delete(node)
     }
   }
   return {
     rolledBack: Object.fromEntries([...rolledBack].map(([node, { image }]) => [node, image])),
+    written: Object.fromEntries([...written].map(([node, { run: _, ...what }]) => [node, what])),
     installs: bootIdsOf(installs),
     requests: bootIdsOf(installs, ({ isRequest }) => isRequest),
     configurations: Object.fromEntries(configurations),
     refusedImages: Object.fromEntries([...refused].map(([node, { image, why }]) => [node, { image, why }])),
     sources: new Set(
-      [...rolledBack.values(), ...[...installs.values()].flatMap((begun) => begun.slice(-1)), ...refused.values()].map(
-        ({ run }) => run,
-      ),
+      [
+        ...rolledBack.values(),
+        ...written.values(),
+        ...[...installs.values()].flatMap((begun) => begun.slice(-1)),
+        ...refused.values(),
+      ].map(({ run }) => run),
     ),
   }
+}
+
+/** Whether a step that ended well left its image in the other slot; a call that found its look too old has asked nothing. */
+const hasWritten = ({ path, output }: Loose): boolean => {
+  const step = text(path)?.split('/').at(-1)
+  return WRITES.has(step) && map(output).stillUp !== true
 }
 
 /** By node the boot ids of what was begun, each of them once. */

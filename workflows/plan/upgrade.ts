@@ -263,8 +263,9 @@ function planNode(
     return {
       plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
       failures: [
+        ...extensionObjections(declared, seen, schematic, wish),
         ...argumentObjections(declared, seen, base, wish, configuration),
-        ...rolledBackBefore(node, image, wish, memory),
+        ...rolledBackBefore(node, image, seen, wish, memory),
       ],
     }
   }
@@ -277,7 +278,7 @@ function planNode(
       ...extensionObjections(declared, seen, schematic, wish),
       ...argumentObjections(declared, seen, base, wish, configuration),
       ...slotObjections(node, seen, image, wish, memory),
-      ...rolledBackBefore(node, image, wish, memory),
+      ...rolledBackBefore(node, image, seen, wish, memory),
     ],
   }
 }
@@ -350,12 +351,24 @@ function slotObjections(
   return retry || refused?.image !== image ? [] : [refusedBefore(node, refused.why)]
 }
 
-function rolledBackBefore(node: NodeName, image: string, wish: UpgradeWish, memory: Memory): Failure[] {
-  if (wish.retry || memory.rolledBack[node] !== image) return []
+/** A run may have been killed before it saw that the node boots its old version: then it runs again what it ran. */
+function rolledBackBefore(
+  node: NodeName,
+  image: string,
+  { bootId, version }: NodeFacts,
+  wish: UpgradeWish,
+  memory: Memory,
+): Failure[] {
+  const written = memory.written[node]
+  const isLeft = written?.image === image && written.bootId !== bootId && semver.eq(version, written.from)
+  if (wish.retry || !(isLeft || memory.rolledBack[node] === image)) return []
   return [
     failure('rolled-back-before', {
       node,
-      detail: `fell back from ${image}`,
+      detail:
+        memory.rolledBack[node] === image
+          ? `fell back from ${image}`
+          : `${image} was installed, and the node has booted since, and runs ${version} again`,
       hint: 'find out why, then try again with --retry',
     }),
   ]

@@ -5,8 +5,8 @@ import { recollect, wasBegun } from '../../../workflows/plan/memory.ts'
 const image = 'x:v1.13.9'
 const plan = {
   nodes: [
-    { node: 'a', image },
-    { node: 'b', image },
+    { node: 'a', image, from: 'v1.13.5' },
+    { node: 'b', image, from: 'v1.13.5' },
   ],
 }
 const run = (more: object = {}) => ({ type: 'run', v: 1, identity: 'ours', plan, ...more })
@@ -34,6 +34,29 @@ for (const step of ['install', 'upgrade'])
 test('remembers the boot that an installation really began under', () => {
   const memory = of(run(), intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
   assert.ok(wasBegun(memory, 'real') && wasBegun(memory, 'planned'))
+})
+
+test('remembers what was written last and where, until the node was upgraded', () => {
+  const begun = [intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image }]
+  const ended = outcome('a/install/install', { output: { image } })
+  assert.equal(of(run(), ...begun, ended).written, { a: { image, bootId: 'real', from: 'v1.13.5' } })
+  assert.equal(of(run(), ...begun).written, {})
+  assert.equal(of(run(), ...begun, { ...ended, ok: false, failure: { reason: 'x' } }).written, {})
+  assert.equal(of(run(), ...begun, ended, outcome('a/flip/verify', { output: { verdict: 'upgraded' } })).written, {})
+})
+
+test('remembers one call that installs and boots, but for one that asked nothing', () => {
+  const begun = intent('a', 'upgrade', 'planned')
+  assert.equal(of(run(), begun, outcome('a/flip/upgrade', { output: { flippedEarly: false } })).written, {
+    a: { image, bootId: 'planned', from: 'v1.13.5' },
+  })
+  assert.equal(of(run(), begun, outcome('a/flip/upgrade', { output: { stillUp: true } })).written, {})
+})
+
+test('remembers a node that the last look of a run found fallen back', () => {
+  const found = outcome('look-back', { output: [{ node: 'a', verdict: 'rolled-back' }, { node: 'b' }] })
+  const memory = of(run(), outcome('a/flip/verify', { output: { verdict: 'upgraded' } }), found)
+  assert.equal([memory.rolledBack, [...memory.sources]], [{ a: image }, ['r1']])
 })
 
 test('tells the calls that were about to be made from those that were only intended', () => {

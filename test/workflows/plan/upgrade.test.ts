@@ -122,6 +122,7 @@ function plan(wanted: Wanted = {}) {
   }
   return planUpgrade(cluster, observed, wish, {
     rolledBack: {},
+    written: {},
     installs: {},
     requests: {},
     configurations: {},
@@ -382,6 +383,17 @@ refused('refuses a node that fell back from this very image', { memory: { rolled
   'b rolled-back-before',
 ])
 refused(
+  'refuses a node that was installed with this very image and boots its old version since',
+  { memory: { written: { b: { image: image(), bootId: 'a boot before', from: 'v1.13.5' } } } },
+  ['b rolled-back-before'],
+)
+test('goes on with a node that was installed with another image, that somebody took to a third version, or that was asked to be tried again', () => {
+  const before = { image: image(), bootId: 'a boot before', from: 'v1.13.5' }
+  assert.ok(planned({ memory: { written: { b: { ...before, image: `${image()}1` } } } }))
+  assert.ok(planned({ memory: { written: { b: { ...before, from: 'v1.13.4' } } } }))
+  assert.ok(planned({ memory: { written: { b: before } }, wish: { retry: true } }))
+})
+refused(
   'refuses a node whose installer did not take this very image, as it said or as we remember',
   {
     ...slot({ state: 'install-failed', image: image(), exitCode: 2 }),
@@ -415,6 +427,14 @@ refused('refuses a declared Kubernetes that the target does not support', { kube
 refused(
   'refuses to lose an extension by an image without a schematic',
   { facts: { a: { schematic: undefined as never } } },
+  ['a extension-loss'],
+)
+refused(
+  'refuses to lose an extension by an image that waits already',
+  {
+    declared: { a: { schematic: 'b'.repeat(64), extensions: ['siderolabs/lldpd'] } },
+    facts: { a: { otherSlot: { state: 'installed', image: image('v1.13.9', 'b'.repeat(64)) } } },
+  },
   ['a extension-loss'],
 )
 refused(
