@@ -19,6 +19,8 @@ const waitingMs = 1_000
 
 /** annotation of a pod: how many machine seconds it takes to end; its grace period is the limit */
 const slowTermination = 'lab/termination-seconds'
+/** its containers end again and again */
+const crashLoops = 'lab/crash-loops'
 
 const staticPods = ['kube-apiserver', 'kube-controller-manager', 'kube-scheduler']
 
@@ -287,7 +289,7 @@ export class Kubelet {
       saidAt = Date.now()
       await this.#insist(() => this.#sayWaiting(pod), signal)
     }
-    await this.#insist(() => this.#status(pod, true), signal)
+    await this.#insist(() => this.#status(pod, !crashes(pod)), signal)
   }
 
   /**
@@ -343,7 +345,7 @@ export class Kubelet {
           ready,
           started: ready,
           restartCount: previous === undefined ? 0 : (previous[index]?.restartCount ?? 0) + 1,
-          state: { running: { startedAt: now } },
+          state: ready || !crashes(pod) ? { running: { startedAt: now } } : { waiting: { reason: 'CrashLoopBackOff' } },
         })),
       },
     })
@@ -419,7 +421,9 @@ const isEnding = (pod: KubeObject | undefined): boolean => pod?.metadata.deletio
 
 const isOver = (pod: KubeObject): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 
-const runs = (pod: KubeObject): boolean => pod.status?.phase === 'Running' && isReady(pod)
+const crashes = (pod: KubeObject): boolean => pod.metadata.annotations?.[crashLoops] !== undefined
+
+const runs = (pod: KubeObject): boolean => pod.status?.phase === 'Running' && (isReady(pod) || crashes(pod))
 
 const timestamp = (clock: Clock): string =>
   clock

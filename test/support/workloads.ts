@@ -26,6 +26,13 @@ export const deployment = (name: string, replicas: number, spec: object = spread
   spec: { replicas, selector: labels(name), template: template(name, spec) },
 })
 
+/** The same, whose pods end again and again. */
+export function crashing(workload: ReturnType<typeof deployment>): typeof workload {
+  const { template: of, ...spec } = workload.spec
+  const metadata = { ...of.metadata, annotations: { 'lab/crash-loops': '' } }
+  return { ...workload, spec: { ...spec, template: { ...of, metadata } } }
+}
+
 /** Over the pods of the app that it is called after, unless others are named. */
 export const budgetOver = (
   name: string,

@@ -1,11 +1,16 @@
 // limit: 1200 s
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { FailureReason } from '../../workflows/model/failure.ts'
+import type { Failure, FailureReason } from '../../workflows/model/failure.ts'
+import { eventually } from '../support/eventually.ts'
+import { type TestLab, toolPath } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 import { withLab } from '../support/with-lab.ts'
-import { budgetOver, database, deployment, labelled } from '../support/workloads.ts'
+import { budgetOver, crashing, database, deployment, labelled } from '../support/workloads.ts'
 
 const names = ['k8s-1', 'worker-1', 'worker-2'] as const
 const flags = ['--accept-etcd-outage']
@@ -144,5 +149,83 @@ test('gates are tried before anything is changed, and hold after each return; a 
     assert.equal([last.code, last.reasons], [0, []], last.stderr)
     await assertUpgraded(lab, 'v1.13.9', all)
   }))
+
+test('a crash-looping pod and missing roles are told by name, and what is printed about them helps', () => {
+  const crash = [crashing(deployment('crash', 1)), budgetOver('crash', { maxUnavailable: 1 })]
+  return withLab({ ...wishes, workloads: [deployment('web', 2)] }, async (lab) => {
+    for (const object of crash) await lab.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(object) })
+    const counted = async () => {
+      const { stdout } = await lab.kubectl(['get', 'pods,pdb', '--output=json'])
+      return stdout.includes('"CrashLoopBackOff"') && stdout.includes('"expectedPods": 1') ? stdout : undefined
+    }
+    await eventually(counted, () => 'the pod does not crash, or its budget does not count it')
+    const [unwell] = await failuresOf(lab, 77)
+    assert.match(
+      unwell?.detail ?? '',
+      /allows no disruption of default\/crash-\S+ now \(Deployment crash: 0 of 1 healthy, 0 needed\); the pod is unwell itself \(CrashLoopBackOff\)/,
+    )
+    await typed(lab, unwell?.hint ?? '')
+    assert.equal(changesOf(lab.log()), [])
+
+    // somebody who may do nothing: the Lease is asked for first, then all the rest
+    await useServiceAccount(lab, 'ops', 'ci')
+    for (const [kind, detail] of [
+      ['Role', /^no Lease can be kept in kube-system, .* user system:serviceaccount:ops:ci may not get leases/],
+      ['ClusterRole', /^the kubeconfig's user system:serviceaccount:ops:ci may not list nodes, nor list pods/],
+    ] as const) {
+      const [why] = await failuresOf(lab, 69)
+      assert.match(why?.detail ?? '', detail)
+      assert.match(why?.manifest ?? '', new RegExp(`kind: ${kind}$`, 'm'))
+      const applied = await lab.kubectl(['apply', '-f', '-'], { stdin: why?.manifest ?? '' })
+      assert.is(applied.code, 0, applied.stderr)
+    }
+    const lacking = await lab.kubectl([
+      'patch',
+      'clusterrole',
+      'talos-workflows',
+      '--type=json',
+      '-p',
+      withoutEvictions,
+    ])
+    assert.is(lacking.code, 0, lacking.stderr)
+    const [early] = await failuresOf(lab, 69)
+    assert.match(early?.detail ?? '', /may not create pods\/eviction$/)
+    assert.equal(changesOf(lab.log()), [], 'it is known before anything is changed')
+    const applied = await lab.kubectl(['apply', '-f', '-'], { stdin: early?.manifest ?? '' })
+    assert.is(applied.code, 0, applied.stderr)
+  })
+})
+
+/** Why a run ends with that code, without having begun anything. */
+async function failuresOf(lab: TestLab, code: number): Promise<readonly Failure[]> {
+  const run = await runUpgrade(lab, { flags, operations: { upgrade } })
+  assert.is(run.code, code, JSON.stringify(run.finished, null, 2))
+  return run.finished.failures
+}
+
+/** Runs a hint as it was printed. */
+async function typed(lab: TestLab, hint: string): Promise<void> {
+  const tools = dirname(await toolPath('kubectl'))
+  const { status, stderr } = spawnSync('sh', ['-c', hint], {
+    cwd: lab.dir,
+    env: { ...process.env, PATH: `${tools}:${process.env.PATH}` },
+    encoding: 'utf8',
+  })
+  assert.is(status, 0, `${hint}: ${stderr}`)
+}
+
+/** The person's own kubeconfig is that of an account without any role. */
+async function useServiceAccount(lab: TestLab, namespace: string, name: string): Promise<void> {
+  await lab.kubectl(['create', 'namespace', namespace])
+  await lab.kubectl(['create', 'serviceaccount', name, `--namespace=${namespace}`])
+  const token = await lab.kubectl(['create', 'token', name, `--namespace=${namespace}`, '--duration=2h'])
+  assert.is(token.code, 0, token.stderr)
+  const config = JSON.parse((await lab.kubectl(['config', 'view', '--raw', '--output=json'])).stdout)
+  config.users[0].user = { token: token.stdout.trim() }
+  writeFileSync(join(lab.clusterDir, 'kubeconfig'), JSON.stringify(config), { mode: 0o600 })
+}
+
+/** The third rule is that of evictions. */
+const withoutEvictions = JSON.stringify([{ op: 'remove', path: '/rules/2' }])
 
 test.run()
