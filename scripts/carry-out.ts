@@ -394,6 +394,7 @@ async function run(
     snapshots: join(held.root, 'snapshots'),
     run: paths.run,
     installs: createInstallMemory(held.remembered, journal),
+    plans: plan.nodes,
     knocks: knock,
   }
   const heartbeat = startHeartbeat()

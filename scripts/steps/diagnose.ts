@@ -6,13 +6,15 @@ import { isUpgraded } from '../../workflows/model/verdict.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import { judge } from '../../workflows/plan/judge.ts'
 import type { StepContext } from '../engine/driver.ts'
+import { otherMachine } from './other-machine.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
 export const diagnose =
   (world: World) =>
   async ({ plan, ...begun }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
-    const judged = judge(plan, begun, seen.ok ? seen.value : undefined)
+    const other = seen.ok ? await otherMachine(world, plan, seen.value.bootId, context) : undefined
+    const judged = judge(plan, begun, seen.ok && !other ? seen.value : undefined)
     if (!seen.ok || plan.role === 'worker' || !isUpgraded(judged.verdict)) return { ok: true, value: judged }
     // a control plane is not well while its member does not vote
     const etcd = await world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))

@@ -13,6 +13,7 @@ import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { noteInstall, wasInstallBegun } from './note-install.ts'
+import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { declaredNode, reading, type World } from './world.ts'
 
@@ -22,6 +23,8 @@ export const install =
     const before = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
     if (!before.ok) return before
     const facts = before.value
+    const other = await otherMachine(world, plan, facts.bootId, context)
+    if (other) return { ok: false, failure: other }
     if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
     const objection = await whyNotNow(world, plan, facts, context)
     if (objection) return { ok: false, failure: objection }

@@ -3,6 +3,7 @@ import type { LookBackInput, NodeVerdict } from '../../workflows/machines/cluste
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { machineObjection } from '../../workflows/plan/identity.ts'
 import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -44,13 +45,19 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
     world.talos.observeNodes(declared.flat(), reading(world, context)),
     nodes.some(votes) ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context)) : undefined,
   ])
+  const plans = nodes.map(({ plan }) => plan)
   return nodes.map((stood) => {
     const { node } = stood.plan
     const seen = facts[node]
     const member = votes(stood) && etcd?.members.find((m) => m.node === node)
-    const sight: Result<Sight> = seen?.reachable
-      ? { ok: true, value: member && etcd ? { ...seen, votes: isHealthyVoter(member, etcd, lagBound) } : seen }
-      : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
+    const other = seen?.reachable
+      ? machineObjection(stood.plan, plans, seen.bootId, { cluster: world.cluster, nodes: facts })
+      : undefined
+    const sight: Result<Sight> = other
+      ? { ok: false, failure: other }
+      : seen?.reachable
+        ? { ok: true, value: member && etcd ? { ...seen, votes: isHealthyVoter(member, etcd, lagBound) } : seen }
+        : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
     return { node, ...judged(stood, sight) }
   })
 }

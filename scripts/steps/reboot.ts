@@ -13,6 +13,7 @@ import type { StepContext } from '../engine/driver.ts'
 import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { lastLook } from './last-look.ts'
+import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
@@ -29,6 +30,8 @@ export const reboot =
     const deadline = performance.now() + world.cluster.operations.deadlines.rebootMs
     const inspect = () => world.talos.inspect(node, reading(world, context))
     const first = await inspect()
+    const stranger = first.ok ? await otherMachine(world, plan, first.value.bootId, context) : undefined
+    if (stranger) return { ok: false, failure: stranger }
     let bootId = plan.bootId
     if (first.ok && first.value.bootId !== bootId) {
       const runs = runsTarget(plan, first.value)
@@ -49,7 +52,7 @@ export const reboot =
         if (changed) return { ok: false, failure: changed }
         told = told?.ok ? told : await inspect()
         if (!told.ok) return told
-        const other = bootObjection(plan, told.value)
+        const other = (await otherMachine(world, plan, told.value.bootId, context)) ?? bootObjection(plan, told.value)
         if (other) return { ok: false, failure: other }
         told = undefined
         const objection = await lastLook(world, input, context)

@@ -16,6 +16,7 @@ import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { lastLook } from './last-look.ts'
 import { noteInstall } from './note-install.ts'
+import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
 import { declaredNode, reading, type World } from './world.ts'
@@ -32,6 +33,8 @@ export const upgrade =
     const { installMs, rebootMs } = world.cluster.operations.deadlines
     const deadline = performance.now() + installMs + rebootMs
     const first = await world.talos.glance(node, reading(world, context))
+    const other = first.ok ? await otherMachine(world, plan, first.value.bootId, context) : undefined
+    if (other) return { ok: false, failure: other }
     const again = context.again || input.askedBefore
     const runsTarget = first.ok && plan.from !== plan.to && semver.eq(first.value.version, plan.to)
     // a boot other than the planned one is of our doing only where the call was written down, which comes before it is made
@@ -55,7 +58,9 @@ export const upgrade =
         if (requests === 0) {
           const told = await world.talos.inspect(node, reading(world, context))
           if (!told.ok) return told
-          const written = slotObjection({ node: plan.node, facts: told.value, image: plan.image, begun, retry: true })
+          const written =
+            (await otherMachine(world, plan, told.value.bootId, context)) ??
+            slotObjection({ node: plan.node, facts: told.value, image: plan.image, begun, retry: true })
           if (written) return { ok: false, failure: written }
         }
         // before the last look, since Kubernetes may take its time

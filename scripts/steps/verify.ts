@@ -1,6 +1,7 @@
 /** Reads from the node what it runs now; only this makes a node `upgraded`. */
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { machineObjection } from '../../workflows/plan/identity.ts'
 import { judge, whyNotUpgraded } from '../../workflows/plan/judge.ts'
 import { argumentChange } from '../../workflows/plan/kernel-arguments.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -11,7 +12,7 @@ export const verify =
   async ({ plan, ...begun }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     if (!seen.ok) return seen
-    const why = whyNotUpgraded(plan, seen.value)
+    const why = machineObjection(plan, world.plans, seen.value.bootId) ?? whyNotUpgraded(plan, seen.value)
     if (why) return { ok: false, failure: why }
     const cmdline = await world.talos.kernelCmdline(declaredNode(world, plan.node), reading(world, context))
     const change = argumentChange(plan.kernelArguments, cmdline)

@@ -16,6 +16,8 @@ export type World = {
   /** name of the run, for what outlives it: files, and the marks beside our cordons */
   run: string
   installs: InstallMemory
+  /** of all nodes: the boots that they were planned in tell them apart */
+  plans: readonly NodePlan[]
   /** whether the node's API port takes connections: much cheaper than asking it anything */
   knocks: (node: NodeDeclaration, signal: AbortSignal) => Promise<boolean>
 }

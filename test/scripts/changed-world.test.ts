@@ -203,6 +203,24 @@ const ROWS: readonly Row[] = [
     code: 0,
     elsewhere: true,
   },
+  {
+    title: 'its machine and the one that leads etcd have changed addresses',
+    at: [...INSTALLS, ...LEAVES],
+    change: (fake) => fake.move({ a: 'c', c: 'a' }),
+    code: 77,
+    reasons: ['other-node-than-declared', 'other-node-than-declared'],
+    untouched: 'running',
+    cure: (fake) => fake.move({}),
+  },
+  {
+    title: 'its address answers as a node that is upgraded already',
+    at: [...INSTALLS, ...LEAVES],
+    change: (fake) => fake.move({ a: 'b' }),
+    code: 77,
+    reasons: ['other-node-than-declared'],
+    untouched: 'running',
+    cure: (fake) => fake.move({}),
+  },
 ]
 
 const installsOf = ({ nodes }: Fake) => [...nodes.values()].map(({ installs }) => installs)

@@ -37,6 +37,7 @@ export function driveFake(
     snapshots: join(folder, 'snapshots'),
     run: 'r',
     installs: createInstallMemory(recollect([], ''), journal),
+    plans: fake.plan.nodes,
     knocks: async () => true,
   })
   return drive({

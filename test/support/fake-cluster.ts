@@ -50,6 +50,9 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
   }
   const bootId = (name: string) => `${name}-boot-${at(name).boots}`
   const kubernetes = fakeKubernetes(names, bootId)
+  let moved: Readonly<Record<string, string>> = {}
+  /** The machine that answers at the address of a node. */
+  const behind = ({ name }: { name: string }): string => moved[name] ?? name
   const snapshots: string[] = []
   const trouble: string[] = []
 
@@ -94,9 +97,10 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       await turn()
       return isDead() ? new Promise<T>(() => {}) : value()
     }
-    const goDown = async ({ name }: { name: string }) => {
+    const goDown = async (asked: { name: string }) => {
       await turn()
       if (isDead()) return new Promise<never>(() => {})
+      const name = behind(asked)
       const node = at(name)
       if (node.leader) trouble.push(`${name} led etcd when it was rebooted`)
       const left = kubernetes.podsOn(kubernetes.nameOf(name))
@@ -107,7 +111,9 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
     }
     return {
       observeNodes: (asked) =>
-        answer(() => Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(n.name) }]))),
+        answer(() =>
+          Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(behind(n)) }])),
+        ),
       observeEtcd: (asked) =>
         answer(() => ({
           members: asked.map((n) => ({
@@ -133,23 +139,27 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
         answer(() =>
           Object.fromEntries(
             asked.map(({ name }) => {
-              const { configuration: hash, objection } = at(name)
+              const { configuration: hash, objection } = at(behind({ name }))
               const judged = judge?.modes[name] && { for: judge.to, ...(objection === undefined ? {} : { objection }) }
               return [name, ok({ hash, pending: 'nothing' as const, ...(judged && { judged }) })]
             }),
           ),
         ),
-      inspect: (n) => answer(() => ok(factsOf(n.name))),
+      inspect: (n) => answer(() => ok(factsOf(behind(n)))),
       glance: (n) =>
         answer(() =>
-          ok({ version: at(n.name).version, bootId: bootId(n.name), stage: 'running', ready: true, unmet: [] }),
+          ok({
+            ...{ version: at(behind(n)).version, bootId: bootId(behind(n)) },
+            ...{ stage: 'running', ready: true, unmet: [] },
+          }),
         ),
-      identity: (n) => answer(() => ok({ bootId: bootId(n.name), nodename: kubernetes.nameOf(n.name) })),
+      identity: (n) => answer(() => ok({ bootId: bootId(behind(n)), nodename: kubernetes.nameOf(behind(n)) })),
       watchStage: (_, seen) => answer(() => seen({ stage: 'running', ready: true, unmet: [] })),
       pull: () => answer(() => ok(undefined)),
-      async install({ name }, image) {
+      async install(asked, image) {
         await turn()
         if (isDead()) return new Promise(() => {})
+        const name = behind(asked)
         const node = at(name)
         if (node.waiting || node.installing) trouble.push(`${name} was installed twice between two boots`)
         node.installing = image
@@ -160,8 +170,8 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
         return answer(() => ok(undefined))
       },
       async upgradeLegacy(node, image) {
-        at(node.name).waiting = image
-        at(node.name).installs++
+        at(behind(node)).waiting = image
+        at(behind(node)).installs++
         return goDown(node)
       },
       reboot: goDown,
@@ -217,5 +227,9 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
     boot,
     /** somebody moves etcd's leadership there */
     lead,
+    /** from now on the addresses of these nodes answer as those machines */
+    move: (whose: Readonly<Record<string, string>>): void => {
+      moved = whose
+    },
   }
 }

@@ -8,6 +8,7 @@ import { goesBy } from '../model/goes-by.ts'
 import { isCalled } from '../model/is-called.ts'
 import type { KubeNode } from '../model/kubernetes.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
+import type { NodePlan } from './upgrade-plan.ts'
 
 type Seen = Pick<Observation, 'nodes' | 'etcd'>
 
@@ -34,6 +35,36 @@ export function identityObjections(cluster: Cluster, { nodes, etcd }: Seen): Fai
     ]
   })
 }
+
+/**
+ * Why the machine that answers for a planned node now, in the boot `bootId`, is not the one that was planned: addresses move.
+ * The boot that was planned is the node's own, that of another node is not; any other boot may be anybody's, until `seen` tells
+ * the machine's role and name, and whether it answers for another node, too.
+ */
+export function machineObjection(
+  { node, bootId: planned }: Boot,
+  plans: readonly Boot[],
+  bootId: string,
+  seen?: { cluster: Cluster; nodes: Seen['nodes'] },
+): Failure | undefined {
+  if (bootId === planned) return undefined
+  const { cluster, nodes = {} } = seen ?? {}
+  // containers of one machine share its boot, which tells nothing of them
+  const sharing = plans.filter((one) => one.bootId === planned).map((one) => one.node)
+  const boots = [...plans, ...Object.entries(nodes).flatMap(([name, one]) => bootOf(name, one))]
+  const other = boots.find((one) => one.node !== node && one.bootId === bootId && !sharing.includes(one.node))
+  if (other !== undefined) {
+    const detail = `its address answers as ${other.node} does, with the same boot id`
+    return failure('other-node-than-declared', { node, detail, hint: `talosctl -n ${node} get hostnamestatus` })
+  }
+  const etcd = { members: [], undeclared: [], disagreements: [], alarms: [], unread: [] }
+  return cluster && identityObjections(cluster, { nodes, etcd }).find((one) => one.node === node)
+}
+
+type Boot = Pick<NodePlan, 'node' | 'bootId'>
+
+const bootOf = (node: NodeName, seen: NodeObservation): Boot[] =>
+  seen.reachable ? [{ node, bootId: seen.bootId }] : []
 
 /** Names that are declared nowhere: a machine may get its own from DHCP, so they are no reason against anything. */
 export function identityNotes({ nodes: declared }: Cluster, nodes: Seen['nodes']): string[] {

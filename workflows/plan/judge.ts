@@ -137,15 +137,17 @@ export function lookBack(stood: Stood, seen: Result<Sight>): Judgement & { failu
     ? isUpgraded(stood.verdict) || OF_KUBERNETES.has(why?.step)
     : stood.verdict === 'refused' && now.verdict === 'unchanged'
   const verdict = keeps ? stood.verdict : now.verdict
-  const failed = why ?? (isGood(verdict) || verdict === 'installed-not-rebooted' ? undefined : unwell(plan, seen))
+  const failed = why ?? (isGood(verdict) || verdict === 'installed-not-rebooted' ? undefined : unwell(stood, seen))
   const { unsettled } = stood.evidence
   // Kubernetes is not asked again
   const evidence = unsettled === undefined ? now.evidence : { ...now.evidence, unsettled }
   return { verdict, evidence, ...(failed && { failure: failed }) }
 }
 
-function unwell({ node }: NodePlan, seen: Result<Sight>): Failure {
+function unwell({ plan: { node }, flipped }: Stood, seen: Result<Sight>): Failure {
   if (!seen.ok) {
+    // where we did not take it down, nothing failed
+    if (seen.failure.reason === 'other-node-than-declared' && !flipped) return seen.failure
     const detail = `does not answer at the end of the run: ${seen.failure.detail ?? FAILURES[seen.failure.reason].means}`
     return failure('unwell-at-end', { node, detail, hint: `talosctl -n ${node} version # and look at its console` })
   }

@@ -248,6 +248,7 @@ async function driveOn(refusal: { code: string; at: number; once: boolean }) {
           snapshots: join(root, 'snapshots'),
           run: paths.run,
           installs: createInstallMemory(recollect([], ''), journal),
+          plans: fake.plan.nodes,
           knocks: async () => true,
         }),
         journal,

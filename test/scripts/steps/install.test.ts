@@ -283,6 +283,7 @@ for (const {
           deadlines: { ...defaultOperations.deadlines, observeMs: 20, installMs: 5_000 },
         },
       },
+      plans: [],
       installs: createInstallMemory(memory, { append: (record) => void records.push(record) }),
       run: 'r',
       kubernetes: {
@@ -298,6 +299,7 @@ for (const {
       } satisfies Pick<Kubernetes, 'node' | 'noteInstall'>,
       talos: {
         configurations: async () => ({ a: configuration }),
+        observeNodes: async () => ({}),
         inspect: async () => {
           const [seen = quiet] = looks
           if (looks.length > 1) looks.shift()
@@ -325,12 +327,14 @@ for (const {
 test('does not begin what can not be written down', async () => {
   const world = {
     cluster: { nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }], operations: defaultOperations },
+    plans: [],
     installs: createInstallMemory(recollect([], ''), {
       append() {
         throw new Error('ENOSPC')
       },
     }),
     talos: {
+      observeNodes: async () => ({}),
       inspect: async () => ({ ok: true, value: factsOf(quiet) }),
       configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
     },

@@ -90,11 +90,13 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
           })),
           operations: { ...operations, deadlines: { ...operations.deadlines, rebootMs: 20_000, installMs: 20_000 } },
         },
+        plans: [],
         installs: createInstallMemory(recollect([], ''), { append: () => {} }),
         knocks: async () => true,
         acceptEtcdOutage: false,
         talos: {
           glance: async () => ({ ok: true, value: facts() }),
+          observeNodes: async () => ({}),
           inspect: async () => ({ ok: true, value: facts() }),
           configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
           stages: async (nodes: { name: string }[]) =>

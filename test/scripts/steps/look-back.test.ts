@@ -75,6 +75,12 @@ test('takes back the verdict of a node that went down after it was verified', as
   assert.equal(verdicts, [well, ['unreachable', 'unwell-at-end'], well])
 })
 
+test('calls no node upgraded whose machine answers for another one, too', async () => {
+  const { verdicts } = await seen((_, nodes) => ({ ...nodes, a: nodes.b ?? gone }))
+  const taken = ['unreachable', 'unwell-at-end']
+  assert.equal(verdicts, [taken, taken, well])
+})
+
 test('does not ask again for a node that was silent a moment ago, and does not knock', async () => {
   const why = failure('never-returned')
   const { asked, verdicts } = await seen((_, nodes) => nodes, { c: { verdict: 'unreachable', failure: why } })

@@ -109,12 +109,14 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
     })
     const world = {
       cluster: { nodes: [{ name: 'a', address: '127.0.0.1', role: 'worker' }], operations: defaultOperations },
+      plans: [],
       installs: createInstallMemory(recollect([{ run: 'r', records: [{ type: 'run' }, installing] }], ''), {
         append: () => {},
       }),
       knocks: async () => true,
       talos: {
         glance: async () => ({ ok: true, value: facts() }),
+        observeNodes: async () => ({}),
         inspect: async () => ({ ok: true, value: facts() }),
         configurations: async () => ({ a: configuration }),
         watchStage: async () => {},

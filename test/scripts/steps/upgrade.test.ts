@@ -23,6 +23,8 @@ type Row = {
   /** the boot that runs when the step begins */
   bootId?: string
   otherSlot?: OtherSlot
+  /** the node that has that boot as well */
+  twin?: 'as planned' | 'as it answers'
   /** an earlier process began this step, and what its journal tells of the call */
   again?: { asked: boolean }
   /** minutes that this process sleeps while the Node is told of the installation */
@@ -53,6 +55,15 @@ const rows: Row[] = [
     ends: 'down',
     does: ['note', 'ask'],
   },
+  ...(['as planned', 'as it answers'] as const).map(
+    (twin): Row => ({
+      title: `asks nothing of a machine that has the boot of another node, ${twin}`,
+      bootId: 'another',
+      twin,
+      ends: 'other-node-than-declared',
+      does: [],
+    }),
+  ),
   {
     title: 'does not write over what somebody installed meanwhile',
     otherSlot: { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.12.11' },
@@ -61,7 +72,7 @@ const rows: Row[] = [
   },
 ]
 
-for (const { title, bootId = 'planned', otherSlot = { state: 'quiet' }, again, sleeps, ends, does } of rows)
+for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, again, sleeps, ends, does } of rows)
   test(title, async () => {
     const done: string[] = []
     let boot = bootId
@@ -82,6 +93,7 @@ for (const { title, bootId = 'planned', otherSlot = { state: 'quiet' }, again, s
           deadlines: { ...defaultOperations.deadlines, rebootMs: 20_000, installMs: 20_000 },
         },
       },
+      plans: twin === 'as planned' ? [plan, nodePlan('b', 'worker', { bootId })] : [plan],
       installs: createInstallMemory(recollect(again ? [{ run: 'r', records: [{ type: 'run' }, ...begun] }] : [], ''), {
         append: () => {},
       }),
@@ -97,6 +109,7 @@ for (const { title, bootId = 'planned', otherSlot = { state: 'quiet' }, again, s
       },
       talos: {
         glance: async () => ({ ok: true, value: facts() }),
+        observeNodes: async () => (twin === 'as it answers' ? { b: { reachable: true, ...facts() } } : {}),
         inspect: async () => ({ ok: true, value: facts() }),
         configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
         watchStage: async () => {},

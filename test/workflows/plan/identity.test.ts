@@ -3,7 +3,13 @@ import * as assert from 'uvu/assert'
 import type { Cluster, Role } from '../../../workflows/model/cluster.ts'
 import type { KubeNode } from '../../../workflows/model/kubernetes.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation } from '../../../workflows/model/observation.ts'
-import { identityNotes, identityObjections, membersAmong, ownNodes } from '../../../workflows/plan/identity.ts'
+import {
+  identityNotes,
+  identityObjections,
+  machineObjection,
+  membersAmong,
+  ownNodes,
+} from '../../../workflows/plan/identity.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
 
@@ -131,6 +137,57 @@ test('a control plane that is declared as a worker is found in the list of etcd,
     ['w-1'],
   )
 })
+
+const planned = declared.map(([node]) => ({ node, bootId: `${node}-boot` }))
+const containers = declared.map(([node]) => ({ node, bootId: 'shared' }))
+const again = (more: Partial<NodeFacts> = {}) => observed({ 'k8s-1': { bootId: 'new', ...more } })
+
+const machines: [
+  behaviour: string,
+  bootId: string,
+  refused?: string | undefined,
+  now?: ReturnType<typeof observed>,
+  plans?: typeof planned,
+][] = [
+  ['its boot as planned', 'k8s-1-boot'],
+  ['its boot as planned, whatever it is called', 'k8s-1-boot', undefined, again({ hostname: 'k8s-2' })],
+  ['a boot that nobody knows', 'new'],
+  ['a new boot of its own', 'new', undefined, again()],
+  ['a new boot under a name that is declared nowhere', 'new', undefined, again({ hostname: 'talos-a1b' })],
+  [
+    'a new boot that it shares with the other containers',
+    'new',
+    undefined,
+    observed({ 'k8s-1': { bootId: 'new' }, 'w-1': { bootId: 'new' } }),
+    containers,
+  ],
+  ['the boot of another node, as planned', 'w-1-boot', 'its address answers as w-1 does, with the same boot id'],
+  [
+    'the boot of another node, as that answers now',
+    'new',
+    'its address answers as w-1 does, with the same boot id',
+    observed({ 'k8s-1': { bootId: 'new' }, 'w-1': { bootId: 'new' } }),
+  ],
+  [
+    'a new boot under the name of another node',
+    'new',
+    '10.0.0.1 answers as k8s-2, which is declared elsewhere',
+    again({ hostname: 'k8s-2' }),
+  ],
+  [
+    'a new boot in another role',
+    'new',
+    'is declared as a control plane, and the machine is a worker',
+    again({ role: 'worker' }),
+  ],
+]
+
+for (const [behaviour, bootId, refused, now, plans = planned] of machines)
+  test(`${refused === undefined ? 'takes' : 'refuses'} a machine in ${behaviour}`, () => {
+    const [plan = { node: '', bootId: '' }] = plans
+    const found = machineObjection(plan, plans, bootId, now && { cluster, nodes: now.nodes })
+    assert.equal([found?.reason, found?.detail], [refused && 'other-node-than-declared', refused])
+  })
 
 const own = (name: string, more: Partial<KubeNode> = {}) => kubeNode(name, '10.0.0.3', { bootId: 'now', ...more })
 const dead = { ready: false, bootId: 'before' }

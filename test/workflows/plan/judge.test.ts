@@ -202,6 +202,7 @@ for (const [verdict, what, expected, doubt] of stopped) {
 }
 
 const gone = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
+const other = { ok: false as const, failure: failure('other-node-than-declared', { detail: 'answers as b' }) }
 const seenAs = (sight: Sight) => ({ ok: true as const, value: sight })
 const unsettled = failure('kubernetes-not-ready', { step: 'settle' })
 type Last = [
@@ -223,6 +224,14 @@ const lastLooks: Last[] = [
   ['untouched and as it was', { ...nothing, verdict: 'unchanged' }, seenAs(before), 'unchanged'],
   ['untouched and booted by somebody', { ...nothing, verdict: 'unchanged' }, seenAs(rebooted), 'rebooted'],
   ['untouched and down', { ...nothing, verdict: 'unchanged' }, gone, 'unreachable', 'unwell-at-end'],
+  ['well, and another machine answers for it', { ...down, verdict: 'upgraded' }, other, 'unreachable', 'unwell-at-end'],
+  [
+    'untouched, and another machine answers for it',
+    { ...nothing, verdict: 'unchanged' },
+    other,
+    'unreachable',
+    'other-node-than-declared',
+  ],
   [
     'not pulled, and booted meanwhile',
     { ...nothing, verdict: 'unchanged', failure: failure('image-pull-failed') },
