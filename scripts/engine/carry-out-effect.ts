@@ -19,6 +19,7 @@ type Circumstances = {
   intent: Intent
   again: boolean
   isStale(): boolean
+  sleeps(): number
   /** commands that dead processes may have left behind */
   orphans: readonly Intent[]
   /** aborted when the machine waits for the effect no more */
@@ -27,7 +28,7 @@ type Circumstances = {
 
 /** Carries the effect out by the step of its name; never rejects. */
 export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
-  const { intent, again, isStale, orphans, left } = circumstances
+  const { intent, again, isStale, sleeps, orphans, left } = circumstances
   const { step, title, disruptive, stops, changes } = effect.meta
   const { node } = planOf(effect)
   const named = { ...(node === undefined ? {} : { node }), step }
@@ -55,7 +56,7 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
     begun = true
-    const work = body(effect.input as never, { again, isStale, signal, processFile, waiting, notice })
+    const work = body(effect.input as never, { again, isStale, sleeps, signal, processFile, waiting, notice })
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }
     const outcome = signal.aborted ? undefined : { ok: false as const, failure: { ...named, ...result.failure } }

@@ -15,8 +15,10 @@ import type { Stop } from './stop.ts'
 export type StepContext = {
   /** an earlier process began this step and nobody saw its end */
   again: boolean
-  /** what led to this step has expired: an earlier process began it, or this one has slept since */
+  /** what led to this step has expired: an earlier process led to it, or this one has slept since */
   isStale(): boolean
+  /** how often this process was found to have slept */
+  sleeps(): number
   /** aborted when the step must end without having done its work */
   signal: AbortSignal
   /** where the command that the step starts notes its pid */
@@ -61,6 +63,8 @@ export async function drive(run: Drive): Promise<Driven> {
   const { heartbeat } = run
   let state = replay(run)
   const begun = unfinishedIntents(run.journal.records)
+  /** paths of what an earlier process led to, whether or not it wrote the intent */
+  const inherited = new Set<string>()
   const inFlight = new Map<string, Flight>()
   let broken: Failure | undefined
   let sleeps = heartbeat.sleeps()
@@ -96,10 +100,12 @@ export async function drive(run: Drive): Promise<Driven> {
       const awakeUntil = sleeps
       const leave = new AbortController()
       const before = begun.get(effect.path) ?? []
+      const isInherited = inherited.delete(effect.path)
       const ended = carryOut(run, effect, {
         intent,
         again: before.length > 0,
-        isStale: () => before.length > 0 || heartbeat.sleeps() !== awakeUntil,
+        isStale: () => before.length > 0 || isInherited || heartbeat.sleeps() !== awakeUntil,
+        sleeps: heartbeat.sleeps,
         orphans: intentsBeside(begun, effect.path),
         left: leave.signal,
       })
@@ -107,7 +113,10 @@ export async function drive(run: Drive): Promise<Driven> {
     }
   }
 
-  if (run.journal.records.some(({ type }) => type === 'intent')) resume()
+  if (run.journal.records.some(({ type }) => type === 'intent')) {
+    resume()
+    for (const { path } of openEffects(state)) inherited.add(path)
+  }
   startOpen()
   while (inFlight.size > 0) {
     const ended = await Promise.race([...[...inFlight.values()].map((flight) => flight.ended), heartbeat.nextSleep()])

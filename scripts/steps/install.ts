@@ -34,12 +34,9 @@ export const install =
     const hash = configured.ok ? configured.value.hash : undefined
     const unwritten = await noteInstall(world, plan, facts, context, hash)
     if (unwritten) return { ok: false, failure: unwritten }
-    // all of that took its time, and this process may have slept in it: somebody else may have been here
-    const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
-    if (!last.ok) return last
-    if (holdsTarget(plan, last.value)) return { ok: true, value: waiting(plan, last.value) }
-    const changed = whatChanged(plan, facts, last.value)
-    if (changed) return { ok: false, failure: changed }
+    // all of that took its time: somebody else may have been here
+    const objected = await lastLookAtSlot(world, plan, facts, context)
+    if (objected) return objected
 
     context.waiting(`${plan.image} to be installed`)
     const call = await world.talos.install(declaredNode(world, plan.node), plan.image, {
@@ -122,6 +119,27 @@ async function whyNotNow(
   const isKnown = facts.otherSlot.state !== 'unknown'
   const begun = context.again || (!isKnown && (await wasInstallBegun(world, plan, facts, context)))
   return slotObjection({ node, facts, image, begun, retry: true })
+}
+
+/**
+ * The slot once more, right before the call; undefined where it may be written, else how the step ends. A look during which
+ * this process slept is none.
+ */
+async function lastLookAtSlot(
+  world: World,
+  plan: NodePlan,
+  facts: Inspection,
+  context: StepContext,
+): Promise<Result<InstallOutput> | undefined> {
+  for (;;) {
+    const sleeps = context.sleeps()
+    const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
+    if (context.sleeps() !== sleeps) continue
+    if (!last.ok) return last
+    if (holdsTarget(plan, last.value)) return { ok: true, value: waiting(plan, last.value) }
+    const changed = whatChanged(plan, facts, last.value)
+    return changed && { ok: false, failure: changed }
+  }
 }
 
 /** Why an installation that was looked at and written down may not be started any more; undefined where it may. */

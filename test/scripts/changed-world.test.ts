@@ -267,4 +267,18 @@ for (const { title, at, change, code, reasons = [], untouched, cure, staysCordon
   })
 }
 
+test('killed between the last look and the intent of the reboot, and its pods came back: drains again', async () => {
+  const fake = fakeCluster(NAMES, { etcdMs: 50 })
+  const checkout = checkoutOf(fake)
+  let looks = 0
+  const isLastLook = ({ type, ...record }: JournalRecord) =>
+    type === 'outcome' && 'path' in record && record.path === 'a/flip/check-etcd' && ++looks === 2
+  assert.is((await checkout.type(isLastLook)).exitCode, undefined)
+  fake.kubernetes.refill('a')
+  const { exitCode } = await checkout.type()
+  assert.is(exitCode, 0)
+  assert.equal(fake.trouble, [])
+  checkout.remove()
+})
+
 test.run()

@@ -4,6 +4,7 @@ import type { StepContext } from '../../scripts/engine/driver.ts'
 export const stepContext = (more: Partial<StepContext> = {}): StepContext => ({
   again: false,
   isStale: () => false,
+  sleeps: () => 0,
   signal: new AbortController().signal,
   processFile: '',
   waiting: () => {},

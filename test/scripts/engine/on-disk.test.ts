@@ -155,6 +155,7 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       intent: { processFile: '' } as Intent,
       again: false,
       isStale: () => false,
+      sleeps: () => 0,
       orphans: [],
       left: new AbortController().signal,
     })

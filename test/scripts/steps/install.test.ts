@@ -41,6 +41,8 @@ type Row = {
   /** another checkout did, as the Node tells */
   noted?: true
   configuration?: Result<Configuration>
+  /** how many of its looks it sleeps in, after the first */
+  sleeps?: number
   /** Kubernetes does not take the note */
   forbidden?: true
   expected: 'installed' | Failure['reason']
@@ -193,6 +195,13 @@ const rows: readonly Row[] = [
     installs: 0,
   },
   {
+    title: 'takes a look during which it slept for none',
+    before: [quiet, quiet, { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.13.7' }],
+    sleeps: 1,
+    expected: 'other-version-waiting',
+    installs: 0,
+  },
+  {
     title: 'does not install on a boot that it has not looked at',
     before: [quiet, went],
     expected: 'install-failed',
@@ -261,6 +270,7 @@ for (const {
   begun,
   noted,
   forbidden,
+  sleeps = 0,
   configuration = { ok: true, value: { hash: 'h', pending: 'nothing' } },
   expected,
   installs,
@@ -268,6 +278,8 @@ for (const {
   test(title, async () => {
     let looks = [...before]
     let calls = 0
+    let asked = 0
+    let slept = 0
     const records: JournalRecord[] = []
     const marks: InstallMark[] = []
     const notices: string[] = []
@@ -301,6 +313,7 @@ for (const {
         configurations: async () => ({ a: configuration }),
         observeNodes: async () => ({}),
         inspect: async () => {
+          if (++asked > 1) slept = Math.min(slept + 1, sleeps)
           const [seen = quiet] = looks
           if (looks.length > 1) looks.shift()
           return isFailure(seen) ? { ok: false, failure: seen } : { ok: true, value: factsOf(seen) }
@@ -318,7 +331,10 @@ for (const {
       },
     } as unknown as World
     const notice = (text: string) => void notices.push(text)
-    const result = await install(world)({ plan, install: 'no', flipped: false }, stepContext({ again, notice }))
+    const result = await install(world)(
+      { plan, install: 'no', flipped: false },
+      stepContext({ again, notice, sleeps: () => slept }),
+    )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
     assert.is(calls, installs)
     assert.is(notices.length, forbidden ? 1 : 0)
