@@ -45,7 +45,7 @@ export interface Journal {
  * The records of a journal file without opening it for writing; a missing file has none, and a torn end is left out.
  * Throws what the disk says, and `DamagedJournal` where more follows on a line that is no record: no crash leaves that.
  */
-export function readJournal(file: string): { records: JournalRecord[]; bytes: number } {
+export function readJournal(file: string): { records: JournalRecord[]; bytes: number; torn: string } {
   const content = contentOf(file)
   const records: JournalRecord[] = []
   let bytes = 0
@@ -60,16 +60,7 @@ export function readJournal(file: string): { records: JournalRecord[]; bytes: nu
     records.push(record)
     bytes = end + 1
   }
-  if (records.length === 0 && !isTornBeginning(content)) throw new DamagedJournal(file, 1)
-  return { records, bytes }
-}
-
-const BEGINNING = '{"type":"run",'
-
-/** What a run is comes first, and nothing is begun before that is on disk. */
-const isTornBeginning = (content: Buffer): boolean => {
-  const start = content.toString('utf8', 0, BEGINNING.length)
-  return BEGINNING.startsWith(start) && !content.includes('"type":"intent"')
+  return { records, bytes, torn: content.toString('utf8', bytes) }
 }
 
 /** Somebody or something wrote over a record of a journal: what it told is lost. */

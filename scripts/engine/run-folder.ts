@@ -91,12 +91,21 @@ function failureOfMemory(error: unknown): Failure | undefined {
   return unread && { ...unread, detail: `${unread.detail}, so ${unknown}` }
 }
 
-/** The records of a run, none where it was begun no further than its folder; throws where they do not begin as a run does. */
+/**
+ * The records of a run, none where it was begun no further than its folder; throws where they do not begin as a run does. What
+ * a run is comes first, and nothing is begun before that is on disk.
+ */
 function recordsOf({ journal }: RunPaths): JournalRecord[] {
-  const { records } = readJournal(journal)
-  if (records.length > 0 && records[0]?.type !== 'run') throw new DamagedJournal(journal, 1)
+  const { records, torn } = readJournal(journal)
+  const begins = records.length > 0 ? records[0]?.type === 'run' : isTornBeginning(torn)
+  if (!begins) throw new DamagedJournal(journal, 1)
   return records
 }
+
+const BEGINNING = '{"type":"run",'
+
+const isTornBeginning = (torn: string): boolean =>
+  BEGINNING.startsWith(torn.slice(0, BEGINNING.length)) && !torn.includes('"type":"intent"')
 
 /** All of them: a clock that was set back gives a later run an earlier name. */
 export function findUnfinishedRuns(folder: string): UnfinishedRun[] {

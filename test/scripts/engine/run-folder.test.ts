@@ -53,12 +53,21 @@ test('keeps itself out of git', ({ folder }) => {
   assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
 })
 
-test('takes a journal that does not begin as a run does for no empty one', ({ folder }) => {
+test('takes a journal whose beginning was lost for no empty one', ({ folder }) => {
   const { journal } = newRun(folder, 'upgrade', new Date(Date.UTC(2026, 10, 20)))
+  const run = '{"type":"run","v":1,"run":"r"'
   assert.equal(findUnfinishedRuns(folder), [], 'one that was begun no further')
-  writeFileSync(journal, '{"type":"installing","node":"a","bootId":"b"}\n')
-  assert.throws(() => recall(folder, 'ours'), /damaged in line 1/)
-  assert.throws(() => findUnfinishedRuns(folder), /damaged in line 1/)
+  for (const torn of ['', '{', run]) {
+    writeFileSync(journal, torn)
+    assert.equal(findUnfinishedRuns(folder), [], torn)
+  }
+  const joined = `${run}} {"type":"intent","path":"a/install/install"}`
+  const installing = '{"type":"installing","node":"a","bootId":"b"}\n'
+  for (const lost of ['\0\0\0\0', 'x', '{"type":"outcome"', joined, `${run}\n`, '{}\n', 'null\n', installing]) {
+    writeFileSync(journal, lost)
+    assert.throws(() => recall(folder, 'ours'), /damaged in line 1/, lost)
+    assert.throws(() => findUnfinishedRuns(folder), /damaged in line 1/, lost)
+  }
 })
 
 test('keeps the last twenty runs', ({ folder }) => {
