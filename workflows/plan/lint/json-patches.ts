@@ -15,7 +15,8 @@ export const jsonPatches = ({ patches }: Subject): Problem[] =>
 /** The same as a strategic merge patch, as far as it can be said in one. */
 function merge(document: Place): string {
   const merged: Record<string, unknown> = {}
-  for (const { op, path, value } of document.value as { op?: unknown; path?: unknown; value?: unknown }[]) {
+  for (const operation of document.value as ({ op?: unknown; path?: unknown; value?: unknown } | null)[]) {
+    const { op, path, value } = operation ?? {}
     const keys = String(path)
       .split('/')
       .slice(1)

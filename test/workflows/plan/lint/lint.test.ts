@@ -260,6 +260,11 @@ finds(
   { talconfig: talconfig('    patches:', '      - \'[{"op": "remove", "path": "/machine/files/0"}]\'') },
   'talconfig.yaml:10:9: JSON patches can not be applied to the configuration of Talos 1.12 and later (write it as a strategic merge patch)',
 )
+finds(
+  'reads a JSON patch with something in it that is none',
+  patch('- op: add\n  path: /machine/env\n  value: {}\n- null\n'),
+  'patches/p.yaml:1:1: JSON patches can not be applied to the configuration of Talos 1.12 and later (write it as a strategic merge patch)',
+)
 leaves('leaves merge patches alone', patch('machine:\n  sysctls:\n    op: add\n'))
 
 finds(
