@@ -88,7 +88,8 @@ export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: Et
     ...etcd.undeclared.map((m) =>
       failure(m.learner ? 'etcd-learner' : 'etcd-member-unknown', {
         detail: `member ${m.id} (${m.hostname || 'never started'}) belongs to no declared control plane`,
-        hint: `talosctl etcd remove-member ${m.id}`,
+        // its machine may live, and only the declaration not know it
+        hint: 'talosctl etcd members # declare it, or remove it where its machine is gone',
       }),
     ),
     ...etcd.alarms.map((a) =>
