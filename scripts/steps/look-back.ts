@@ -46,12 +46,17 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
     nodes.some(votes) ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context)) : undefined,
   ])
   const plans = nodes.map(({ plan }) => plan)
+  // an address that was refused for it tells nothing of the machine that has it now
+  const refused = nodes.flatMap(({ plan, failure: why }) =>
+    why?.reason === 'other-node-than-declared' ? plan.node : [],
+  )
+  const own = Object.fromEntries(Object.entries(facts).filter(([node]) => !refused.includes(node)))
   return nodes.map((stood) => {
     const { node } = stood.plan
     const seen = facts[node]
     const member = votes(stood) && etcd?.members.find((m) => m.node === node)
     const other = seen?.reachable
-      ? machineObjection(stood.plan, plans, seen.bootId, { cluster: world.cluster, nodes: facts })
+      ? machineObjection(stood.plan, plans, seen.bootId, { cluster: world.cluster, nodes: { ...own, [node]: seen } })
       : undefined
     const sight: Result<Sight> = other
       ? { ok: false, failure: other }

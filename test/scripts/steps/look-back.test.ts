@@ -81,6 +81,14 @@ test('calls no node upgraded whose machine answers for another one, too', async 
   assert.equal(verdicts, [taken, taken, well])
 })
 
+test('keeps the verdict of the machine that answers for a node which was refused for it', async () => {
+  const why = failure('other-node-than-declared')
+  const { verdicts } = await seen((_, nodes) => ({ ...nodes, a: nodes.b ?? gone }), {
+    a: { flipped: false, verdict: 'refused', failure: why },
+  })
+  assert.equal(verdicts, [['unreachable', 'other-node-than-declared'], well, well])
+})
+
 test('does not ask again for a node that was silent a moment ago, and does not knock', async () => {
   const why = failure('never-returned')
   const { asked, verdicts } = await seen((_, nodes) => nodes, { c: { verdict: 'unreachable', failure: why } })
