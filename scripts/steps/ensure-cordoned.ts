@@ -1,8 +1,11 @@
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { KubeNode } from '../../workflows/model/kubernetes.ts'
+import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { ownNodes } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
+import { otherMachine } from './other-machine.ts'
 import { asking, declaredNode, kubernetesName, reading, type World } from './world.ts'
 
 /**
@@ -15,9 +18,12 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
     what: `${plan.node} to be cordoned`,
     look: async (): Promise<Result<boolean>> => {
       const options = asking(world, plan, context)
-      const before = await world.kubernetes.node(name, options)
+      const [before, machine] = await Promise.all([
+        world.kubernetes.node(name, options),
+        world.talos.identity(declaredNode(world, plan.node), reading(world, context)),
+      ])
       if (!before.ok) return before
-      const other = before.value?.ready ? undefined : await otherName(world, plan, context)
+      const other = machine.ok ? await whyNotIts(world, plan, before.value, machine.value, context) : undefined
       if (other) return { ok: false, failure: other }
       if (!before.value)
         return { ok: false, failure: failure('cordon-failed', { detail: 'Kubernetes has no such Node' }) }
@@ -43,15 +49,23 @@ export async function ensureCordoned(world: World, plan: NodePlan, context: Step
   return { ok: false, failure: failure('cordon-failed', { ...(detail === undefined ? {} : { detail }), hint }) }
 }
 
-/** A Node that is not ready, or gone, may be one that its machine left behind: it runs its pods under another name by now. */
-async function otherName(world: World, plan: NodePlan, context: StepContext): Promise<Failure | undefined> {
-  const declared = declaredNode(world, plan.node)
-  const [machine, nodes] = await Promise.all([
-    world.talos.identity(declared, reading(world, context)),
-    world.kubernetes.nodes(asking(world, plan, context)),
-  ])
-  if (!machine.ok || !nodes.ok) return undefined
-  const name = ownNodes(declared, machine.value, nodes.value).node?.name
+/**
+ * Why the Node is not that of the machine which is to go down. One that is not ready, or gone, or of another boot, may have been
+ * left behind by it: it runs its pods under another name by now.
+ */
+async function whyNotIts(
+  world: World,
+  plan: NodePlan,
+  node: KubeNode | undefined,
+  machine: Pick<NodeFacts, 'bootId' | 'nodename'>,
+  context: StepContext,
+): Promise<Failure | undefined> {
+  const stranger = await otherMachine(world, plan, machine.bootId, context)
+  if (stranger) return stranger
+  if (node?.ready && (node.bootId ?? machine.bootId) === machine.bootId) return undefined
+  const nodes = await world.kubernetes.nodes(asking(world, plan, context))
+  if (!nodes.ok) return undefined
+  const name = ownNodes(declaredNode(world, plan.node), machine, nodes.value).node?.name
   const planned = kubernetesName(plan)
   if (name === undefined || name === planned) return undefined
   const detail = `it is ${name} in Kubernetes by now, and was ${planned} when that was planned`
@@ -59,6 +73,10 @@ async function otherName(world: World, plan: NodePlan, context: StepContext): Pr
 }
 
 /** What says by itself why a node could not be cordoned. */
-const PASSED_ON: ReadonlySet<Failure['reason']> = new Set(['kubernetes-forbidden', 'kubernetes-node-unknown'])
+const PASSED_ON: ReadonlySet<Failure['reason']> = new Set([
+  'kubernetes-forbidden',
+  'kubernetes-node-unknown',
+  'other-node-than-declared',
+])
 
 const mayPass = (reason: string): boolean => reason === 'kubernetes-unreachable'

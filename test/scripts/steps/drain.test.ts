@@ -55,9 +55,9 @@ const without =
 async function drained(
   objects: KubeObject[],
   drains: Drain[],
-  { timeoutMs = 600_000, unwell = {} as Partial<Unwell> } = {},
+  { timeoutMs = 600_000, unwell = {} as Partial<Unwell>, cordoned = true, bootId = 'a-before' } = {},
 ) {
-  const { run, started } = fakeKubectl([node('a', true), node('b', false), ...objects], drains)
+  const { run, started } = fakeKubectl([node('a', cordoned), node('b', false), ...objects], drains)
   const kubernetes = createKubernetes(run, {
     kubeconfig: async () => ({ ok: true, value: '/k' }),
     servers: [],
@@ -69,6 +69,8 @@ async function drained(
   const world = {
     cluster: { nodes, operations: { ...defaultOperations, drain: policy } },
     kubernetes,
+    plans: [nodePlan('a', 'worker'), nodePlan('b', 'worker')],
+    talos: { identity: async () => ({ ok: true, value: { bootId } }) },
   } as unknown as World
   const plan = nodePlan('a', 'worker', {
     kubernetes: {
@@ -133,6 +135,13 @@ test('says once, and does not try again, that evictions are forbidden', async ()
   const { ended, started } = await drained([pod('web-1')], [forbidden])
   assert.match(ended, /^kubernetes-forbidden: the kubeconfig's user ci may not create pods\/eviction in shop$/)
   assert.equal(started, ['get everything', 'drain a'])
+})
+
+test('cordons and drains nothing where another machine answers for the node', async () => {
+  assert.equal(await drained([pod('web-1')], [without('web-1')], { cordoned: false, bootId: 'b-before' }), {
+    ended: 'other-node-than-declared: its address answers as b does, with the same boot id',
+    started: ['get everything', 'get node'],
+  })
 })
 
 const hangs = { deletionTimestamp: '2026-01-01T00:00:00Z' }
