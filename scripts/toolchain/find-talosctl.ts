@@ -15,8 +15,7 @@ export async function findTalosctl(
 ): Promise<ToolSearch> {
   const searches = await Promise.all(talosctlFor(version, use).map((name) => findTool(name, env)))
   const answer =
-    searches.find((search) => search.found && search.source === 'environment') ??
-    searches.find((search) => !search.found && !search.buildable) ??
+    searches.find((search) => (search.found ? search.source === 'environment' : !search.buildable)) ??
     searches.find((search) => search.found) ??
     searches[0]
   if (!answer) throw new Error('there is no talosctl in the table')

@@ -57,6 +57,16 @@ test('takes the one that is named before one that is nearer, and none beside one
   )
 })
 
+test('passes over no variable that names nothing, though another one is named too', async ({ fake }) => {
+  const TALOSCTL_1_14 = fake.talosctl(join(fake.folder, 'mine'), '1.14.1')
+  const env = { ...fake.env, TALOSCTL_1_13: '/nonexistent', TALOSCTL_1_14 }
+  assert.is(
+    await found('v1.13.9', 'change', env),
+    'TALOSCTL_1_13 names /nonexistent, which is no program that can be run (unset TALOSCTL_1_13)',
+  )
+  assert.is(await found('v1.14.1', 'change', env), '1.14.1')
+})
+
 test('names what is on PATH and too old for the target', async ({ fake }) => {
   const old = fake.talosctl(join(fake.bin, 'talosctl'), '1.13.9')
   assert.is(
