@@ -1,6 +1,6 @@
 /** The last look of a run, at all its nodes together: whether they still stand as it left them. */
 import type { LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
-import { controlPlanesOf } from '../../workflows/model/cluster.ts'
+import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
@@ -37,7 +37,7 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
     nodes.map(async ({ plan, verdict }) => {
       const node = declaredNode(world, plan.node)
       // whoever was found silent a moment ago costs a whole deadline
-      return verdict !== 'unreachable' || (await world.knocks(node, context.signal)) ? [node] : []
+      return verdict !== 'unreachable' || (await answers(world, node, context)) ? [node] : []
     }),
   )
   const { lagBound } = world.cluster.operations.etcd
@@ -65,6 +65,16 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
         : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
     return { node, ...judged(stood, sight) }
   })
+}
+
+/** how long a node may take to be asked through others whether it is there */
+const GLANCE_MS = 5_000
+
+/** A node behind others takes no knock of ours. */
+async function answers(world: World, node: NodeDeclaration, context: StepContext): Promise<boolean> {
+  if (await world.knocks(node, context.signal)) return true
+  const { [node.name]: stage } = await world.talos.stages([node], { ...reading(world, context), timeoutMs: GLANCE_MS })
+  return stage?.ok === true
 }
 
 /** Of a control plane that was left running nobody verified its member. */

@@ -15,6 +15,7 @@ const gone: NodeObservation = { reachable: false, failure: failure('node-unreach
 async function seen(
   changed: (look: number, nodes: Record<string, NodeObservation>) => Record<string, NodeObservation>,
   more: Record<string, Partial<Stood>> = {},
+  { silent = [] }: { silent?: readonly string[] } = {},
 ) {
   const fake = fakeCluster(NAMES)
   for (const node of fake.nodes.values()) Object.assign(node, { version: 'v1.13.9', boots: 1 })
@@ -28,6 +29,11 @@ async function seen(
     },
     talos: {
       ...talos,
+      stages: async (nodes, options) => {
+        const stages = await talos.stages(nodes, options)
+        const missing = { ok: false, failure: failure('node-unreachable') } as const
+        return { ...stages, ...Object.fromEntries(silent.map((node) => [node, missing])) }
+      },
       observeNodes: async (nodes, options) => {
         asked.push(nodes.map(({ name }) => name))
         return changed(asked.length, await talos.observeNodes(nodes, options))
@@ -89,10 +95,13 @@ test('keeps the verdict of the machine that answers for a node which was refused
   assert.equal(verdicts, [['unreachable', 'other-node-than-declared'], well, well])
 })
 
-test('does not ask again for a node that was silent a moment ago, and does not knock', async () => {
-  const why = failure('never-returned')
-  const { asked, verdicts } = await seen((_, nodes) => nodes, { c: { verdict: 'unreachable', failure: why } })
-  assert.equal([asked, verdicts], [[['a', 'b']], [well, well, ['unreachable', 'never-returned']]])
+test('asks again for a node that was silent a moment ago only when it answers a knock, or others for it', async () => {
+  const failed = { c: { verdict: 'unreachable', failure: failure('never-returned') } } as const
+  const silent = await seen((_, nodes) => nodes, failed, { silent: ['c'] })
+  assert.equal([silent.asked, silent.verdicts], [[['a', 'b']], [well, well, ['unreachable', 'never-returned']]])
+  const behind = await seen((_, nodes) => nodes, failed)
+  assert.equal(behind.asked, [NAMES])
+  assert.equal(behind.verdicts.at(-1), ['upgraded', 'never-returned'])
 })
 
 test.run()
