@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,6 +13,11 @@ import { eventually } from '../support/eventually.ts'
 import { type Ended, startLab } from '../support/lab.ts'
 
 const root = join(import.meta.dirname, '../..')
+
+/** Temporary files of all that this file starts, and of itself. */
+const temporary = mkdtempSync(join(tmpdir(), 'temporary-'))
+process.env.TMPDIR = temporary
+process.on('exit', () => rmSync(temporary, { recursive: true, force: true }))
 
 /** One lab for all tests of this file, in their order: what is destroyed is brought up again by the next. */
 const lab = await startLab()
@@ -123,11 +129,16 @@ test('A second up of a lab with a node that is not ready exits 1 and names it', 
 test('up after the lab was killed with -9 removes what it left and starts anew', () => {
   const killed = daemon()
   process.kill(killed, 'SIGKILL')
+  const git = (...argv: string[]) => spawnSync('git', argv, { cwd: lab.dir, encoding: 'utf8' }).stdout
+  git('init', '-q')
   const { code, stdout, stderr } = entry('up', '--die-with', String(process.pid))
   assert.is(code, 0, stderr)
   assert.match(stdout, 'killed lab')
   assert.is.not(daemon(), killed)
   assert.is(labProcesses(paths.stateDir).length, 4)
+  const added = git('add', '-n', '.')
+  assert.match(added, '/lab.yaml')
+  assert.not.match(added, /talosconfig|\.run/)
 })
 
 test('down leaves nothing but the log', () => {
@@ -189,6 +200,14 @@ test('down leaves nothing behind after the lab was killed with -9', () => {
   process.kill(daemon(), 'SIGKILL')
   assert.is(entry('down').code, 0)
   assertNothingLeft()
+})
+
+test('nothing of all that is left in the temporary folder', () => {
+  // the folder of the lab's declaration, and what tsx remembers of sources
+  assert.equal(
+    readdirSync(temporary).filter((name) => !/^(lab|tsx)-/.test(name)),
+    [],
+  )
 })
 
 test.run()
