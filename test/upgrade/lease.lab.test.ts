@@ -157,10 +157,12 @@ shown('another container whose clock is two hours ahead, and another user, are r
   chmodSync(tools, 0o755)
   const kubectl = await resolveTool('kubectl')
   assert.ok(kubectl.found)
-  const env = { TALOSCTL: join(tools, 'talosctl'), KUBECTL: join(tools, 'kubectl'), HOME: tools }
+  const named = { TALOSCTL: join(tools, 'talosctl'), KUBECTL: join(tools, 'kubectl') }
+  // those of root are no programs to anybody else
+  const env = { ...named, TALOSCTL_1_13: undefined, TALOSCTL_1_14: undefined, HOME: tools }
   for (const [path, copy] of [
-    [lab.tools.talosctl, env.TALOSCTL],
-    [kubectl.path, env.KUBECTL],
+    [lab.tools.talosctl, named.TALOSCTL],
+    [kubectl.path, named.KUBECTL],
   ] as const) {
     copyFileSync(path, copy)
     chmodSync(copy, 0o755)
