@@ -100,8 +100,27 @@ test('of fifty from two checkouts one runs, and the others exit 75 and name it',
   assert.equal(lab.check(), [])
 })
 
-test('a killed run of this machine is followed at once, from another checkout too, and its cordon is lifted', async () => {
+test('what somebody cordons where the mark of a killed run is left stays cordoned, and the mark goes', async () => {
   await lab.kubectl(['delete', 'deployment', 'web'])
+  const from = lab.log().length
+  const killed = startEntry(lab, { flags: ['--output', 'json', '--nodes', 'worker-2'] })
+  await lab.logged((event) => event.type === 'node.cordoned' && event.node === 'worker-2', { from })
+  killed.kill('SIGKILL')
+  await killed.exited
+  await lab.kubectl(['uncordon', 'worker-2'])
+  await lab.fault({ name: 'foreign-cordon', node: 'worker-2' })
+  const mark = ['get', 'node', 'worker-2', '--output=jsonpath={.metadata.annotations.talos-workflows/cordon}']
+  assert.match((await lab.kubectl(mark)).stdout, '"run"')
+  // the only control plane is refused, once dead cordons are lifted
+  const next = startEntry(lab, { flags: ['--output', 'json', '--nodes', 'k8s-1'] })
+  assert.is((await next.closed).code, 77)
+  assert.equal([await lab.cordoned(), (await lab.kubectl(mark)).stdout], [['worker-2'], ''])
+  await lab.cure()
+  await lab.logged((event) => event.type === 'node.uncordoned' && event.by === 'lab', { from })
+  assert.equal(lab.check(), [])
+})
+
+test('a killed run of this machine is followed at once, from another checkout too, and its cordon is lifted', async () => {
   const from = lab.log().length
   const second = 'worker-2'
   const flags = ['--output', 'json', '--nodes', second]
