@@ -114,7 +114,7 @@ test('makes the identity that is named, and says how the next command finds it',
   const lost = world.init()
   assert.is(
     world.named(lost.stderr),
-    'no age identity opens it: it is encrypted for <age1>; none was found (export SOPS_AGE_KEY_FILE=<file with the identity>)\n',
+    'no age identity opens it: it is encrypted for <age1>; none was found (name the file with the identity in SOPS_AGE_KEY_FILE)\n',
   )
   assert.is(lost.code, 69)
   world.env.SOPS_AGE_KEY_FILE = file

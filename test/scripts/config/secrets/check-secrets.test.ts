@@ -190,7 +190,7 @@ test('are for somebody else', async (context) => {
   rmSync(identity(context.world))
   context.world.sh('age-keygen', ['-o', identity(context.world)])
   assert.equal(await wrong(context), [
-    'identity-missing: no age identity opens it: it is encrypted for <age1>; found <age1> in <home>/.config/sops/age/keys.txt (export SOPS_AGE_KEY_FILE=<file with the identity>)',
+    'identity-missing: no age identity opens it: it is encrypted for <age1>; found <age1> in <home>/.config/sops/age/keys.txt (name the file with the identity in SOPS_AGE_KEY_FILE)',
   ])
 })
 
