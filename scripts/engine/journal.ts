@@ -43,7 +43,8 @@ export interface Journal {
 
 /**
  * The records of a journal file without opening it for writing; a missing file has none, and a torn end is left out.
- * Throws what the disk says, and `DamagedJournal` where more follows on a line that is no record: no crash leaves that.
+ * Throws what the disk says, and `DamagedJournal` where a whole line is no record: no crash leaves that, but for a hole in the
+ * last one.
  */
 export function readJournal(file: string): { records: JournalRecord[]; bytes: number; torn: string } {
   const content = contentOf(file)

@@ -19,8 +19,10 @@ export async function liftCordon(
     const { mark, staleMark } = node.value ?? {}
     if (node.value === undefined || (mark ?? staleMark)?.run !== run) return { ok: true, value: true }
     if (staleMark?.beside === 'unknown-cordon') return { ok: false, failure: left(name, UNKNOWN) }
-    if (staleMark) await world.kubernetes.unmark(node.value, options)
-    if (staleMark) return { ok: true, value: true }
+    if (staleMark) {
+      await world.kubernetes.unmark(node.value, options)
+      return { ok: true, value: true }
+    }
     const patched = await world.kubernetes.uncordon(node.value, options)
     return patched.ok ? { ok: true, value: false } : patched
   }

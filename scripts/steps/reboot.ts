@@ -1,7 +1,7 @@
 /**
  * Reboots a node into its next boot entry and returns when it answers with a new boot id; does nothing if it already did.
- * Right before each request it looks at etcd once more, and whether what waits is still what was installed. Where what led to it has expired it asks nothing, and says that
- * the node still runs.
+ * Right before each request it looks at etcd once more, and whether what waits is still what was installed. Where what led to
+ * it has expired it asks nothing, and says that the node still runs.
  */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
@@ -52,7 +52,9 @@ export const reboot =
         if (changed) return { ok: false, failure: changed }
         told = told?.ok ? told : await inspect()
         if (!told.ok) return told
-        const other = (await otherMachine(world, plan, told.value.bootId, context)) ?? bootObjection(plan, told.value)
+        // of the first look that was asked already
+        const strange = told === first ? undefined : await otherMachine(world, plan, told.value.bootId, context)
+        const other = strange ?? bootObjection(plan, told.value)
         if (other) return { ok: false, failure: other }
         told = undefined
         const objection = await lastLook(world, input, context)

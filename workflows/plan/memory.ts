@@ -47,16 +47,16 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     // the first journals did not tell whose they are; a boot id is one in the world
     if (first.identity !== undefined && first.identity !== identity) continue
     const plans = nodePlans(first.plan)
-    const underBoot = new Map<NodeName, string>()
     const planned = (node: NodeName, what: 'image' | 'from') => text(plans.find((plan) => plan.node === node)?.[what])
     const imageOf = (node: NodeName) => planned(node, 'image')
+    const noteVerdict = (node: NodeName | undefined, verdict: unknown): void => {
+      const image = node === undefined ? undefined : imageOf(node)
+      if (node !== undefined && image !== undefined && verdict === 'rolled-back') rolledBack.set(node, { image, run })
+    }
     for (const record of records.slice(1).map(map)) {
       // the last look of a run is at all its nodes
-      for (const { node, verdict } of Array.isArray(record.output) ? record.output.map(map) : []) {
-        const image = typeof node === 'string' ? imageOf(node) : undefined
-        if (typeof node === 'string' && image !== undefined && verdict === 'rolled-back')
-          rolledBack.set(node, { image, run })
-      }
+      for (const { node, verdict } of Array.isArray(record.output) ? record.output.map(map) : [])
+        noteVerdict(text(node), verdict)
       const node = text(record.node) ?? nodeOfPath(record.path, plans)
       if (node === undefined) continue
       const bootId = text(record.bootId)
@@ -64,18 +64,18 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const begins = isRequest || (record.type === 'intent' && WRITES.has(record.step))
       if (begins && bootId !== undefined)
         installs.set(node, [...(installs.get(node) ?? []), { bootId, run, isRequest }])
-      if (begins && bootId !== undefined) underBoot.set(node, bootId)
       const hash = text(record.configuration)
       if (record.type === 'installing' && bootId !== undefined && hash !== undefined) configurations.set(bootId, hash)
       if (record.type !== 'outcome') continue
       const image = imageOf(node)
       const { verdict } = map(record.output)
       const why = map(record.failure)
-      const under = underBoot.get(node)
+      const begun = installs.get(node)?.at(-1)
+      const under = begun?.run === run ? begun.bootId : undefined
       const from = planned(node, 'from')
       if (image !== undefined && from !== undefined && under !== undefined && record.ok === true && hasWritten(record))
         written.set(node, { image, bootId: under, from, run })
-      if (image !== undefined && record.ok === true && verdict === 'rolled-back') rolledBack.set(node, { image, run })
+      if (record.ok === true) noteVerdict(node, verdict)
       if (image !== undefined && why.reason === 'installer-refused')
         refused.set(node, { image, why: text(why.detail) ?? 'the installer refused it', run })
       if (record.ok !== true || verdict !== 'upgraded') continue

@@ -40,11 +40,7 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
         hint: `talosctl -n ${node} reboot # boots it first`,
       })
     case 'installing':
-      return failure('install-unknown', {
-        node,
-        detail: `${slot.image} is being installed right now`,
-        hint: 'run again when it has ended',
-      })
+      return beingInstalled(node, slot.image)
     case 'cut-off':
       return failure('install-unknown', {
         node,
@@ -100,11 +96,7 @@ export function bootObjection(
         hint: `talosctl -n ${node} reboot # boots it`,
       })
     case 'installing':
-      return failure('install-unknown', {
-        node,
-        detail: `${slot.image} is being installed right now`,
-        hint: 'run again when it has ended',
-      })
+      return beingInstalled(node, slot.image)
     case 'install-failed':
     case 'cut-off':
       return failure('install-unknown', {
@@ -114,6 +106,13 @@ export function bootObjection(
       })
   }
 }
+
+const beingInstalled = (node: NodeName, image: string): Failure =>
+  failure('install-unknown', {
+    node,
+    detail: `${image} is being installed right now`,
+    hint: 'run again when it has ended',
+  })
 
 /** The refusal of an image that the installer did not take, and will not take as things are. */
 export const refusedBefore = (node: NodeName, why: string): Failure =>

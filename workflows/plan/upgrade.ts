@@ -361,14 +361,14 @@ function rolledBackBefore(
 ): Failure[] {
   const written = memory.written[node]
   const isLeft = written?.image === image && written.bootId !== bootId && semver.eq(version, written.from)
-  if (wish.retry || !(isLeft || memory.rolledBack[node] === image)) return []
+  const fellBack = memory.rolledBack[node] === image
+  if (wish.retry || !(isLeft || fellBack)) return []
   return [
     failure('rolled-back-before', {
       node,
-      detail:
-        memory.rolledBack[node] === image
-          ? `fell back from ${image}`
-          : `${image} was installed, and the node has booted since, and runs ${version} again`,
+      detail: fellBack
+        ? `fell back from ${image}`
+        : `${image} was installed, and the node has booted since, and runs ${version} again`,
       hint: 'find out why, then try again with --retry',
     }),
   ]
