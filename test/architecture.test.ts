@@ -79,14 +79,14 @@ const isPackage = (name: string, ...packages: string[]): boolean =>
 const pureFolders = /^workflows\/(model|plan|machines)\//
 const impureNames =
   /^(process|console|globalThis|performance|crypto)\.|^(Date\.now|Math\.random|new Date|fetch|setTimeout|setInterval|setImmediate|queueMicrotask)$/
-// An entry is short because what it does around its own work stands in the last three.
+// An entry is short because what it does around its own work stands in scripts/cli and in the last ones.
 const entryFiles =
-  /^workflows\/[^/]+\.ts$|^scripts\/(tools|demo|bench|command|carry-out|approved|show-status|init)\.ts$/
+  /^workflows\/[^/]+\.ts$|^scripts\/(cli|view)\/|^scripts\/(demo|engine\/carry-out|toolchain\/get-tools|config\/secrets\/init)\.ts$/
 
 /** When a certificate ends, how old a file is, and the renewTime of the Lease; the heartbeat reads both clocks. */
 const timesOfDay: ReadonlySet<string> = new Set([
-  'scripts/kubeconfig.ts',
-  'scripts/engine/cluster-lease.ts',
+  'scripts/cluster/kubeconfig.ts',
+  'scripts/engine/lease.ts',
   'scripts/engine/heartbeat.ts',
   'scripts/engine/lock.ts',
 ])
@@ -120,11 +120,14 @@ const rules: Record<string, Rule> = {
     imports.filter((name) => name.startsWith('test/')),
   ),
   'only entry files and views print': within(/^(workflows|scripts|lab)\//, ({ path, globals }) => {
-    if (entryFiles.test(path) || path.startsWith('scripts/view/')) return []
+    if (entryFiles.test(path)) return []
     // The daemon of the lab has no terminal: its stderr is its own log file.
     const printing = path.startsWith('lab/') ? /^console\./ : /^console\.|^process\.(stdout|stderr)\.write$/
     return globals.filter((name) => printing.test(name))
   }),
+  'nothing but run, watch and demo lies at the root of scripts': within(/^scripts\/[^/]+$/, ({ path }) =>
+    /^scripts\/(run|watch|demo)\.ts$/.test(path) ? [] : ['belongs into a folder'],
+  ),
   'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': within(
     /^(workflows|scripts)\//,
     ({ path, text }) => (path === 'scripts/engine/run-folder.ts' ? [] : (text.match(/'\.run['/]|\/\.run[/`']/g) ?? [])),
@@ -194,6 +197,7 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['scripts/engine/driver.ts', `process.stdout.write('x')`],
     ['lab/machine.ts', `console.error('x')`],
   ],
+  'nothing but run, watch and demo lies at the root of scripts': [['scripts/carry-out.ts', '']],
   'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': [
     ['scripts/steps/snapshot-etcd.ts', `mkdirSync(join(folder, '.run'))`],
     ['scripts/demo.ts', 'mkdirSync(folder + "/.run/snapshots")'],

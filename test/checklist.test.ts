@@ -49,7 +49,7 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '0.15': [
     'the list of nodes comes from Terraform',
     {
-      test: 'test/scripts/import-terraform.test.ts',
+      test: 'test/scripts/config/import-terraform.test.ts',
       name: 'takes the program that TERRAFORM names, runs it in the module, and hands it what finds its state',
     },
   ],
@@ -98,7 +98,7 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '2.5': [
     'versions in a flat talenv.yaml',
     {
-      test: 'test/workflows/model/parse-nodes-and-cluster.test.ts',
+      test: 'test/workflows/model/declaration/parse-nodes-and-cluster.test.ts',
       name: 'makes a cluster of the three files, called as it says or as its folder',
     },
   ],
@@ -131,7 +131,7 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '2.14': [
     'Secure Boot and encryption by node',
     {
-      test: 'test/workflows/model/parse-nodes-and-cluster.test.ts',
+      test: 'test/workflows/model/declaration/parse-nodes-and-cluster.test.ts',
       name: 'warns of a key in the TPM without Secure Boot',
     },
   ],
@@ -158,13 +158,16 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '3.5': [
     'versions with and without v, networks',
     {
-      test: 'test/workflows/model/parse-nodes-and-cluster.test.ts',
+      test: 'test/workflows/model/declaration/parse-nodes-and-cluster.test.ts',
       name: 'makes a cluster of the three files, called as it says or as its folder',
     },
   ],
   '3.6': [
     'networks do not overlap',
-    { test: 'test/workflows/model/invalid-declarations.test.ts', name: 'tells what is wrong in ${layout}/${name}' },
+    {
+      test: 'test/workflows/model/declaration/invalid-declarations.test.ts',
+      name: 'tells what is wrong in ${layout}/${name}',
+    },
   ],
   '3.7': ['no CNI, Cilium afterwards', lint('asks for a network plugin where Talos installs none')],
   '3.8': ["KubePrism against Cilium's values", lint('holds the port that Cilium asks against that of KubePrism')],
@@ -214,7 +217,7 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '4.1': [
     'Terraform writes talenv.yaml',
     {
-      test: 'test/scripts/import-terraform.test.ts',
+      test: 'test/scripts/config/import-terraform.test.ts',
       name: 'takes the program that TERRAFORM names, runs it in the module, and hands it what finds its state',
     },
   ],
@@ -222,7 +225,7 @@ const LINES: Record<string, [line: string, shown: Shown]> = {
   '4.3': [
     'validation comes first',
     {
-      test: 'test/workflows/model/invalid-declarations.test.ts',
+      test: 'test/workflows/model/declaration/invalid-declarations.test.ts',
       name: 'says the same of talenv/${name} by the command, and exits 65',
     },
   ],

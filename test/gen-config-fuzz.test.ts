@@ -9,10 +9,10 @@ import * as assert from 'uvu/assert'
 import { checkRendered } from '../scripts/config/check-rendered.ts'
 import { renderConfig } from '../scripts/config/render-config.ts'
 import { talconfigSchema } from '../scripts/config/talconfig-schema.ts'
-import { findLayout, packageRoot } from '../scripts/layout.ts'
+import { findLayout, packageRoot } from '../scripts/declaration/layout.ts'
 import { createRun } from '../scripts/run.ts'
 import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
-import { parseTalenv } from '../workflows/model/parse-talenv.ts'
+import { parseTalenv } from '../workflows/model/declaration/parse-talenv.ts'
 import { secretsWorld } from './support/secrets-world.ts'
 
 const example = `cluster:

@@ -1,5 +1,5 @@
 /** Makes the machine configurations of a cluster from its declaration, and puts them in place as one. */
-import { command } from '../scripts/command.ts'
+import { command } from '../scripts/cli/command.ts'
 
 await command({
   name: 'gen-config',
@@ -11,7 +11,7 @@ await command({
     'renew-talosconfig': { type: 'boolean', help: 'make a new client certificate, although the old one is good' },
   },
   async run(call) {
-    const { generateConfig } = await import('../scripts/gen-config.ts')
+    const { generateConfig } = await import('../scripts/config/generate-config.ts')
     return generateConfig(call, {
       discardEdits: call.flags['discard-edits'],
       renewTalosconfig: call.flags['renew-talosconfig'],

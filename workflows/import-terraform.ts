@@ -1,5 +1,5 @@
 /** Takes what a cluster is from Terraform: the output `talenv_yaml` becomes clusters/cluster-<id>/talenv.yaml. */
-import { bareCommand } from '../scripts/command.ts'
+import { bareCommand } from '../scripts/cli/command.ts'
 
 await bareCommand({
   name: 'import-terraform',
@@ -7,7 +7,7 @@ await bareCommand({
   without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
   flags: { 'terraform-dir': { type: 'string', value: 'path', help: 'folder of the root module (required)' } },
   async run({ common, flags }) {
-    const { importTerraform } = await import('../scripts/import-terraform.ts')
+    const { importTerraform } = await import('../scripts/config/import-terraform.ts')
     const { exitCode, text } = await importTerraform(common, flags['terraform-dir'])
     process.stdout.write(text)
     return exitCode

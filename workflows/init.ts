@@ -1,5 +1,5 @@
 /** Gives a cluster its secrets: new ones or those that it has, encrypted for an age identity outside git. */
-import { bareCommand } from '../scripts/command.ts'
+import { bareCommand } from '../scripts/cli/command.ts'
 
 await bareCommand({
   name: 'init',
@@ -18,7 +18,7 @@ await bareCommand({
     },
   },
   async run({ flags, common }) {
-    const { init } = await import('../scripts/init.ts')
+    const { init } = await import('../scripts/config/secrets/init.ts')
     return init({ common }, flags)
   },
 })

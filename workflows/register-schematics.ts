@@ -1,5 +1,5 @@
 /** Makes the Image Factory know the schematics of a cluster, so that the installers that nodes are given can be pulled. */
-import { command } from '../scripts/command.ts'
+import { command } from '../scripts/cli/command.ts'
 
 await command({
   name: 'register-schematics',
@@ -13,7 +13,7 @@ await command({
     },
   },
   async run(call) {
-    const { registerClusterSchematics } = await import('../scripts/register-schematics.ts')
+    const { registerClusterSchematics } = await import('../scripts/schematic/register-cluster-schematics.ts')
     const { exitCode, text } = await registerClusterSchematics(call, call.flags)
     process.stdout.write(text)
     return exitCode

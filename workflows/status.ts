@@ -1,5 +1,5 @@
 /** Shows where a cluster stands, node by node, as it was seen just now. */
-import { command } from '../scripts/command.ts'
+import { command } from '../scripts/cli/command.ts'
 
 await command({
   name: 'status',
@@ -9,7 +9,7 @@ await command({
     drain: { type: 'boolean', help: 'also show what a drain of each node would evict, and what would block it' },
   },
   async run(call) {
-    const { showStatus } = await import('../scripts/show-status.ts')
+    const { showStatus } = await import('../scripts/view/show-status.ts')
     return showStatus(call, { drain: call.flags.drain })
   },
 })

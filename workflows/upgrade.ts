@@ -1,5 +1,5 @@
 /** Rolls the declared Talos release over a cluster, control planes one at a time. */
-import { command } from '../scripts/command.ts'
+import { command } from '../scripts/cli/command.ts'
 
 await command({
   name: 'upgrade',
@@ -23,7 +23,7 @@ await command({
     'keep-going': { type: 'boolean', help: 'go on with the other nodes when one failed' },
   },
   async run(call) {
-    const { carryOutUpgrade } = await import('../scripts/carry-out.ts')
+    const { carryOutUpgrade } = await import('../scripts/engine/carry-out.ts')
     const { cluster, flags, nodes } = call
     return carryOutUpgrade(call, {
       to: flags.to ?? cluster.talosVersion,

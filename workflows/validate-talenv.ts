@@ -1,5 +1,5 @@
 /** The gate that every talenv.yaml passes before anything is rendered from it, alone: for CI and editors. */
-import { bareCommand } from '../scripts/command.ts'
+import { bareCommand } from '../scripts/cli/command.ts'
 
 await bareCommand({
   name: 'validate-talenv',
@@ -7,7 +7,7 @@ await bareCommand({
   without: ['cluster', 'dir', 'nodes', 'dry-run', 'yes', 'talosconfig', 'kubeconfig'],
   flags: { file: { type: 'string', value: 'path', help: 'the talenv.yaml (required)' } },
   async run({ flags, common }) {
-    const { validateTalenv } = await import('../scripts/validate-talenv.ts')
+    const { validateTalenv } = await import('../scripts/config/validate-talenv.ts')
     return validateTalenv(flags.file, common)
   },
 })

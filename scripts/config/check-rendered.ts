@@ -2,12 +2,17 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
+import {
+  readYaml,
+  readYamlDocuments,
+  type SourceText,
+  type YamlSource,
+} from '../../workflows/model/declaration/yaml-source.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
-import { readYaml, readYamlDocuments, type SourceText, type YamlSource } from '../../workflows/model/yaml-source.ts'
 import { lint } from '../../workflows/plan/lint/lint.ts'
-import { forPeople, readSource } from '../declaration.ts'
-import type { Layout } from '../layout.ts'
+import type { Layout } from '../declaration/layout.ts'
+import { forPeople, readSource } from '../declaration/load-cluster.ts'
 import { checkTalconfig } from './check-talconfig.ts'
 import type { RenderedConfig, RenderedFile } from './render-config.ts'
 import type { talconfigSchema } from './talconfig-schema.ts'

@@ -1,8 +1,8 @@
 import type { ErrorObject } from 'ajv'
-import { misfit, pathText, show } from '../../workflows/model/misfit.ts'
+import { misfit, pathText, show } from '../../workflows/model/declaration/misfit.ts'
+import type { YamlPath, YamlSource } from '../../workflows/model/declaration/yaml-source.ts'
 import { nearest } from '../../workflows/model/nearest.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
-import type { YamlPath, YamlSource } from '../../workflows/model/yaml-source.ts'
 import type { TalconfigSchema } from './talconfig-schema.ts'
 
 /**

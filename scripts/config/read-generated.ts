@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import type { Layout } from '../layout.ts'
+import type { Layout } from '../declaration/layout.ts'
 
 /** What gen-config put in place for a cluster: the talosconfig and the configuration of each node that has one. */
 export type GeneratedTexts = { talosconfig: string; machineConfigs: Record<string, string> }

@@ -1,5 +1,5 @@
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import type { Layout } from '../layout.ts'
+import type { Layout } from '../declaration/layout.ts'
 import { readGenerated } from './read-generated.ts'
 
 /**

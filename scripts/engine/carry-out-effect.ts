@@ -1,8 +1,8 @@
 /** One effect of a machine, from its start to its outcome; what an earlier process left behind of it is waited for first. */
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
+import { failureOfThrown } from '../disk/on-disk.ts'
 import type { Drive, Intent } from './driver.ts'
-import { failureOfThrown } from './on-disk.ts'
 import { waitForOrphan } from './orphan.ts'
 import type { Effect, Outcome } from './run-state.ts'
 

@@ -5,9 +5,9 @@
 import { closeSync, constants, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
-import { redactValue } from '../redact.ts'
-import { syncToDisk } from '../sync-to-disk.ts'
-import { failureOfDisk, named } from './on-disk.ts'
+import { failureOfDisk, named } from '../disk/on-disk.ts'
+import { syncToDisk } from '../disk/sync-to-disk.ts'
+import { redactValue } from '../view/redact.ts'
 
 export type JournalRecord =
   | {

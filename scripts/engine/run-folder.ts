@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
-import { typed } from '../typed.ts'
+import { typed } from '../cli/shell-word.ts'
+import { failureOfDisk, named } from '../disk/on-disk.ts'
 import { DamagedJournal, type JournalRecord, readJournal } from './journal.ts'
-import { failureOfDisk, named } from './on-disk.ts'
 
 export type RunPaths = { run: string; folder: string; journal: string; report: string; processes: string }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import type { Result } from '../../workflows/model/failure.ts'
 import { onOutput } from '../config/placing/on-output.ts'
-import { replaceFile } from '../replace-file.ts'
+import { replaceFile } from '../disk/replace-file.ts'
 
 /** Which schematics a factory is known to have: a file in `.run`, which can be lost without harm. */
 export type RegisteredAt = {

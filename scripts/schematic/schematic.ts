@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
-import { yamlMap } from '../../workflows/model/yaml-map.ts'
+import { yamlMap } from '../../workflows/model/declaration/yaml-map.ts'
 import { Fields, type GoValue, goYaml } from './go-yaml.ts'
 
 /** What an Image Factory makes images from, as the text that is posted to it, and the id that it answers with. */

@@ -4,9 +4,9 @@ import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { etcdObjections } from '../../workflows/plan/etcd.ts'
 import { controlPlaneObjections } from '../../workflows/plan/upgrade.ts'
+import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { reading, type World } from './world.ts'
 
 /** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
 const PATIENCE_MS = 20_000

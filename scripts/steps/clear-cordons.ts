@@ -1,9 +1,9 @@
 /** Lifts the cordons of runs that no longer exist, on whatever node they are: nobody else will. */
 import type { ClearInput } from '../../workflows/machines/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { liftCordon } from './lift-cordon.ts'
-import { reading, type World } from './world.ts'
 
 export const clearCordons =
   (world: World) =>

@@ -5,9 +5,9 @@ import type { Result } from '../../workflows/model/failure.ts'
 import { isUpgraded } from '../../workflows/model/verdict.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import { judge } from '../../workflows/plan/judge.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { otherMachine } from './other-machine.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 export const diagnose =
   (world: World) =>

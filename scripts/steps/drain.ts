@@ -9,10 +9,10 @@ import { skipSelector } from '../../workflows/model/skip-selector.ts'
 import { fitNowhere, forecastDrain, podName } from '../../workflows/plan/drain/forecast.ts'
 import { whyBlocked } from '../../workflows/plan/drain/why-blocked.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { ensureCordoned } from './ensure-cordoned.ts'
-import { asking, kubernetesName, type World } from './world.ts'
 
 export const drain =
   (world: World) =>

@@ -3,10 +3,10 @@ import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { ownNodes } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { asking, declaredNode, kubernetesName, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { otherMachine } from './other-machine.ts'
-import { asking, declaredNode, kubernetesName, reading, type World } from './world.ts'
 
 /**
  * Sees to it that the node takes no new pods. A node that is cordoned already is left as it is: without our mark the

@@ -1,9 +1,9 @@
 /** Moves etcd's leadership away from a node before it goes down, so that nobody has to notice its absence first. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 export const handOverLeadership =
   (world: World) =>

@@ -10,12 +10,12 @@ import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
 import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { noteInstall, wasInstallBegun } from './note-install.ts'
 import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 export const install =
   (world: World) =>

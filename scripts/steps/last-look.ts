@@ -5,10 +5,10 @@
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
+import type { World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { checkEtcd } from './check-etcd.ts'
 import { handOverLeadership } from './hand-over-leadership.ts'
-import type { World } from './world.ts'
 
 /** leadership that comes back more often than this is somebody else's doing */
 const HANDOVERS = 3

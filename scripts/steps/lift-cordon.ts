@@ -1,8 +1,8 @@
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import type { CallOptions } from '../kubernetes.ts'
+import type { CallOptions } from '../cluster/kubernetes.ts'
+import type { World } from '../cluster/world.ts'
 import { CORDON_ANNOTATION } from '../tools/kubectl.ts'
 import { type Waiter, watch } from '../watch.ts'
-import type { World } from './world.ts'
 
 /**
  * Lifts the cordon of `run`, and nobody else's; done when a read shows that it is gone. Where its mark outlived it only that

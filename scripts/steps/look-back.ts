@@ -5,9 +5,9 @@ import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
 import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 /** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
 const PATIENCE_MS = 20_000

@@ -1,8 +1,8 @@
 import type { Failure } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { asking, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { asking, type World } from './world.ts'
 
 /** An installation does not wait for longer than this to be noted where others could read it. */
 const PATIENCE_MS = 10_000

@@ -1,8 +1,8 @@
 import type { Failure } from '../../workflows/model/failure.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { reading, type World } from './world.ts'
 
 /**
  * Why nothing may be done to the machine that answers at a node's address in that boot: it is another one. Only where no plan

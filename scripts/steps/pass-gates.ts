@@ -1,9 +1,9 @@
 /** Waits for the gates of operations.yaml, one after another, each with its own deadline. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import type { World } from './world.ts'
 
 export const passGates =
   (world: World) =>

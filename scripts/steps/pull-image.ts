@@ -1,8 +1,8 @@
 /** Pulls the installer onto the node while it runs on undisturbed; pulling what is there already costs nothing. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { declaredNode, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { declaredNode, type World } from './world.ts'
 
 export const pullImage =
   (world: World) =>

@@ -1,8 +1,8 @@
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import type { Configuration } from '../../workflows/model/observation.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 /** What is known of a node's machine configuration now, right before it is installed or taken down. */
 export async function readConfiguration(

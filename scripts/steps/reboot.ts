@@ -9,14 +9,14 @@ import type { Inspection } from '../../workflows/model/observation.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { bootObjection, runsTarget, waits } from '../../workflows/plan/slot.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { Glance } from '../cluster/talos.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
 import { lastLook } from './last-look.ts'
 import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { isUp, watchReturn } from './returned.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 /** how long a node may go on as before until its request counts as lost; an accepted one shows as a stage at once */
 const ACTS_WITHIN_MS = { accepted: 30_000, failed: 5_000 }

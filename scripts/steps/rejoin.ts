@@ -5,9 +5,9 @@ import { failure, type Result } from '../../workflows/model/failure.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { isAsWell } from '../../workflows/plan/unwell.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 export const rejoin =
   (world: World) =>

@@ -1,10 +1,10 @@
 /** Watches a node go down and come back: a knock at its port while it is away, a full look when it answers. */
 import type { NodeDeclaration, NodeName } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import type { Glance } from '../cluster/talos.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import type { Glance } from '../talos.ts'
 import { watch } from '../watch.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 /** where the port can not be reached from here, others are asked this often */
 const BY_OTHERS_MS = 5_000

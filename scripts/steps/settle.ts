@@ -11,10 +11,10 @@ import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { ownNodes } from '../../workflows/plan/identity.ts'
 import { settling } from '../../workflows/plan/unwell.ts'
 import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { CallOptions } from '../cluster/kubernetes.ts'
+import { asking, declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import type { CallOptions } from '../kubernetes.ts'
 import { watch } from '../watch.ts'
-import { asking, declaredNode, reading, type World } from './world.ts'
 
 export const settle =
   (world: World) =>

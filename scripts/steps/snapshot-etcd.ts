@@ -3,9 +3,9 @@ import { readdirSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { SnapshotInput } from '../../workflows/machines/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { declaredNode, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { openRunFolder } from '../engine/run-folder.ts'
-import { declaredNode, type World } from './world.ts'
 
 export type Snapshot = { path: string; info: string }
 

@@ -1,9 +1,9 @@
 /** Lifts our cordon; where the node carries none of ours, there is nothing to do. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
+import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { liftCordon } from './lift-cordon.ts'
-import { asking, kubernetesName, type World } from './world.ts'
 
 export const uncordon =
   (world: World) =>

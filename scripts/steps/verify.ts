@@ -4,8 +4,8 @@ import type { Result } from '../../workflows/model/failure.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
 import { judge, whyNotUpgraded } from '../../workflows/plan/judge.ts'
 import { argumentChange } from '../../workflows/plan/kernel-arguments.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { declaredNode, reading, type World } from './world.ts'
 
 export const verify =
   (world: World) =>

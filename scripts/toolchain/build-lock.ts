@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { makeFolder } from '../disk/make-folder.ts'
 import { acquireLock, type Locked } from '../engine/lock.ts'
-import { makeFolder } from '../make-folder.ts'
 
 const lookAgainMs = 200
 

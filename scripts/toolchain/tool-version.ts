@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
-import { makeFolder } from '../make-folder.ts'
+import { makeFolder } from '../disk/make-folder.ts'
 import { toolCache } from './tool-cache.ts'
 import type { Tool } from './tool-table.ts'
 

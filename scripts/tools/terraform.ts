@@ -1,9 +1,9 @@
 /** Terraform's and OpenTofu's command line: one output of one root module, and what its answers mean. */
 import { resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { typed } from '../cli/shell-word.ts'
 import type { Command, CommandResult } from '../run.ts'
 import { isProgram, onPath } from '../toolchain/on-path.ts'
-import { typed } from '../typed.ts'
 
 export type TerraformProgram = { tool: 'terraform' | 'tofu'; path: string }
 

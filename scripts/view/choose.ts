@@ -1,4 +1,4 @@
-import type { OutputChoice } from '../flags.ts'
+import type { OutputChoice } from '../cli/flags.ts'
 
 export type ViewKind = 'listr' | 'plain' | 'json' | 'quiet'
 

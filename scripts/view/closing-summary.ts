@@ -1,9 +1,9 @@
 import type { ChalkInstance } from 'chalk'
 import { type Evidence, isGood, verdictText } from '../../workflows/model/verdict.ts'
-import type { Report } from '../report.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
 import { manifestText } from './manifest-text.ts'
+import type { Report } from './report.ts'
 import { table } from './table.ts'
 import { waitingText } from './waiting-text.ts'
 

@@ -2,10 +2,10 @@ import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import { type Problem, problemText } from '../../workflows/model/problem.ts'
 import { contractOfVersion, isNewer } from '../../workflows/plan/contract.ts'
+import type { CommonFlags } from '../cli/flags.ts'
 import { configDiff } from '../config/diff/config-diff.ts'
 import type { Comparison, FileChange } from '../config/placing/compare-placed.ts'
-import type { CommonFlags } from '../flags.ts'
-import { redact } from '../redact.ts'
+import { redact } from './redact.ts'
 
 /** What a generation did, or in a dry run would do. */
 export type Generation = {

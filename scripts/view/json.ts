@@ -1,4 +1,4 @@
-import { redactValue } from '../redact.ts'
+import { redactValue } from './redact.ts'
 import type { View } from './view.ts'
 
 /** The events themselves, one JSON object a line (NDJSON), each with the version of this form and its time. */

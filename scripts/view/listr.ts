@@ -1,10 +1,10 @@
 /** The live view: one row a node. listr2 only draws here; what a row says and when it ends comes from the events. */
 import { DefaultRenderer, Listr, ListrLogger, ListrTaskState, type ListrTaskWrapper, ProcessOutput } from 'listr2'
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { redact } from '../redact.ts'
 import { durationText } from './duration-text.ts'
 import { foldRows } from './fold-rows.ts'
 import { createLiveRows, type Row } from './live-rows.ts'
+import { redact } from './redact.ts'
 import type { View } from './view.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: listr2's renderer types are parameters that we do not use

@@ -1,12 +1,12 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { redact } from '../redact.ts'
-import { collectReport } from '../report.ts'
 import type { ViewKind } from './choose.ts'
 import { closingSummary } from './closing-summary.ts'
 import { createJsonView } from './json.ts'
 import { paintFor } from './paint.ts'
 import { createPlainView } from './plain.ts'
 import { createQuietView } from './quiet.ts'
+import { redact } from './redact.ts'
+import { collectReport } from './report.ts'
 import type { View } from './view.ts'
 
 /** The terminal, log or pipe that a run is shown on. */

@@ -1,8 +1,8 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
 import { verdictText } from '../../workflows/model/verdict.ts'
-import { redact } from '../redact.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
+import { redact } from './redact.ts'
 import type { View } from './view.ts'
 
 /** A line that says the same as the last one of its node is worth a reminder this often, and no more. */

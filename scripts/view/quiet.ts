@@ -1,7 +1,7 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { redact } from '../redact.ts'
 import { failureText } from './failure-text.ts'
 import { manifestText } from './manifest-text.ts'
+import { redact } from './redact.ts'
 import type { View } from './view.ts'
 
 /** For cron, which mails whatever is printed: nothing when all is well, else what failed and what to type. */

@@ -1,5 +1,5 @@
 import type { Operations } from '../../workflows/model/cluster.ts'
-import { parseOperations } from '../../workflows/model/parse-operations.ts'
+import { parseOperations } from '../../workflows/model/declaration/parse-operations.ts'
 
 const { value } = parseOperations()
 if (value === undefined) throw new Error('no operations.yaml at all is in order')

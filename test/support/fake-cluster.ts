@@ -3,7 +3,7 @@
  * boots, counts what is done to it, and outlives any number of "processes" that drive it.
  */
 
-import type { Talos } from '../../scripts/talos.ts'
+import type { Talos } from '../../scripts/cluster/talos.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { NodeFacts, OtherSlot } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'

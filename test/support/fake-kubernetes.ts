@@ -2,7 +2,7 @@
  * A Kubernetes inside the test's own process: nodes that are cordoned under the guard of their versions, and pods that
  * move when they are evicted. It outlives any number of "processes" that drive it, and counts what was done to it.
  */
-import type { Kubernetes, LeaseObject } from '../../scripts/kubernetes.ts'
+import type { Kubernetes, LeaseObject } from '../../scripts/cluster/kubernetes.ts'
 import type { CordonMark, InstallMark, KubeNode, KubePod } from '../../workflows/model/kubernetes.ts'
 import { FIELD_MANAGER, whoseCordon } from '../../workflows/plan/drain/whose-cordon.ts'
 

@@ -2,7 +2,7 @@
  * A talosctl inside the test's own process, which counts how often it is started: it says what 1.13 or 1.14 says of nodes
  * that answer, that are silent, that are down, or that are there for the control planes alone.
  */
-import type { Knock } from '../../scripts/knock.ts'
+import type { Knock } from '../../scripts/cluster/knock.ts'
 import type { CommandResult, Run } from '../../scripts/run.ts'
 import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
 

@@ -1,5 +1,5 @@
+import type { LeaseObject } from '../../scripts/cluster/kubernetes.ts'
 import { type Holder, processIdentity, thisHolder } from '../../scripts/engine/process-identity.ts'
-import type { LeaseObject } from '../../scripts/kubernetes.ts'
 
 /** A run of somebody else who is alive: the process that started this one. */
 export const somebodyElse: Holder = {

@@ -4,7 +4,7 @@
  */
 import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
-import { NEWEST_CONTRACT } from '../model/talos-contract.ts'
+import { NEWEST_CONTRACT } from '../model/declaration/talos-contract.ts'
 
 /** `v1.13` of `v1.13.9`. */
 export const contractOfVersion = (version: TalosVersion): string => `v${semver.major(version)}.${semver.minor(version)}`

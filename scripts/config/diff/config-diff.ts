@@ -1,6 +1,6 @@
 import { structuredPatch } from 'diff'
 import { parseAllDocuments, stringify } from 'yaml'
-import { redact } from '../../redact.ts'
+import { redact } from '../../view/redact.ts'
 import { eachLeaf, type IsSecret, type LeafPath, secretLeaves } from './secret-leaves.ts'
 
 /** How one document of a configuration changes. Nothing secret is in it. */

@@ -1,5 +1,5 @@
 import { isMap, parseDocument } from 'yaml'
-import { redact } from '../../redact.ts'
+import { redact } from '../../view/redact.ts'
 
 /** Where a value stands in a document: keys of maps and indices of lists. */
 export type LeafPath = readonly (string | number)[]

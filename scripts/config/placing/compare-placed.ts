@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../typed.ts'
+import { typed } from '../../cli/shell-word.ts'
 import { fingerprint } from './fingerprint.ts'
 import { onOutput } from './on-output.ts'
 import { placedBefore } from './placed-before.ts'

@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
-import { createFile } from '../../create-file.ts'
-import { syncToDisk } from '../../sync-to-disk.ts'
+import { createFile } from '../../disk/create-file.ts'
+import { syncToDisk } from '../../disk/sync-to-disk.ts'
 
 /** Every operation that placing changes the disk with: what a crash can come between. All throw what the disk says. */
 export interface Disk {

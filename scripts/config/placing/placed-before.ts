@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../typed.ts'
+import { typed } from '../../cli/shell-word.ts'
 import { onOutput } from './on-output.ts'
 import { type Places, placingFiles } from './places.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { type Document, isSeq, parseDocument } from 'yaml'
-import { replaceFile } from '../../replace-file.ts'
+import { replaceFile } from '../../disk/replace-file.ts'
 
 /** The `path_regex` for one file in the .sops.yaml `config`, as sops matches it: against the path from there. */
 export const pathRegexFor = (config: string, file: string): string =>

@@ -1,5 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { readYaml } from '../../../workflows/model/yaml-source.ts'
+import { readYaml } from '../../../workflows/model/declaration/yaml-source.ts'
 
 /** What may be known of a cluster's secrets, once they were decrypted in memory. */
 export type Bundle = {

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { typed } from '../../cli/shell-word.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
-import { typed } from '../../typed.ts'
 import { findIdentities, type Identities } from './find-identities.ts'
 import type { SecretTools } from './secret-tools.ts'
 

@@ -1,12 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { forPeople } from '../../declaration.ts'
-import { makeFolder } from '../../make-folder.ts'
-import { replaceFile } from '../../replace-file.ts'
+import { typed } from '../../cli/shell-word.ts'
+import { forPeople } from '../../declaration/load-cluster.ts'
+import { makeFolder } from '../../disk/make-folder.ts'
+import { replaceFile } from '../../disk/replace-file.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
-import { typed } from '../../typed.ts'
 import type { SecretTools } from './secret-tools.ts'
 
 /** A `.gitignore`, and the lines that it got, or would get in a dry run. */

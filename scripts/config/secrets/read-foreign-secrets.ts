@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { typed } from '../../cli/shell-word.ts'
 import { createRun } from '../../run.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
-import { typed } from '../../typed.ts'
 import { readBundle } from './bundle.ts'
 import type { SecretTools } from './secret-tools.ts'
 

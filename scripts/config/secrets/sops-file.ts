@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { YamlPath, YamlSource } from '../../../workflows/model/declaration/yaml-source.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
-import type { YamlPath, YamlSource } from '../../../workflows/model/yaml-source.ts'
 
 /** What can be told of a file that SOPS has encrypted, or should have, without a key. */
 export type SopsFile = {

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { readYaml, type YamlSource } from '../../../workflows/model/declaration/yaml-source.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
-import { readYaml, type YamlSource } from '../../../workflows/model/yaml-source.ts'
-import { readSource } from '../../declaration.ts'
+import { readSource } from '../../declaration/load-cluster.ts'
 
 /** What .sops.yaml has to say about one file. */
 export type SopsRule =

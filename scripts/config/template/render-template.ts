@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { TemplateOptions } from '../../../workflows/model/cluster.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
-import { forPeople } from '../../declaration.ts'
+import { forPeople } from '../../declaration/load-cluster.ts'
 import type { Run } from '../../run.ts'
 import { renderWithJinja2 } from './render-with-jinja2.ts'
 

@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os'
 import { parse, parseAllDocuments } from 'yaml'
 import type { MachineMode } from '../../../workflows/plan/configuration.ts'
 import { eachLeaf, secretLeaves } from '../../config/diff/secret-leaves.ts'
-import { redact } from '../../redact.ts'
 import type { CommandResult, Run } from '../../run.ts'
+import { redact } from '../../view/redact.ts'
 import { validateCommand } from './validate-command.ts'
 
 export type Judged = { name: string; text: string; mode: MachineMode }

@@ -4,8 +4,8 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import { type Cluster, controlPlanesOf } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { failureOfDisk, named } from '../../engine/on-disk.ts'
-import { typed } from '../../typed.ts'
+import { typed } from '../../cli/shell-word.ts'
+import { failureOfDisk, named } from '../../disk/on-disk.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
 export type Talosconfig = {

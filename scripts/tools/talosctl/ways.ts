@@ -1,8 +1,8 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { goesBy } from '../../../workflows/model/goes-by.ts'
 import { parseAddress } from '../../../workflows/model/parse-address.ts'
-import type { Doorbell } from '../../greet.ts'
-import type { Knock } from '../../knock.ts'
+import type { Doorbell } from '../../cluster/greet.ts'
+import type { Knock } from '../../cluster/knock.ts'
 import { hostOf } from './talosconfig.ts'
 
 /** How long a knock is believed. What goes down is told by the next question, what was silent may be back in a moment. */

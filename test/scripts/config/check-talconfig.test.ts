@@ -5,8 +5,8 @@ import { checkTalconfig } from '../../../scripts/config/check-talconfig.ts'
 import { talconfigSchema } from '../../../scripts/config/talconfig-schema.ts'
 import { createRun } from '../../../scripts/run.ts'
 import { resolveTool } from '../../../scripts/toolchain/resolve-tool.ts'
+import { readYaml } from '../../../workflows/model/declaration/yaml-source.ts'
 import { problemText } from '../../../workflows/model/problem.ts'
-import { readYaml } from '../../../workflows/model/yaml-source.ts'
 
 const talhelper = await resolveTool('talhelper')
 assert.ok(talhelper.found)

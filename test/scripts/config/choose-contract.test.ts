@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { chooseContract, contractWarnings } from '../../../scripts/config/choose-contract.ts'
 import type { RenderedConfig } from '../../../scripts/config/render-config.ts'
-import { findLayout, type Layout } from '../../../scripts/layout.ts'
+import { findLayout, type Layout } from '../../../scripts/declaration/layout.ts'
 import type { Cluster } from '../../../workflows/model/cluster.ts'
 import { problemText } from '../../../workflows/model/problem.ts'
 

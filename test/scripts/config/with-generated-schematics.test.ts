@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { withGeneratedSchematics } from '../../../scripts/config/with-generated-schematics.ts'
-import { loadCluster } from '../../../scripts/declaration.ts'
+import { loadCluster } from '../../../scripts/declaration/load-cluster.ts'
 
 const test = suite<{ dir: string }>('with-generated-schematics')
 

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { World } from '../../../scripts/cluster/world.ts'
 import { watchReturn } from '../../../scripts/steps/returned.ts'
-import type { World } from '../../../scripts/steps/world.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'

@@ -45,11 +45,15 @@ chmod +x "$2"`,
     calls: () => (existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n').length : 0),
     /** `npm run tools`, started by this node */
     tools(argv: string[]) {
-      const child = spawn(process.execPath, ['--import', 'tsx', join(root, 'scripts/tools.ts'), ...argv], {
-        cwd: root,
-        env,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
+      const child = spawn(
+        process.execPath,
+        ['--import', 'tsx', join(root, 'scripts/toolchain/get-tools.ts'), ...argv],
+        {
+          cwd: root,
+          env,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        },
+      )
       let output = ''
       for (const stream of [child.stdout, child.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (output += text))

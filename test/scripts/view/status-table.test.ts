@@ -2,9 +2,9 @@ import { Chalk } from 'chalk'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { statusTable } from '../../../scripts/view/status-table.ts'
+import { parseTalenv } from '../../../workflows/model/declaration/parse-talenv.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, NodeFacts, Observation } from '../../../workflows/model/observation.ts'
-import { parseTalenv } from '../../../workflows/model/parse-talenv.ts'
 
 import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 

@@ -1,5 +1,5 @@
+import type { Located } from '../../model/declaration/topology.ts'
 import type { Problem } from '../../model/problem.ts'
-import type { Located } from '../../model/topology.ts'
 import { ofNode, type Subject } from './subject.ts'
 
 /** One extension has three names: siderolabs/lldpd in a schematic, lldpd in its configuration, ext-lldpd as a service. */

@@ -1,4 +1,4 @@
-import type { Place } from '../../model/locate.ts'
+import type { Place } from '../../model/declaration/locate.ts'
 import type { Problem } from '../../model/problem.ts'
 import { CONFIGURED_SERVICES } from './configured-services.ts'
 import { everywhere, ofNode, type Subject, type SubjectNode } from './subject.ts'

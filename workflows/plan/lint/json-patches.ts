@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import type { Place } from '../../model/locate.ts'
+import type { Place } from '../../model/declaration/locate.ts'
 import type { Problem } from '../../model/problem.ts'
 import type { Subject } from './subject.ts'
 

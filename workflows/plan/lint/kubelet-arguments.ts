@@ -1,4 +1,4 @@
-import type { Place } from '../../model/locate.ts'
+import type { Place } from '../../model/declaration/locate.ts'
 import { type Problem, warning } from '../../model/problem.ts'
 import { everywhere, type Subject } from './subject.ts'
 

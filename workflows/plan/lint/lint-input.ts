@@ -1,4 +1,4 @@
-import type { YamlSource } from '../../model/yaml-source.ts'
+import type { YamlSource } from '../../model/declaration/yaml-source.ts'
 
 /** What a cluster's nodes are generated from, as talhelper is about to read it. */
 export type LintInput = {

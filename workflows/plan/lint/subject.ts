@@ -1,6 +1,6 @@
 /** The same that talhelper makes of talconfig and its patches, only with every value still knowing where it was written. */
-import { locate, type Place } from '../../model/locate.ts'
-import type { YamlPath, YamlSource } from '../../model/yaml-source.ts'
+import { locate, type Place } from '../../model/declaration/locate.ts'
+import type { YamlPath, YamlSource } from '../../model/declaration/yaml-source.ts'
 import type { LintInput } from './lint-input.ts'
 
 /** What the rules look at. */

@@ -1,4 +1,4 @@
-import type { Place } from '../../model/locate.ts'
+import type { Place } from '../../model/declaration/locate.ts'
 import { type Problem, warning } from '../../model/problem.ts'
 import { ofNode, type Subject, type SubjectNode } from './subject.ts'
 

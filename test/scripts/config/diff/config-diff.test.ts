@@ -7,8 +7,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, parseAllDocuments, stringify } from 'yaml'
 import { configDiff } from '../../../../scripts/config/diff/config-diff.ts'
-import { redact } from '../../../../scripts/redact.ts'
 import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
+import { redact } from '../../../../scripts/view/redact.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'config-diff-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readYaml, readYamlDocuments } from '../../../../workflows/model/declaration/yaml-source.ts'
 import { problemText } from '../../../../workflows/model/problem.ts'
-import { readYaml, readYamlDocuments } from '../../../../workflows/model/yaml-source.ts'
 import { lint } from '../../../../workflows/plan/lint/lint.ts'
 
 type Files = {

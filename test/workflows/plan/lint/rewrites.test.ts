@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert'
 import { createRun, type Run } from '../../../../scripts/run.ts'
 import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
 import { talhelperCommands } from '../../../../scripts/tools/talhelper.ts'
-import { readYaml } from '../../../../workflows/model/yaml-source.ts'
+import { readYaml } from '../../../../workflows/model/declaration/yaml-source.ts'
 import { CONFIGURED_SERVICES } from '../../../../workflows/plan/lint/configured-services.ts'
 import { lint } from '../../../../workflows/plan/lint/lint.ts'
 

@@ -1,0 +1,66 @@
+/** Makes the commands of hints ones that can be typed as they stand. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Cluster } from '../../workflows/model/cluster.ts'
+import type { RunEvent } from '../../workflows/model/event.ts'
+import type { Failure } from '../../workflows/model/failure.ts'
+import type { Layout } from '../declaration/layout.ts'
+import { forPeople } from '../declaration/load-cluster.ts'
+import { runFolder } from '../engine/run-folder.ts'
+import { typed } from './shell-word.ts'
+import { workflowCommand } from './workflow-command.ts'
+
+export type Typable = {
+  failure(failure: Failure): Failure
+  event(event: RunEvent): RunEvent
+}
+
+/**
+ * Plan and steps write `talosctl -n k8s-1 services`, `kubectl get nodes` and `workflows/gen-config.ts`. Typed like that they
+ * would ask whatever cluster the person's own configuration names, and a node only where its name is known to DNS; so the
+ * talosconfig or kubeconfig of this run, addresses, the cluster and its folder are filled in, and a control plane where
+ * talosctl is given no node.
+ */
+export function typable(
+  cluster: Cluster,
+  layout: Pick<Layout, 'root' | 'folder' | 'talosconfig' | 'kubeconfig'>,
+): Typable {
+  const own = join(runFolder(layout.folder), 'kubeconfig')
+  const shown = (path: string): string => typed(forPeople(path))
+  const addressOf = (name?: string): string | undefined =>
+    cluster.nodes.find((n) => (name === undefined ? n.role === 'controlplane' : n.name === name))?.address
+  const complete = (text: string): string =>
+    text
+      .replace(/\btalosctl (?!--talosconfig)(?:-n (\S+) )?/g, (_, name?: string) => {
+        const node = addressOf(name) ?? name
+        return `talosctl --talosconfig ${shown(layout.talosconfig)} ${node === undefined ? '' : `-n ${node} `}`
+      })
+      .replace(/\bkubectl (?!--kubeconfig)/g, () => {
+        const kubeconfig = existsSync(layout.kubeconfig) ? layout.kubeconfig : own
+        return `kubectl --kubeconfig ${shown(kubeconfig)} `
+      })
+      .replace(/(?<!\S)workflows\/([\w-]+)\.ts(?! --cluster)/g, (_, name: string) =>
+        workflowCommand(name, cluster.id, layout.root),
+      )
+  const failure = (given: Failure): Failure =>
+    given.hint === undefined ? given : { ...given, hint: complete(given.hint) }
+  return {
+    failure,
+    event(event) {
+      switch (event.type) {
+        case 'step.failed':
+          return { ...event, failure: failure(event.failure) }
+        case 'verdict':
+          return event.failure ? { ...event, failure: failure(event.failure) } : event
+        case 'run.finished':
+          return {
+            ...event,
+            failures: event.failures.map(failure),
+            ...(event.next === undefined ? {} : { next: complete(event.next) }),
+          }
+        default:
+          return event
+      }
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import { X509Certificate } from 'node:crypto'
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
+import { failure, type Result } from '../../workflows/model/failure.ts'
+import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
+import { openRunFolder } from '../engine/run-folder.ts'
+import type { Talos } from './talos.ts'
+
+const DAY_MS = 24 * 3600 * 1000
+
+/**
+ * Where kubectl gets its kubeconfig from: the file `given` where it is there, which is the person's own choice,
+ * else one that Talos makes for an administrator, kept in the run folder (0600) until its certificate is about to end or
+ * the API server refuses it. Nothing in it is ever shown.
+ */
+export function createKubeconfig({
+  talos,
+  controlPlanes,
+  given,
+  runFolder,
+  timeoutMs,
+}: {
+  talos: Talos
+  controlPlanes: readonly NodeDeclaration[]
+  /** the person's own, whether or not it is there */
+  given: string
+  runFolder: string
+  timeoutMs: number
+}): (why: { refused: boolean }) => Promise<Result<string>> {
+  const own = join(runFolder, 'kubeconfig')
+  let fetching: Promise<Result<string>> | undefined
+
+  const fetch = async (): Promise<Result<string>> => {
+    const unfinished = `${own}.${process.pid}`
+    let why = failure('kubeconfig-unusable', { detail: 'no control plane is declared' })
+    try {
+      for (const node of controlPlanes) {
+        rmSync(unfinished, { force: true })
+        const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs })
+        if (fetched.ok && existsSync(unfinished)) {
+          renameSync(unfinished, own)
+          return { ok: true, value: own }
+        }
+        why = fetched.ok ? failure('kubeconfig-unusable', { detail: 'it wrote none' }) : fetched.failure
+        if (why.reason === 'permission-denied') break
+      }
+    } catch (error) {
+      why = failureOfThrown(error)
+    }
+    onDisk(() => rmSync(unfinished, { force: true }))
+    const detail = `talosctl gets no kubeconfig: ${why.detail ?? why.reason}`
+    return { ok: false, failure: failure('kubeconfig-unusable', { detail, ...(why.hint && { hint: why.hint }) }) }
+  }
+
+  return async ({ refused }) => {
+    // kubectl keeps its cache there, whoever's kubeconfig it is; where it can not, it does without
+    const opened = onDisk(() => openRunFolder(runFolder), 'kubeconfig-unusable')
+    if (existsSync(given)) {
+      const hint = 'take another one; where none is given or beside talenv.yaml, talosctl fetches one'
+      return refused
+        ? { ok: false, failure: failure('kubeconfig-unusable', { detail: 'the API server refuses it', hint }) }
+        : { ok: true, value: given }
+    }
+    if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
+    if (!opened.ok) return opened
+    fetching ??= fetch().finally(() => {
+      fetching = undefined
+    })
+    return fetching
+  }
+}
+
+/** Whether the client certificate in the file is good for longer than that. */
+function endsLaterThan(path: string, at: number): boolean {
+  try {
+    const { users } = parse(readFileSync(path, 'utf8')) as { users: { user: { 'client-certificate-data': string } }[] }
+    const certificate = Buffer.from(users[0]?.user['client-certificate-data'] ?? '', 'base64')
+    return Date.parse(new X509Certificate(certificate).validTo) > at
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,37 @@
+import type { NodeName } from '../../workflows/model/cluster.ts'
+import type { Observation } from '../../workflows/model/observation.ts'
+import { liftCordon } from '../steps/lift-cordon.ts'
+import type { Waiter } from '../watch.ts'
+import type { Session } from './open-cluster.ts'
+
+/**
+ * Lifts the cordons of runs that are over, before anything is forecast: what they keep from running would count against the
+ * next drain. To who holds the Lease every mark is that of a dead run; to who has the lock of a folder alone those of that
+ * folder are. A mark that outlived its cordon goes, too. Resolves to where a cordon was lifted.
+ */
+export async function liftDeadCordons(
+  session: Session,
+  waiter: Waiter,
+  isOver: (run: string) => boolean,
+): Promise<NodeName[]> {
+  const { cluster, kubernetes } = session
+  const options = { signal: waiter.signal, timeoutMs: cluster.operations.deadlines.observeMs }
+  const nodes = await kubernetes.nodes(options)
+  const lifted: NodeName[] = []
+  for (const { name, mark, staleMark } of nodes.ok ? nodes.value : []) {
+    const left = mark ?? staleMark
+    if (left === undefined || !isOver(left.run) || waiter.signal.aborted) continue
+    const done = await liftCordon({ cluster, kubernetes }, { name, run: left.run, ...options }, waiter)
+    // the run that follows tries again, and fails where it may not
+    if (done.ok && mark) lifted.push(name)
+  }
+  return lifted
+}
+
+/** The same cluster, where a cordon of which nobody knows whether the run behind it is over is a stranger's. */
+export function withoutMarks(observed: Observation, isOver: (run: string) => boolean): Observation {
+  const { kubernetes } = observed
+  if (!kubernetes.answers) return observed
+  const nodes = kubernetes.nodes.map(({ mark, ...node }) => (mark && isOver(mark.run) ? { ...node, mark } : node))
+  return { ...observed, kubernetes: { ...kubernetes, nodes } }
+}

@@ -1,0 +1,59 @@
+import type { ChalkInstance } from 'chalk'
+import type { Cluster } from '../../workflows/model/cluster.ts'
+import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import type { KubernetesObservation } from '../../workflows/model/kubernetes.ts'
+import type { Observation } from '../../workflows/model/observation.ts'
+import { planDrain } from '../../workflows/plan/drain/plan-drains.ts'
+import { identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
+import { plannedDrain } from '../../workflows/plan/summary.ts'
+import { type Call, reject } from '../cli/command.ts'
+import { typable } from '../cli/complete-hints.ts'
+import { observe, openSession } from '../cluster/open-cluster.ts'
+import { deniedOnce } from '../tools/talosctl/role-failures.ts'
+import { drainLines } from './drain-lines.ts'
+import { paintFor } from './paint.ts'
+import { redact, redactValue } from './redact.ts'
+import { statusTable } from './status-table.ts'
+
+/**
+ * Observes a cluster and prints what was seen: a table, or with `--output json` the observation itself. A node that does
+ * not answer is a finding and no failure; only a cluster of which nothing answers can not be looked at (69).
+ */
+export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
+  const session = await openSession(call)
+  const { failure: typed } = typable(call.cluster, call.layout)
+  if (!session.ok) return reject(session.failure.map(typed), call.common)
+  const observation = await observe(session.value, call.nodes, { drains: drain })
+  const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
+  const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
+  if (denied !== silent) return reject(denied, call.common)
+  const { output } = call.common
+  const warnings = identityObjections(session.value.cluster, observation).map(typed)
+  if (output === 'json') {
+    process.stdout.write(
+      `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, redactValue)}\n`,
+    )
+  } else if (output !== 'quiet') {
+    const paint = paintFor(process.stdout, process.env)
+    process.stdout.write(redact(statusTable(session.value.cluster, observation, paint)))
+    if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation, paint)))
+  }
+  return Object.values(observation.nodes).some(({ reachable }) => reachable) ? EXIT_CODES.done : EXIT_CODES.unavailable
+}
+
+/** What a drain of each declared node would do now, whether or not anything is to be done to it. */
+function forecastText(cluster: Cluster, { kubernetes, nodes: seen }: Observation, paint: ChalkInstance): string {
+  // why Kubernetes does not answer stands below the table
+  if (!kubernetes.answers) return ''
+  const nodes = cluster.nodes.flatMap((declared) => {
+    const facts = seen[declared.name]
+    const { node } = ownNodes(declared, facts?.reachable ? facts : undefined, kubernetes.nodes)
+    if (node === undefined) return []
+    return [{ node: declared.name, drain: plannedDrain(planDrain(kubernetes, node, cluster, false)) }]
+  })
+  return `\n${drainLines(nodes, paint).join('\n')}\n`
+}
+
+/** Pods are many, and nobody but a drain asks for them. */
+const shortened = (kubernetes: KubernetesObservation): object =>
+  kubernetes.answers ? { answers: true, nodes: kubernetes.nodes } : kubernetes

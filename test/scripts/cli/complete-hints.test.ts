@@ -1,0 +1,185 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { typable } from '../../../scripts/cli/complete-hints.ts'
+import { typed } from '../../../scripts/cli/shell-word.ts'
+import { workflowCommand } from '../../../scripts/cli/workflow-command.ts'
+import { packageRoot } from '../../../scripts/declaration/layout.ts'
+import { failure } from '../../../workflows/model/failure.ts'
+import { fakeCluster } from '../../support/fake-cluster.ts'
+import { commandIn, type Hint, hintsOfFailures } from '../../support/hints.ts'
+
+const { cluster } = fakeCluster(['a', 'b'])
+const [a, b] = cluster.nodes.map(({ address }) => address)
+const root = mkdtempSync(join(tmpdir(), "it's here "))
+test.after(() => rmSync(root, { recursive: true }))
+const layout = {
+  root,
+  folder: root,
+  talosconfig: join(root, 'talosconfig'),
+  kubeconfig: join(root, 'kubeconfig'),
+}
+const talosctl = `talosctl --talosconfig ${typed(layout.talosconfig)}`
+const own = `kubectl --kubeconfig ${typed(join(root, '.run', 'kubeconfig'))}`
+const typedIn = (hint: string, of = layout) => typable(cluster, of).failure(failure('bug', { hint })).hint ?? ''
+
+test('A command gets the talosconfig, quoted for the shell, and the address of its node', () => {
+  assert.is(typedIn('talosctl -n b dmesg # then try'), `${talosctl} -n ${b} dmesg # then try`)
+})
+
+test('A command about the cluster asks a control plane', () => {
+  assert.is(typedIn('talosctl etcd alarm list'), `${talosctl} -n ${a} etcd alarm list`)
+})
+
+test("A command about Kubernetes gets the person's kubeconfig, or where there is none the one of the runs", () => {
+  assert.is(typedIn('wait, or: kubectl -n x get pdb y'), `wait, or: ${own} -n x get pdb y`)
+  writeFileSync(layout.kubeconfig, '')
+  assert.is(typedIn('kubectl uncordon b'), `kubectl --kubeconfig ${typed(layout.kubeconfig)} uncordon b`)
+  rmSync(layout.kubeconfig)
+})
+
+test('A command of ours gets the cluster, and the folder in which it is declared', () => {
+  assert.is(
+    typedIn('workflows/gen-config.ts --renew-talosconfig'),
+    `${workflowCommand('gen-config', '7', root)} --renew-talosconfig`,
+  )
+})
+
+test('A file below the folder that one stands in is named from there', () => {
+  const near = { ...layout, talosconfig: join(process.cwd(), 'x/talosconfig') }
+  assert.is(typedIn('talosctl -n a reboot', near), `talosctl --talosconfig x/talosconfig -n ${a} reboot`)
+})
+
+test('Words, and commands that are complete, stay as they are', () => {
+  const whole = workflowCommand('init', '7', root)
+  for (const text of ['find out why', `${talosctl} config endpoint`, `${own} get nodes`, whole])
+    assert.is(typedIn(text), text)
+})
+
+test('Every event that carries a failure or a next command is completed', () => {
+  const { event } = typable(cluster, layout)
+  const wrong = failure('bug', { hint: 'talosctl -n a services' })
+  const texts = [
+    event({ type: 'step.failed', step: 'x', title: 'X', tookMs: 1, failure: wrong }),
+    event({ type: 'verdict', node: 'a', verdict: 'stuck', evidence: {}, failure: wrong }),
+    event({
+      type: 'run.finished',
+      run: 'r',
+      exitCode: 1,
+      verdicts: {},
+      failures: [wrong],
+      tookMs: 1,
+      next: 'talosctl -n a services',
+    }),
+  ].map((said) => JSON.stringify(said))
+  for (const text of texts) {
+    assert.match(text, `-n ${a} services`)
+    assert.not.match(text, '"talosctl -n')
+  }
+})
+
+const hints = hintsOfFailures()
+const commands = hints.flatMap((hint) => {
+  const command = commandIn(hint)
+  return command === undefined ? [] : [{ ...hint, text: filled({ ...hint, text: command }) }]
+})
+
+/** The hint with something in every hole: a path where it was quoted, `b` for a node. A path that is not quoted may not be there. */
+function filled({ at, text }: Hint): string {
+  let rest = text
+  let result = ''
+  for (;;) {
+    const start = rest.indexOf('${')
+    if (start === -1) return result + rest
+    let depth = 0
+    let end = start + 1
+    do {
+      if (rest[end] === '{') depth++
+      if (rest[end] === '}') depth--
+      end++
+    } while (depth > 0)
+    const hole = rest.slice(start + 2, end - 1)
+    result += rest.slice(0, start) + inHole(hole, at)
+    rest = rest.slice(end)
+  }
+}
+
+function inHole(hole: string, at: string): string {
+  if (/^(typed|shown)\(/.test(hole)) return typed("/some where/it's")
+  const [, name] = /^workflowCommand\('([\w-]+)'/.exec(hole) ?? []
+  if (name !== undefined) return workflowCommand(name, '7', root)
+  // these are made of quoted paths
+  if (hole === 'config' || hole === 'from') return ''
+  assert.not.match(
+    hole,
+    /path|file|folder|dir\b|^place$|above|near/i,
+    `${at}: a path is not quoted by typed(): ${hole}`,
+  )
+  return /(^|\.)(node|name)$/.test(hole) ? 'b' : hole === 'tool' ? 'terraform' : hole === 'spec.name' ? 'upgrade' : 'x'
+}
+
+test('the source was read: hints of every kind are among those that were found', () => {
+  assert.ok(hints.length > 120 && commands.length > 70, `${hints.length} hints, ${commands.length} commands`)
+  for (const program of [
+    'talosctl',
+    'kubectl',
+    'node --import tsx',
+    'sops',
+    'git',
+    'rm',
+    'mv',
+    'mise',
+    'workflows/gen-config.ts',
+  ])
+    assert.ok(
+      commands.some(({ text }) => text.startsWith(program)),
+      program,
+    )
+})
+
+test('a shell can read every command of a hint, and none holds a place that is still to be filled in', () => {
+  for (const { at, text } of commands) {
+    const { status, stderr } = spawnSync('sh', ['-nc', typedIn(text)], { encoding: 'utf8' })
+    assert.is(status, 0, `${at}: ${text}: ${stderr}`)
+    assert.not.match(text, /<\w/, at)
+  }
+})
+
+test('every command of a hint means the cluster and the node that it is about', () => {
+  for (const { at, text } of commands) {
+    const said = typedIn(text)
+    if (/^talosctl (?!--talosconfig|validate)/.test(text))
+      assert.ok(said.startsWith(`${talosctl} -n ${text.startsWith('talosctl -n b ') ? b : a} `), `${at}: ${said}`)
+    if (/^kubectl (?!--kubeconfig)/.test(text)) assert.ok(said.startsWith(`${own} `), `${at}: ${said}`)
+    if (text.startsWith('workflows/')) assert.match(said, ` --cluster 7 --dir ${typed(root)}`, at)
+  }
+})
+
+test('every flag of ours that a hint names is one of the command that it is said by, or of the one that it names', () => {
+  const pages = new Map<string, string>()
+  const flagsOf = (name: string): string => {
+    const page =
+      pages.get(name) ??
+      spawnSync(process.execPath, ['--import', 'tsx', `workflows/${name}.ts`, '--help'], {
+        cwd: packageRoot,
+        encoding: 'utf8',
+      }).stdout
+    pages.set(name, page)
+    return page
+  }
+  const known = (flag: string, names: readonly string[]) =>
+    names.some((name) => new RegExp(`^  ${flag}( |$)`, 'm').test(flagsOf(name)))
+  for (const { at, text } of hints) {
+    const command = commandIn({ at, text })
+    const [, named] = /workflows\/([\w-]+)\.ts|workflowCommand\('([\w-]+)'/.exec(command ?? '')?.filter(Boolean) ?? []
+    if (command !== undefined && named === undefined) continue
+    const names = named ? [named] : ['upgrade', 'gen-config', 'init', 'import-terraform', 'validate-talenv']
+    for (const [flag] of text.matchAll(/(?<![\w$-])--(?!import)[a-z][\w-]*/g))
+      assert.ok(known(flag, names), `${at}: ${flag} is no flag of ${names.join(', ')}`)
+  }
+})
+
+test.run()

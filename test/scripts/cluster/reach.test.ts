@@ -1,0 +1,136 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { createTalos } from '../../../scripts/cluster/talos.ts'
+import { addressOf, fakeTalosctl, type Manner } from '../../support/fake-talosctl.ts'
+
+const test = suite('reach')
+
+const folder = mkdtempSync(join(tmpdir(), 'reach-'))
+const talosconfig = join(folder, 'talosconfig')
+writeFileSync(talosconfig, '')
+test.after(() => rmSync(folder, { recursive: true }))
+
+const CONTROL_PLANES = 3
+const options = () => ({ timeoutMs: 900 })
+const talosOf = (
+  fake: ReturnType<typeof fakeTalosctl>,
+  endpoints = fake.nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address),
+) => createTalos(fake.run, { talosconfig, endpoints, nodes: fake.nodes, knock: fake.knock, resolve: async () => [] })
+
+type Row = {
+  title: string
+  manner: (n: number) => Manner
+  endpoints?: readonly string[]
+  /** how many of the nodes are not reached */
+  lost: number
+  /** as many times as those that answer, where it is not 1.3 */
+  limit?: number
+}
+
+/** 20 nodes that answer cost that many starts to look at, etcd's three among them. */
+const BASE = 34
+
+const rows: readonly Row[] = [
+  { title: 'all answer', manner: () => 'answers', lost: 0 },
+  { title: 'a worker is silent', manner: (n) => (n === 11 ? 'silent' : 'answers'), lost: 1 },
+  { title: 'a worker is down', manner: (n) => (n === 11 ? 'down' : 'answers'), lost: 1 },
+  {
+    title: 'workers are behind the control planes',
+    manner: (n) => (n > CONTROL_PLANES ? 'behind' : 'answers'),
+    lost: 0,
+  },
+  {
+    title: 'all but one endpoint are behind it',
+    manner: (n) => (n === 1 ? 'answers' : 'behind'),
+    endpoints: [addressOf(1)],
+    lost: 0,
+  },
+  {
+    title: 'all but the last of the endpoints are behind it',
+    manner: (n) => (n === 3 ? 'answers' : 'behind'),
+    lost: 0,
+  },
+  {
+    title: 'workers are behind the control planes, and one of them is down',
+    manner: (n) => (n === 11 ? 'down' : n > CONTROL_PLANES ? 'behind' : 'answers'),
+    lost: 1,
+  },
+  { title: 'a control plane is silent', manner: (n) => (n === 1 ? 'silent' : 'answers'), lost: 1 },
+  {
+    title: 'workers are behind the control planes, and one of them is silent',
+    manner: (n) => (n === 11 ? 'silent' : n > CONTROL_PLANES ? 'behind' : 'answers'),
+    lost: 1,
+    limit: 2,
+  },
+  { title: 'a worker greets and says nothing', manner: (n) => (n === 11 ? 'hangs' : 'answers'), lost: 1, limit: 2 },
+]
+
+for (const client of ['1.13', '1.14'] as const)
+  for (const { title, manner, endpoints, lost, limit = 1.3 } of rows)
+    test(`talosctl ${client}: ${title}: no more than ${limit} times the processes`, async () => {
+      const fake = fakeTalosctl({ client, controlPlanes: CONTROL_PLANES, manner })
+      const talos = talosOf(fake, endpoints as string[] | undefined)
+      const [seen, etcd] = await Promise.all([
+        talos.observeNodes(fake.nodes, options()),
+        talos.observeEtcd(fake.nodes.slice(0, CONTROL_PLANES), options()),
+      ])
+      const unreached = Object.values(seen).filter(({ reachable }) => !reachable)
+      assert.is(unreached.length, lost, JSON.stringify(unreached))
+      assert.is(etcd.members.filter(({ answers }) => !answers).length, manner(1) === 'silent' ? 1 : 0)
+      assert.ok(fake.starts.length <= BASE * limit, `${fake.starts.length}:\n${fake.starts.join('\n')}`)
+    })
+
+test('what talosctl 1.14 prints of the others is not asked for again because of one that says nothing', async () => {
+  const fake = fakeTalosctl({ client: '1.14', manner: (n) => (n === 11 ? 'hangs' : 'answers') })
+  await talosOf(fake).observeNodes(fake.nodes, options())
+  const versions = fake.starts.filter((start) => start.startsWith('version'))
+  assert.is(versions[0], 'version of 20 through 10.0.0.1')
+  assert.ok(
+    versions.slice(1).every((start) => start.startsWith('version of 1 ')),
+    versions.join('\n'),
+  )
+})
+
+test('a node that is there and gives no answer is slow, and what is silent is unreachable', async () => {
+  const manner = (n: number): Manner => (n === 4 ? 'hangs' : n === 5 ? 'silent' : 'answers')
+  const fake = fakeTalosctl({ size: 5, manner })
+  const seen = await talosOf(fake).observeNodes(fake.nodes, options())
+  const reasons = fake.nodes.map(({ name }) => {
+    const node = seen[name]
+    return node?.reachable ? 'reachable' : node?.failure.reason
+  })
+  assert.equal(reasons, ['reachable', 'reachable', 'reachable', 'node-slow', 'node-unreachable'])
+})
+
+test('a node that takes longer than the patience for a call about many is waited for', async () => {
+  const fake = fakeTalosctl({ size: 5 })
+  fake.slow.set(addressOf(4), 500)
+  const seen = await talosOf(fake).observeNodes(fake.nodes, { timeoutMs: 1200 })
+  assert.ok(Object.values(seen).every(({ reachable }) => reachable))
+})
+
+test('a control plane whose etcd does not run costs its own deadline, and the others are read', async () => {
+  for (const client of ['1.13', '1.14'] as const) {
+    const fake = fakeTalosctl({ size: 3, client })
+    fake.deafTo.set(addressOf(2), 'etcd')
+    const etcd = await talosOf(fake).observeEtcd(fake.nodes, options())
+    assert.equal(
+      etcd.members.map(({ answers, failure }) => (answers ? 'answers' : failure?.reason)),
+      ['answers', 'etcd-member-unhealthy', 'answers'],
+    )
+    assert.ok(etcd.members[1]?.id, 'the others know its member')
+  }
+})
+
+test('the stage of a node behind the control planes is followed through one of them', async () => {
+  const fake = fakeTalosctl({ size: 4, manner: (n) => (n === 4 ? 'behind' : 'answers') })
+  const [worker] = fake.nodes.slice(3)
+  const stages: string[] = []
+  if (worker) await talosOf(fake).watchStage(worker, ({ stage }) => stages.push(stage), options())
+  assert.equal(stages, ['running'])
+})
+
+test.run()
