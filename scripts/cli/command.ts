@@ -16,7 +16,7 @@ import { manifestText } from '../view/manifest-text.ts'
 import { redact, redactValue } from '../view/redact.ts'
 import type { CommandLine, CommonName, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
-import { typed } from './shell-word.ts'
+import { shellWord } from './shell-word.ts'
 
 /** What a workflow is called with, once its command line is known to be good. */
 export type BareCall = {
@@ -58,7 +58,7 @@ export async function bareCommand<const Specs extends FlagSpecs>(spec: BareComma
   // a reader that went away (`| head`) must not end a command half way: without a listener, Node does
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const argv = process.argv.slice(2)
-  const next = ['node --import tsx', `workflows/${spec.name}.ts`, ...argv.map(typed)].join(' ')
+  const next = ['node --import tsx', `workflows/${spec.name}.ts`, ...argv.map(shellWord)].join(' ')
   const output = wishesJson(argv) ? 'json' : 'auto'
   const rejectThrown = (error: unknown): ExitCode => reject([failureOfThrown(error)], { output, next })
   // what nobody caught still has a last word that a script can read

@@ -7,10 +7,10 @@ import type { Failure } from '../../workflows/model/failure.ts'
 import type { Layout } from '../declaration/layout.ts'
 import { forPeople } from '../declaration/load-cluster.ts'
 import { runFolder } from '../engine/run-folder.ts'
-import { typed } from './shell-word.ts'
+import { shellWord } from './shell-word.ts'
 import { workflowCommand } from './workflow-command.ts'
 
-export type Typable = {
+export type CompleteHints = {
   failure(failure: Failure): Failure
   event(event: RunEvent): RunEvent
 }
@@ -21,12 +21,12 @@ export type Typable = {
  * talosconfig or kubeconfig of this run, addresses, the cluster and its folder are filled in, and a control plane where
  * talosctl is given no node.
  */
-export function typable(
+export function completeHints(
   cluster: Cluster,
   layout: Pick<Layout, 'root' | 'folder' | 'talosconfig' | 'kubeconfig'>,
-): Typable {
+): CompleteHints {
   const own = join(runFolder(layout.folder), 'kubeconfig')
-  const shown = (path: string): string => typed(forPeople(path))
+  const shown = (path: string): string => shellWord(forPeople(path))
   const addressOf = (name?: string): string | undefined =>
     cluster.nodes.find((n) => (name === undefined ? n.role === 'controlplane' : n.name === name))?.address
   const complete = (text: string): string =>

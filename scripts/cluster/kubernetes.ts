@@ -290,8 +290,8 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const { stdout } = answer.value
       return { ok: true, value: stdout.trim() === '' ? undefined : (JSON.parse(stdout) as LeaseObject) }
     },
-    createLease: (object, options) => lease((at) => kubectlCommands.createLease(at, typed(object)), options),
-    replaceLease: (object, options) => lease((at) => kubectlCommands.replaceLease(at, typed(object)), options),
+    createLease: (object, options) => lease((at) => kubectlCommands.createLease(at, withKind(object)), options),
+    replaceLease: (object, options) => lease((at) => kubectlCommands.replaceLease(at, withKind(object)), options),
     deleteLease: (guard, options) => guarded((at) => kubectlCommands.deleteLease(at, guard), options),
   }
 }
@@ -305,7 +305,7 @@ const unread = failure('garbage-answer', { detail: 'the answer of kubectl can no
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000
 
-const typed = (lease: LeaseObject) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease })
+const withKind = (lease: LeaseObject) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease })
 
 /**
  * The pods in a line like `error when evicting pods/"web-0" -n "shop" (will retry after 5s): Cannot evict pod …`, or in the

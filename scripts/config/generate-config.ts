@@ -6,8 +6,8 @@ import { join, relative } from 'node:path'
 import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Call, reject } from '../cli/command.ts'
-import { typable } from '../cli/complete-hints.ts'
-import { typed } from '../cli/shell-word.ts'
+import { completeHints } from '../cli/complete-hints.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import { workflowCommand } from '../cli/workflow-command.ts'
 import { forPeople, invalid } from '../declaration/load-cluster.ts'
 import { onDisk } from '../disk/on-disk.ts'
@@ -51,7 +51,7 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
       printStopped(call.again)
       return stoppedBy(stop.by())
     }
-    if (!made.ok) return reject(made.failure.map(typable(call.cluster, call.layout).failure), call.common)
+    if (!made.ok) return reject(made.failure.map(completeHints(call.cluster, call.layout).failure), call.common)
     const pending = call.common.dryRun && wouldChange(made.value.comparison)
     const exitCode = pending ? EXIT_CODES.pending : EXIT_CODES.done
     printGeneration(made.value, call.common, exitCode)
@@ -180,7 +180,7 @@ function authorityChanged(
   const placed = relative(process.cwd(), join(runFolder(layout.folder), 'placed.json'))
   return failure('authority-changed', {
     detail: `${forPeople(file)} holds another CA than the configurations that were generated last`,
-    hint: `bring the old secrets back from git; where the cluster itself was made anew: rm ${typed(placed)}`,
+    hint: `bring the old secrets back from git; where the cluster itself was made anew: rm ${shellWord(placed)}`,
   })
 }
 

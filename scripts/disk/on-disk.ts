@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { type Failure, type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
-import { typed } from '../cli/shell-word.ts'
+import { shellWord } from '../cli/shell-word.ts'
 
 /** Carries out what reads or writes files of ours. A disk that is full, read-only or gone is a failure and no bug. */
 export function onDisk<T>(work: () => T, reason: FailureReason = 'journal-unwritable'): Result<T> {
@@ -25,11 +25,11 @@ export function failureOfDisk(error: unknown, reason: FailureReason = 'file-unus
   if (owned !== undefined) {
     const { place, owner, me } = owned
     const detail = `${place} belongs to ${owner}, and this is ${me} (${code})`
-    return failure(reason, { detail, hint: `sudo chown -R ${me} ${typed(place)} # or run it as ${owner}` })
+    return failure(reason, { detail, hint: `sudo chown -R ${me} ${shellWord(place)} # or run it as ${owner}` })
   }
   const trouble = TROUBLES[code]
   if (trouble === undefined) return failure(reason, { detail: message })
-  const hint = trouble.hint?.(typed(path === undefined ? '.' : thereIs(path)))
+  const hint = trouble.hint?.(shellWord(path === undefined ? '.' : thereIs(path)))
   return failure(reason, { detail: `${path ?? syscall} ${trouble.says} (${code})`, ...(hint && { hint }) })
 }
 

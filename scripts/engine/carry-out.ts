@@ -23,9 +23,9 @@ import type { Remembered } from '../../workflows/plan/memory.ts'
 import { summarize } from '../../workflows/plan/summary.ts'
 import { type Planned, planUpgrade, type UpgradeWish } from '../../workflows/plan/upgrade.ts'
 import type { NodePlan, UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
-import { approved } from '../cli/approve.ts'
+import { approve } from '../cli/approve.ts'
 import { type Call, reject } from '../cli/command.ts'
-import { typable } from '../cli/complete-hints.ts'
+import { completeHints } from '../cli/complete-hints.ts'
 import { knock } from '../cluster/knock.ts'
 import { liftDeadCordons, withoutMarks } from '../cluster/lift-dead-cordons.ts'
 import { observe, openSession, type Session, withConfigurations } from '../cluster/open-cluster.ts'
@@ -91,7 +91,7 @@ export async function carryOutUpgrade(call: Call, wish: UpgradeWish): Promise<Ex
 
 /** Ends a command that nothing could be asked with; a run is told of, whatever kept it from beginning. */
 async function rejectUnopened(call: Call, found: readonly Failure[]): Promise<ExitCode> {
-  const failures = found.map(typable(call.cluster, call.layout).failure)
+  const failures = found.map(completeHints(call.cluster, call.layout).failure)
   const exitCode = reject(failures, call.common)
   if (call.common.dryRun) return exitCode
   const report = newReport(call)
@@ -126,10 +126,10 @@ export async function carryOutIn(session: Session, call: Call, wish: UpgradeWish
   const view = await openView(viewKind(call.common.output), outlet)
   const report = newReport(call)
   let file: string | undefined
-  const { event: typed } = typable(session.cluster, session.layout)
+  const { event: complete } = completeHints(session.cluster, session.layout)
   const front: Front = {
     emit(event) {
-      const said = typed(event)
+      const said = complete(event)
       report.handle(said)
       view.handle(said)
     },
@@ -166,7 +166,7 @@ async function rehearse({ common, layout }: Call, session: Session, wish: Upgrad
   const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
   if (!planned.ok) {
     const failures = deniedOnce(planned.failures, roleOf(session))
-    return reject(failures.map(typable(session.cluster, session.layout).failure), common)
+    return reject(failures.map(completeHints(session.cluster, session.layout).failure), common)
   }
   const summary = summarize(planned.plan)
   const text =
@@ -236,7 +236,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   front.reportTo(paths.report)
   if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run, left, observed)
   const { plan } = planned
-  if (!isEmpty(plan) && !(await approved(call, plan, stop))) {
+  if (!isEmpty(plan) && !(await approve(call, plan, stop))) {
     front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
     return leave(stop.requested.aborted ? stoppedBy(stop.by()) : EXIT_CODES.tryAgain, paths.run, plan)
   }

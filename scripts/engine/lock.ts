@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { linkSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
-import { typed } from '../cli/shell-word.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import { createFile } from '../disk/create-file.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import { syncToDisk } from '../disk/sync-to-disk.ts'
@@ -147,7 +147,7 @@ function readHolder(folder: string, number: number): Found | undefined {
 
 /** Why the lock can not be had; undefined where nobody has it any more. */
 function refusal(path: string, found: Found, over: Holder | undefined): Locked | undefined {
-  const byHand = `rm ${typed(path)} # only where it is known to be dead`
+  const byHand = `rm ${shellWord(path)} # only where it is known to be dead`
   if (found.kind === 'unreadable') {
     const detail = `who holds the cluster counts as alive, since ${path} can not be read: ${found.why}`
     return { ok: false, failure: failure('locked', { detail, hint: byHand }), isDoubtful: true }

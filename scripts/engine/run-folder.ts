@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
-import { typed } from '../cli/shell-word.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import { failureOfDisk, named } from '../disk/on-disk.ts'
 import { DamagedJournal, type JournalRecord, readJournal } from './journal.ts'
 
@@ -84,7 +84,7 @@ export function fromMemory<T>(read: () => T): Result<T> {
 function failureOfMemory(error: unknown): Failure | undefined {
   const unknown = 'what earlier runs began is not known'
   if (error instanceof DamagedJournal) {
-    const hint = `rm -r ${typed(dirname(error.file))} # forgets that run: only where every node was booted since`
+    const hint = `rm -r ${shellWord(dirname(error.file))} # forgets that run: only where every node was booted since`
     return failure('memory-unreadable', { detail: `${error.message}, so ${unknown}`, hint })
   }
   const unread = failureOfDisk(error, 'memory-unreadable')

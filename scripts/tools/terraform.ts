@@ -1,7 +1,7 @@
 /** Terraform's and OpenTofu's command line: one output of one root module, and what its answers mean. */
 import { resolve } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import { typed } from '../cli/shell-word.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import type { Command, CommandResult } from '../run.ts'
 import { isProgram, onPath } from '../toolchain/on-path.ts'
 
@@ -57,12 +57,12 @@ export function parseTerraformOutput(
     ok: false as const,
     failure: failure(reason, { detail, hint }) satisfies Failure,
   })
-  const apply = `add \`output "${name}" { value = yamlencode(…) }\` to the module and type: ${tool} -chdir=${typed(dir)} apply`
+  const apply = `add \`output "${name}" { value = yamlencode(…) }\` to the module and type: ${tool} -chdir=${shellWord(dir)} apply`
   if (timedOut)
     return no(
       'terraform-unreadable',
       `${tool} output in ${dir} took longer than ${timeoutMs / 1000} s`,
-      `${tool} -chdir=${typed(dir)} output`,
+      `${tool} -chdir=${shellWord(dir)} output`,
     )
   const said = complaint(stderr)
   if (exitCode !== 0) {
@@ -72,7 +72,7 @@ export function parseTerraformOutput(
     return no(
       'terraform-unreadable',
       `${tool} output in ${dir}: ${said || `exit code ${exitCode}`}`,
-      `${tool} -chdir=${typed(dir)} ${verb}`,
+      `${tool} -chdir=${shellWord(dir)} ${verb}`,
     )
   }
   let value: unknown

@@ -7,7 +7,7 @@ import { planDrain } from '../../workflows/plan/drain/plan-drains.ts'
 import { identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
 import { plannedDrain } from '../../workflows/plan/summary.ts'
 import { type Call, reject } from '../cli/command.ts'
-import { typable } from '../cli/complete-hints.ts'
+import { completeHints } from '../cli/complete-hints.ts'
 import { observe, openSession } from '../cluster/open-cluster.ts'
 import { deniedOnce } from '../tools/talosctl/role-failures.ts'
 import { drainLines } from './drain-lines.ts'
@@ -21,14 +21,14 @@ import { statusTable } from './status-table.ts'
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
   const session = await openSession(call)
-  const { failure: typed } = typable(call.cluster, call.layout)
-  if (!session.ok) return reject(session.failure.map(typed), call.common)
+  const { failure: complete } = completeHints(call.cluster, call.layout)
+  if (!session.ok) return reject(session.failure.map(complete), call.common)
   const observation = await observe(session.value, call.nodes, { drains: drain })
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
   const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
   if (denied !== silent) return reject(denied, call.common)
   const { output } = call.common
-  const warnings = identityObjections(session.value.cluster, observation).map(typed)
+  const warnings = identityObjections(session.value.cluster, observation).map(complete)
   if (output === 'json') {
     process.stdout.write(
       `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, redactValue)}\n`,

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { fingerprint } from './fingerprint.ts'
 import { onOutput } from './on-output.ts'
 import { placedBefore } from './placed-before.ts'
@@ -40,7 +40,7 @@ export function comparePlaced(places: Places, generated: GeneratedFiles): Result
       obstructions.push(
         failure('output-obstructed', {
           detail: `${join(places.outDir, name)} is no ordinary file in an ordinary folder, and ${generated.has(name) ? 'would be replaced' : 'would be removed'}`,
-          hint: `mv ${typed(join(places.outDir, name))} ${typed(join(places.outDir, `${name}.old`))}`,
+          hint: `mv ${shellWord(join(places.outDir, name))} ${shellWord(join(places.outDir, `${name}.old`))}`,
         }),
       )
       continue

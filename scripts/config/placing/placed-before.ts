@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { onOutput } from './on-output.ts'
 import { type Places, placingFiles } from './places.ts'
 
@@ -37,7 +37,7 @@ export function readState<S extends v.GenericSchema>(path: string, schema: S): R
       ok: false,
       failure: failure('output-unwritable', {
         detail: `${path} is damaged, and says which files were generated before`,
-        hint: `rm ${typed(path)} # the next generation treats all of them as made by hand`,
+        hint: `rm ${shellWord(path)} # the next generation treats all of them as made by hand`,
       }),
     }
   }

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import { readYaml } from '../../../workflows/model/declaration/yaml-source.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
 import { createRun } from '../../run.ts'
@@ -56,7 +56,7 @@ export async function checkSecrets({
   const failures = ruleFailures(rule, text.path, init)
   if (!seen.encrypted) {
     const detail = `${text.path}:1:1: it is not encrypted at all: it has no sops key`
-    const hint = `sops encrypt --in-place ${typed(forPeople(file))}`
+    const hint = `sops encrypt --in-place ${shellWord(forPeople(file))}`
     return { ok: false, failure: [failure('secrets-not-encrypted', { detail, hint }), ...failures] }
   }
   failures.unshift(...plainFailures(seen, rule, file))
@@ -74,7 +74,7 @@ export async function checkSecrets({
   const read = readBundle(decrypted.stdout)
   if (!read.ok) {
     const detail = `${text.path}: what is encrypted in it is not complete: ${read.wrong.join(', ')}`
-    failures.push(failure('secrets-unreadable', { detail, hint: `sops edit ${typed(forPeople(file))}` }))
+    failures.push(failure('secrets-unreadable', { detail, hint: `sops edit ${shellWord(forPeople(file))}` }))
   }
   if (!read.ok || failures.length > 0) return { ok: false, failure: failures }
   return { ok: true, value: { ...read.bundle, file, keys, ...(identities && { openedBy: identities.from }) } }
@@ -95,13 +95,14 @@ function plainFailures({ plain, partly }: ReturnType<typeof sopsFile>, rule: Sop
 }
 
 /** Of a file that was changed by hand there may be a sound version. */
-const history = (file: string): string => `git -C ${typed(forPeople(dirname(file)))} log -p ${typed(basename(file))}`
+const history = (file: string): string =>
+  `git -C ${shellWord(forPeople(dirname(file)))} log -p ${shellWord(basename(file))}`
 
 function encryptAgain(file: string, rule: SopsRule): string {
   const near = forPeople(file)
-  const config = 'config' in rule ? `--config ${typed(forPeople(rule.config))} ` : ''
-  const from = `--filename-override ${typed(near)} --output ${typed(`${near}.new`)}`
-  return `sops decrypt ${typed(near)} | sops ${config}encrypt ${from} && mv ${typed(`${near}.new`)} ${typed(near)}`
+  const config = 'config' in rule ? `--config ${shellWord(forPeople(rule.config))} ` : ''
+  const from = `--filename-override ${shellWord(near)} --output ${shellWord(`${near}.new`)}`
+  return `sops decrypt ${shellWord(near)} | sops ${config}encrypt ${from} && mv ${shellWord(`${near}.new`)} ${shellWord(near)}`
 }
 
 function ruleFailures(rule: SopsRule, file: string, init: string): Failure[] {
@@ -134,12 +135,12 @@ function undecipherable(
     const who = recipients.length > 0 ? ` (it is encrypted for ${recipients.join(', ')})` : ''
     return failure('identity-missing', {
       detail: `${path}: ${sopsMeaning(128)}${who}`,
-      hint: `sops decrypt ${typed(forPeople(file))} > /dev/null`,
+      hint: `sops decrypt ${shellWord(forPeople(file))} > /dev/null`,
     })
   }
   const detail = timedOut ? 'sops did not answer in time' : sopsMeaning(exitCode)
   const hint = [24, 25, 51, 52].includes(exitCode ?? 0)
     ? history(file)
-    : `sops decrypt ${typed(forPeople(file))} > /dev/null`
+    : `sops decrypt ${shellWord(forPeople(file))} > /dev/null`
   return failure('secrets-unreadable', { detail: `${path}: ${detail}`, hint })
 }

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { EXIT_CODES, type ExitCode } from '../../../workflows/model/exit-code.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { type BareCall, reject } from '../../cli/command.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { clusterFolder, findLayout, isClusterFolder, packageRoot } from '../../declaration/layout.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
@@ -74,7 +74,7 @@ async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitC
         [
           failure('authority-changed', {
             detail,
-            hint: `mv ${typed(forPeople(file))} ${typed(`${forPeople(file)}.old`)}`,
+            hint: `mv ${shellWord(forPeople(file))} ${shellWord(`${forPeople(file)}.old`)}`,
           }),
         ],
         common,
@@ -98,7 +98,7 @@ function nextCommand({ cluster, dir, declared, ageKey }: Where): string {
     defaultIdentityFile(process.env),
     resolve(process.env.SOPS_AGE_KEY_FILE ?? ''),
   ]
-  const named = ageKey === undefined || ownPlaces.includes(ageKey) ? '' : `SOPS_AGE_KEY_FILE=${typed(ageKey)} `
+  const named = ageKey === undefined || ownPlaces.includes(ageKey) ? '' : `SOPS_AGE_KEY_FILE=${shellWord(ageKey)} `
   return declared
     ? `${named}${workflowCommand('gen-config', cluster, dir)}`
     : `${workflowCommand('import-terraform', cluster, dir)} --terraform-dir <dir>`

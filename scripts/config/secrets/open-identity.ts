@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { createRun, type Run } from '../../run.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
 import { findIdentities, type Identities } from './find-identities.ts'
@@ -67,7 +67,7 @@ export async function exposed(file: string, run: Run): Promise<Failure[]> {
     failures.push(
       failure('identity-exposed', {
         detail: `${file} may be read by others (its mode is 0${mode.toString(8)})`,
-        hint: `chmod 600 ${typed(file)}`,
+        hint: `chmod 600 ${shellWord(file)}`,
       }),
     )
   const tracked = await run(gitCommands.tracked(dirname(file), [`:(literal)${basename(file)}`]))
@@ -75,7 +75,7 @@ export async function exposed(file: string, run: Run): Promise<Failure[]> {
     failures.push(
       failure('secret-in-git', {
         detail: `${file} is in git: everyone with the repository can read the secrets, also later from its history`,
-        hint: `git -C ${typed(dirname(file))} rm --cached ${typed(basename(file))}`,
+        hint: `git -C ${shellWord(dirname(file))} rm --cached ${shellWord(basename(file))}`,
       }),
     )
   return failures

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { readYaml } from '../../../workflows/model/declaration/yaml-source.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
@@ -91,7 +91,7 @@ function straySecrets(cluster: string, folder: string, dir: string): Failure[] {
   return [
     failure('authority-changed', {
       detail: `${forPeople(stray)} is there: new secrets would make another cluster than the one it belongs to`,
-      hint: `${workflowCommand('init', cluster, dir)} --from ${typed(forPeople(stray))}`,
+      hint: `${workflowCommand('init', cluster, dir)} --from ${shellWord(forPeople(stray))}`,
     }),
   ]
 }
@@ -175,7 +175,7 @@ async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure
   if ((await run(gitCommands.isRepository(folder))).exitCode !== 0) return []
   if (gitPaths((await run(gitCommands.ignored(folder, [file]))).stdout).length > 0) return []
   const detail = `${forPeople(file)} would be inside a git repository that does not ignore it`
-  return [failure('secret-in-git', { detail, hint: `--age-key ${typed(defaultIdentityFile(tools.env))}` })]
+  return [failure('secret-in-git', { detail, hint: `--age-key ${shellWord(defaultIdentityFile(tools.env))}` })]
 }
 
 /** talhelper → memory → sops → a new file. Nothing is written unless every value is encrypted. */
@@ -195,7 +195,7 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
   const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext }))
   if (encrypted.exitCode !== 0) {
     const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode, encrypted.stderr)}`
-    const hint = `echo a: 1 | sops --config ${typed(forPeople(rule.config))} encrypt --filename-override ${typed(forPeople(file))}`
+    const hint = `echo a: 1 | sops --config ${shellWord(forPeople(rule.config))} encrypt --filename-override ${shellWord(forPeople(file))}`
     return [failure('command-failed', { detail, hint })]
   }
   const { plain, encrypted: isEncrypted } = sopsFile(readYaml({ path: file, text: encrypted.stdout }))

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
 import { replaceFile } from '../../disk/replace-file.ts'
@@ -96,7 +96,7 @@ function append(file: string, before: string, lines: readonly string[]): void {
 const notIgnored = (path: string, file: string): Failure =>
   failure('secret-in-git', {
     detail: `git would take up ${forPeople(path)}, although ${forPeople(file)} names it`,
-    hint: `git -C ${typed(dirname(file))} check-ignore --no-index -v ${typed(path)}`,
+    hint: `git -C ${shellWord(dirname(file))} check-ignore --no-index -v ${shellWord(path)}`,
   })
 
 /** git is missing or will not answer although there is a repository: then nobody knows what it would take up. */
@@ -109,7 +109,7 @@ function notAsked(folder: string, { exitCode, stderr }: { exitCode?: number; std
   const said = stderr.split('\n')[0]?.replace(/^fatal: /, '') ?? ''
   return failure('secret-in-git', {
     detail: `git does not tell what it would take up of ${above}: ${said}`,
-    hint: `git -C ${typed(above)} status`,
+    hint: `git -C ${shellWord(above)} status`,
   })
 }
 
@@ -133,7 +133,7 @@ async function secretsInIndex(run: Run, dir: string, nodeFiles: string): Promise
       detail: `${forPeople(join(dir, path))} is in git${
         texts.includes(path) ? ' and holds secrets in plain text, which its history keeps' : ', where it must never be'
       }`,
-      hint: `git -C ${typed(dir)} rm --cached ${typed(path)}`,
+      hint: `git -C ${shellWord(dir)} rm --cached ${shellWord(path)}`,
     }),
   )
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { createRun } from '../../run.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
@@ -41,7 +41,7 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
   if (encrypted) {
     const decrypted = await run(sopsCommands.decrypt({ file }))
     if (decrypted.exitCode !== 0)
-      return wrong(sopsMeaning(decrypted.exitCode), `sops decrypt ${typed(file)} > /dev/null`)
+      return wrong(sopsMeaning(decrypted.exitCode), `sops decrypt ${shellWord(file)} > /dev/null`)
     text = decrypted.stdout
   } else if (config !== undefined) {
     const { type } = config.machine as { type?: unknown }
@@ -49,7 +49,10 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
       return wrong("a worker's configuration does not hold the cluster's CAs", 'name that of a control plane')
     const taken = await run(talhelperCommands.genSecretFrom(file))
     if (taken.exitCode !== 0)
-      return wrong('talhelper can not take secrets out of it', `talosctl validate --mode metal --config ${typed(file)}`)
+      return wrong(
+        'talhelper can not take secrets out of it',
+        `talosctl validate --mode metal --config ${shellWord(file)}`,
+      )
     text = taken.stdout
   }
   const read = readBundle(text)

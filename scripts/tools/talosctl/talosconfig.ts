@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { parse } from 'yaml'
 import { type Cluster, controlPlanesOf } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { typed } from '../../cli/shell-word.ts'
+import { shellWord } from '../../cli/shell-word.ts'
 import { failureOfDisk, named } from '../../disk/on-disk.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
@@ -93,7 +93,7 @@ export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip' | 'n
     failures.push(
       failure('vip-endpoint', {
         detail: `context "${context}" of ${path} uses the virtual IP ${cluster.vip} as an endpoint`,
-        hint: `talosctl --talosconfig ${typed(path)} config endpoint ${controlPlanesOf(cluster)
+        hint: `talosctl --talosconfig ${shellWord(path)} config endpoint ${controlPlanesOf(cluster)
           .map(({ address }) => address)
           .join(' ')}`,
       }),

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { typable } from '../../../scripts/cli/complete-hints.ts'
-import { typed } from '../../../scripts/cli/shell-word.ts'
+import { completeHints } from '../../../scripts/cli/complete-hints.ts'
+import { shellWord } from '../../../scripts/cli/shell-word.ts'
 import { workflowCommand } from '../../../scripts/cli/workflow-command.ts'
 import { packageRoot } from '../../../scripts/declaration/layout.ts'
 import { failure } from '../../../workflows/model/failure.ts'
@@ -22,9 +22,9 @@ const layout = {
   talosconfig: join(root, 'talosconfig'),
   kubeconfig: join(root, 'kubeconfig'),
 }
-const talosctl = `talosctl --talosconfig ${typed(layout.talosconfig)}`
-const own = `kubectl --kubeconfig ${typed(join(root, '.run', 'kubeconfig'))}`
-const typedIn = (hint: string, of = layout) => typable(cluster, of).failure(failure('bug', { hint })).hint ?? ''
+const talosctl = `talosctl --talosconfig ${shellWord(layout.talosconfig)}`
+const own = `kubectl --kubeconfig ${shellWord(join(root, '.run', 'kubeconfig'))}`
+const typedIn = (hint: string, of = layout) => completeHints(cluster, of).failure(failure('bug', { hint })).hint ?? ''
 
 test('A command gets the talosconfig, quoted for the shell, and the address of its node', () => {
   assert.is(typedIn('talosctl -n b dmesg # then try'), `${talosctl} -n ${b} dmesg # then try`)
@@ -37,7 +37,7 @@ test('A command about the cluster asks a control plane', () => {
 test("A command about Kubernetes gets the person's kubeconfig, or where there is none the one of the runs", () => {
   assert.is(typedIn('wait, or: kubectl -n x get pdb y'), `wait, or: ${own} -n x get pdb y`)
   writeFileSync(layout.kubeconfig, '')
-  assert.is(typedIn('kubectl uncordon b'), `kubectl --kubeconfig ${typed(layout.kubeconfig)} uncordon b`)
+  assert.is(typedIn('kubectl uncordon b'), `kubectl --kubeconfig ${shellWord(layout.kubeconfig)} uncordon b`)
   rmSync(layout.kubeconfig)
 })
 
@@ -60,7 +60,7 @@ test('Words, and commands that are complete, stay as they are', () => {
 })
 
 test('Every event that carries a failure or a next command is completed', () => {
-  const { event } = typable(cluster, layout)
+  const { event } = completeHints(cluster, layout)
   const wrong = failure('bug', { hint: 'talosctl -n a services' })
   const texts = [
     event({ type: 'step.failed', step: 'x', title: 'X', tookMs: 1, failure: wrong }),
@@ -108,7 +108,7 @@ function filled({ at, text }: Hint): string {
 }
 
 function inHole(hole: string, at: string): string {
-  if (/^(typed|shown)\(/.test(hole)) return typed("/some where/it's")
+  if (/^(shellWord|shown)\(/.test(hole)) return shellWord("/some where/it's")
   const [, name] = /^workflowCommand\('([\w-]+)'/.exec(hole) ?? []
   if (name !== undefined) return workflowCommand(name, '7', root)
   // these are made of quoted paths
@@ -116,7 +116,7 @@ function inHole(hole: string, at: string): string {
   assert.not.match(
     hole,
     /path|file|folder|dir\b|^place$|above|near/i,
-    `${at}: a path is not quoted by typed(): ${hole}`,
+    `${at}: a path is not quoted by shellWord(): ${hole}`,
   )
   return /(^|\.)(node|name)$/.test(hole) ? 'b' : hole === 'tool' ? 'terraform' : hole === 'spec.name' ? 'upgrade' : 'x'
 }
@@ -154,7 +154,7 @@ test('every command of a hint means the cluster and the node that it is about', 
     if (/^talosctl (?!--talosconfig|validate)/.test(text))
       assert.ok(said.startsWith(`${talosctl} -n ${text.startsWith('talosctl -n b ') ? b : a} `), `${at}: ${said}`)
     if (/^kubectl (?!--kubeconfig)/.test(text)) assert.ok(said.startsWith(`${own} `), `${at}: ${said}`)
-    if (text.startsWith('workflows/')) assert.match(said, ` --cluster 7 --dir ${typed(root)}`, at)
+    if (text.startsWith('workflows/')) assert.match(said, ` --cluster 7 --dir ${shellWord(root)}`, at)
   }
 })
 
