@@ -1,13 +1,13 @@
 import { createInterface } from 'node:readline/promises'
+import type { Plan } from '../../workflows/plan/plan.ts'
 import { summarize } from '../../workflows/plan/summary.ts'
-import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
 import type { Stop } from '../engine/stop.ts'
 import { paintFor } from '../view/paint.ts'
 import { planText } from '../view/plan-text.ts'
 import type { Call } from './command.ts'
 
 /** A person at a terminal approves the plan; where there is none, or with `--yes`, nothing ever asks. */
-export async function approve({ common, cluster }: Call, plan: UpgradePlan, stop: Stop): Promise<boolean> {
+export async function approve({ common, cluster }: Call, plan: Plan, stop: Stop): Promise<boolean> {
   if (common.yes || !process.stdin.isTTY || !process.stderr.isTTY) return true
   process.stderr.write(planText(summarize(plan), cluster.name, paintFor(process.stderr, process.env)))
   const terminal = createInterface({ input: process.stdin, output: process.stderr })

@@ -1,6 +1,6 @@
 /** What every step is handed: the cluster as declared, the way to talk to it, and where its files are. */
 import type { Cluster, NodeDeclaration, NodeName } from '../../workflows/model/cluster.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { InstallMemory } from '../steps/install-memory.ts'
 import type { Kubernetes } from './kubernetes.ts'

@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path'
 import type { ClusterContext, NodeVerdict } from '../../workflows/machines/cluster.ts'
 import { clusterMachine, verdicts } from '../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../workflows/machines/node.ts'
-import type { NodeName, Operations } from '../../workflows/model/cluster.ts'
+import type { NodeName, Operations, TalosVersion } from '../../workflows/model/cluster.ts'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
@@ -17,12 +17,11 @@ import type { Observation } from '../../workflows/model/observation.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import { versionObjections } from '../../workflows/plan/compatibility.ts'
 import { exitCodeOf, promised } from '../../workflows/plan/exit-code.ts'
-import { isEmpty } from '../../workflows/plan/is-empty.ts'
 import { type Begun, begunBy, evidenceBefore, judge, judgeStopped, leftRunning } from '../../workflows/plan/judge.ts'
 import type { Remembered } from '../../workflows/plan/memory.ts'
+import { isEmpty, type NodePlan, type Plan } from '../../workflows/plan/plan.ts'
 import { summarize } from '../../workflows/plan/summary.ts'
-import { type Planned, planUpgrade, type UpgradeWish } from '../../workflows/plan/upgrade.ts'
-import type { NodePlan, UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
+import { upgrade, type UpgradeWish as Wish } from '../../workflows/plan/upgrade.ts'
 import { approve } from '../cli/approve.ts'
 import { type Call, reject } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
@@ -61,6 +60,9 @@ import {
 import type { RunState } from './run-state.ts'
 import { createStop, listenForSignals, type Stop, stoppedBy } from './stop.ts'
 import { type Hold, takeHold } from './take-hold.ts'
+
+/** With the release said: by the person, or by the declaration. */
+type UpgradeWish = Wish & { to: TalosVersion; nodes?: NodeName[] }
 
 type Front = {
   emit(event: RunEvent): void
@@ -163,18 +165,18 @@ async function rehearse({ common, layout }: Call, session: Session, wish: Upgrad
   const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
   if (!remembered.ok) return reject([remembered.failure], common)
   const observed = await withConfigurations(session, await observe(session, wish.nodes), wish)
-  const planned = planUpgrade(session.cluster, observed, wish, remembered.value)
+  const planned = upgrade.plan(session.cluster, observed, wish, remembered.value)
   if (!planned.ok) {
-    const failures = deniedOnce(planned.failures, roleOf(session))
+    const failures = deniedOnce(planned.failure, roleOf(session))
     return reject(failures.map(completeHints(session.cluster, session.layout).failure), common)
   }
-  const summary = summarize(planned.plan)
+  const summary = summarize(planned.value)
   const text =
     common.output === 'json'
       ? `${JSON.stringify({ v: 1, type: 'plan', plan: summary })}\n`
       : planText(summary, session.cluster.name, paintFor(process.stdout, process.env))
   if (common.output !== 'quiet') process.stdout.write(text)
-  return isEmpty(planned.plan) ? EXIT_CODES.done : EXIT_CODES.pending
+  return isEmpty(planned.value) ? EXIT_CODES.done : EXIT_CODES.pending
 }
 
 /** Runs under the cluster's lock, deaf to nothing: a signal stops it safely. */
@@ -225,7 +227,7 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   }
   if (same) return resume(call, session, wish, front, held, same)
 
-  const leave = (exitCode: ExitCode, run = '', plan?: UpgradePlan) =>
+  const leave = (exitCode: ExitCode, run = '', plan?: Plan) =>
     finishUntouched(session, wish, front, { exitCode, run, failures: [], next: call.again }, { left, plan })
   const looked = await lookAndPlan(session, wish, front, held)
   if (stop.requested.aborted || looked === undefined) return leave(stoppedBy(stop.by()))
@@ -234,8 +236,8 @@ async function proceed(call: Call, session: Session, wish: UpgradeWish, front: F
   if (!made.ok) return refuse(session, wish, front, [made.failure], '', left)
   const paths = made.value
   front.reportTo(paths.report)
-  if (!planned.ok) return refuse(session, wish, front, planned.failures, paths.run, left, observed)
-  const { plan } = planned
+  if (!planned.ok) return refuse(session, wish, front, planned.failure, paths.run, left, observed)
+  const plan = planned.value
   if (!isEmpty(plan) && !(await approve(call, plan, stop))) {
     front.emit({ type: 'notice', text: 'not approved, so nothing was changed' })
     return leave(stop.requested.aborted ? stoppedBy(stop.by()) : EXIT_CODES.tryAgain, paths.run, plan)
@@ -276,7 +278,7 @@ function whyNotFollowed(unfinished: UnfinishedRun, inputs: string): string {
     : 'another version of this program began it'
 }
 
-type Looked = { observed: Observation; planned: Planned }
+type Looked = { observed: Observation; planned: Result<Plan, Failure[]> }
 
 /** Plans from what is seen now, once the cordons of dead runs are lifted; undefined where it was told to stop. */
 async function lookAndPlan(
@@ -293,7 +295,7 @@ async function lookAndPlan(
     const all = await observe(session, wish.nodes, { signal: stop.requested })
     const seen = withoutMarks(all, isOver)
     const observed = await withConfigurations(session, seen, wish, stop.requested)
-    return { observed, planned: planUpgrade(session.cluster, observed, wish, remembered) }
+    return { observed, planned: upgrade.plan(session.cluster, observed, wish, remembered) }
   }
   try {
     const lifted = await liftDeadCordons(session, waiter, isOver)
@@ -303,7 +305,7 @@ async function lookAndPlan(
     const { seen } = await watch(waiter, {
       what: `pods to come back to ${lifted.join(', ')}`,
       look,
-      until: ({ planned }) => planned.ok || !planned.failures.some(({ reason }) => reason === 'drain-would-block'),
+      until: ({ planned }) => planned.ok || !planned.failure.some(({ reason }) => reason === 'drain-would-block'),
       deadlineMs: Math.min(COME_BACK_MS, session.cluster.operations.deadlines.readyMs),
       everyMs: 1_000,
     })
@@ -329,7 +331,7 @@ async function resume(
   front.reportTo(paths.report)
   const opened = onDisk(() => openJournal(paths.journal))
   if (!opened.ok) return refuse(session, wish, front, [opened.failure], paths.run, [leftBehindBy(unfinished)])
-  const plan = record.plan as UpgradePlan
+  const plan = record.plan as Plan
   return run(call, session, front, held, { paths, journal: opened.value, plan, resumed: true })
 }
 
@@ -368,7 +370,7 @@ async function abandon(
   }
 }
 
-type Started = { paths: RunPaths; journal: Journal; plan: UpgradePlan; resumed: boolean }
+type Started = { paths: RunPaths; journal: Journal; plan: Plan; resumed: boolean }
 
 async function run(
   call: Call,
@@ -467,7 +469,7 @@ type LeftBehind = { plans: NodePlan[]; begun: Record<NodeName, Begun> }
 
 const leftBehindBy = ({ paths, record }: UnfinishedRun): LeftBehind => ({
   // a plan of another version, or of another verb, may have none
-  plans: (record.plan as Partial<UpgradePlan> | null)?.nodes ?? [],
+  plans: (record.plan as Partial<Plan> | null)?.nodes ?? [],
   begun: begunBy(readJournal(paths.journal).records),
 })
 
@@ -492,7 +494,7 @@ function finishUntouched(
   wish: UpgradeWish,
   front: Front,
   end: { exitCode: ExitCode; run: string; failures: Failure[]; next?: string },
-  known: { left: LeftBehind[]; plan?: UpgradePlan | undefined; observed?: Observation | undefined },
+  known: { left: LeftBehind[]; plan?: Plan | undefined; observed?: Observation | undefined },
 ): ExitCode {
   const verdict = end.exitCode === EXIT_CODES.refused ? 'refused' : 'unchanged'
   const nodes = cluster.nodes.map((n) => n.name).filter((n) => !wish.nodes || wish.nodes.includes(n))

@@ -8,7 +8,7 @@ import type { KubernetesRead, VolumeAttachment } from '../../workflows/model/kub
 import { skipSelector } from '../../workflows/model/skip-selector.ts'
 import { fitNowhere, forecastDrain, podName } from '../../workflows/plan/drain/forecast.ts'
 import { whyBlocked } from '../../workflows/plan/drain/why-blocked.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'

@@ -2,7 +2,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { ownNodes } from '../../workflows/plan/identity.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { asking, declaredNode, kubernetesName, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'

@@ -1,6 +1,6 @@
 import type { Failure } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { asking, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 

@@ -1,6 +1,6 @@
 import type { Failure } from '../../workflows/model/failure.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 

@@ -1,6 +1,6 @@
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import type { Configuration } from '../../workflows/model/observation.ts'
-import type { NodePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 

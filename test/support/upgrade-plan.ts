@@ -1,6 +1,6 @@
 /** Plans and clusters for tests, as small as they can be said. */
 import type { Role } from '../../workflows/model/cluster.ts'
-import type { NodePlan, UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan, Plan } from '../../workflows/plan/plan.ts'
 
 export const nodePlan = (node: string, role: Role, more: Partial<NodePlan> = {}): NodePlan => ({
   node,
@@ -20,7 +20,7 @@ export const nodePlan = (node: string, role: Role, more: Partial<NodePlan> = {})
 })
 
 /** The canary is the first worker, else the first control plane. */
-export function upgradePlan(nodes: NodePlan[], more: Partial<UpgradePlan> = {}): UpgradePlan {
+export function upgradePlan(nodes: NodePlan[], more: Partial<Plan> = {}): Plan {
   const working = nodes.filter((n) => n.work !== 'none')
   const canary = working.find((n) => n.role === 'worker') ?? working[0]
   const rest = working.filter((n) => n !== canary)

@@ -17,7 +17,7 @@ import {
 import type { ClusterContext, ClusterOutput, LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
 import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
-import type { UpgradePlan } from '../../workflows/plan/upgrade-plan.ts'
+import type { Plan } from '../../workflows/plan/plan.ts'
 
 /** What has happened on the way to a state, as far as a promise speaks of it. */
 type Past = {
@@ -79,7 +79,7 @@ const OUTCOMES: Record<string, Outcome[]> = {
 }
 
 /** How the step may end, from here. What comes late or is lost again multiplies the ways, so only in small clusters. */
-function outcomesOf(plan: UpgradePlan, effect: Effect, past: Past): Outcome[] {
+function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   const { input } = effect
   const { step } = effect.meta
   const isSmall = plan.nodes.length <= 3 && !plan.keepGoing && !plan.passOverBlocked
@@ -203,7 +203,7 @@ function afterDeath(state: RunState, past: Past): Past | undefined {
 }
 
 /** Broken promises in one state; each is a sentence. */
-function broken(plan: UpgradePlan, state: RunState, past: Past): string[] {
+function broken(plan: Plan, state: RunState, past: Past): string[] {
   const open = openEffects(state)
   const roleOf = (node: string) => plan.nodes.find((n) => n.node === node)
   const downNow = open.filter((e) => e.meta.disruptive).map(nodeOf)
@@ -366,7 +366,7 @@ export type Walked = { states: number; ends: number; broken: Map<string, string>
 export function walk(
   root: AnyStateMachine,
   machines: Machines,
-  plan: UpgradePlan,
+  plan: Plan,
   { stopAtFirst = false, deaths }: { stopAtFirst?: boolean; deaths?: 'told' | 'untold' } = {},
 ): Walked {
   const start: Past = {

@@ -12,7 +12,7 @@ import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Evidence, Verdict } from '../model/verdict.ts'
 import { evidenceBefore, leftRunning, type Stood } from '../plan/judge.ts'
-import type { NodePlan, StaleCordon, UpgradePlan } from '../plan/upgrade-plan.ts'
+import type { NodePlan, Plan, StaleCordon } from '../plan/plan.ts'
 import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
 
@@ -21,7 +21,7 @@ export type NodeVerdict = { node: NodeName; verdict: Verdict; evidence: Evidence
 export type ClusterOutput = { verdicts: NodeVerdict[]; failures: Failure[] }
 
 export type ClusterContext = {
-  plan: UpgradePlan
+  plan: Plan
   goal: NodeGoal
   waiting: NodeName[]
   running: NodeName[]
@@ -49,7 +49,7 @@ const isControlPlane = (context: ClusterContext, node: NodeName): boolean =>
 const installsByItself = (plan: NodePlan): boolean => plan.work === 'upgrade' && plan.path === 'lifecycle'
 
 /** A failure after which nothing more is started. */
-const stops = ({ keepGoing, passOverBlocked }: UpgradePlan, { reason }: Failure): boolean => {
+const stops = ({ keepGoing, passOverBlocked }: Plan, { reason }: Failure): boolean => {
   if (reason === 'bug') return true
   const isBlocked = reason === 'drain-blocked' || reason === 'volumes-attached'
   return !(keepGoing || (passOverBlocked && isBlocked))
@@ -114,7 +114,7 @@ const phase = <Next extends string>(goal: NodeGoal, next: Next) =>
   }) as const
 
 export const clusterMachine = setup({
-  types: { context: {} as ClusterContext, input: {} as UpgradePlan, output: {} as ClusterOutput },
+  types: { context: {} as ClusterContext, input: {} as Plan, output: {} as ClusterOutput },
   actors: {
     node: fromPromise<NodeOutput, NodeInput>(() => Promise.reject(new Error('child machines are run by the engine'))),
     'clear-cordons': fromPromise<void, ClearInput>(() =>

@@ -18,7 +18,7 @@ import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import { type Evidence, isUpgraded, type Verdict } from '../model/verdict.ts'
 import { afterFailure, type Begun, evidenceBefore, type Judgement, leftRunning } from '../plan/judge.ts'
-import type { NodePlan } from '../plan/upgrade-plan.ts'
+import type { NodePlan } from '../plan/plan.ts'
 import { expiringStep, step } from './step.ts'
 
 /** What a node's steps are given. */

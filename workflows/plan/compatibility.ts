@@ -2,8 +2,8 @@
 import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
+import type { NodePlan } from './plan.ts'
 import { nextHop, RELEASES, RELEASES_AS_OF, type Release, releaseOf } from './releases.ts'
-import type { NodePlan } from './upgrade-plan.ts'
 
 /** Why a node that runs `from` may not be taken to `to` in one step; empty when it may. */
 export function versionObjections(from: TalosVersion, to: TalosVersion): Failure[] {

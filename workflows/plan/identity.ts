@@ -8,7 +8,7 @@ import { goesBy } from '../model/goes-by.ts'
 import { isCalled } from '../model/is-called.ts'
 import type { KubeNode } from '../model/kubernetes.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
-import type { NodePlan } from './upgrade-plan.ts'
+import type { NodePlan } from './plan.ts'
 
 type Seen = Pick<Observation, 'nodes' | 'etcd'>
 

@@ -7,9 +7,9 @@ import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
 import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
+import type { NodePlan } from './plan.ts'
 import { runsTarget } from './slot.ts'
 import { isAsWell } from './unwell.ts'
-import type { NodePlan } from './upgrade-plan.ts'
 
 /** What was begun on a node, under the boot that the plan saw. */
 export type Begun = {

@@ -9,7 +9,7 @@ import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts } from '../model/observation.ts'
 import { exitText, isPermanent } from './installer-exit.ts'
 import { VANILLA_SCHEMATIC } from './installer-image.ts'
-import type { NodePlan } from './upgrade-plan.ts'
+import type { NodePlan } from './plan.ts'
 
 export type Slot = {
   node: NodeName

@@ -1,8 +1,8 @@
 /** The plan in words, in the order in which it happens. */
 import type { PlannedDrain, PlanSummary } from '../model/event.ts'
-import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
+import type { KubernetesPlan, NodePlan, Plan } from './plan.ts'
 
-export function summarize(plan: UpgradePlan): PlanSummary {
+export function summarize(plan: Plan): PlanSummary {
   const sequence = [...(plan.canary ? [plan.canary] : []), ...plan.order]
   const idle = plan.nodes.filter((n) => n.work === 'none').map((n) => n.node)
   return {
@@ -26,7 +26,7 @@ export function summarize(plan: UpgradePlan): PlanSummary {
 }
 
 /** The one call of Talos below 1.13 drains the node, whether we do or not. */
-function drainedByTalos({ nodes }: UpgradePlan): string[] {
+function drainedByTalos({ nodes }: Plan): string[] {
   const names = nodes
     .filter((plan) => isUpgradedInOneCall(plan) && plan.kubernetes?.whyNot !== undefined)
     .map(({ node }) => node)
@@ -44,7 +44,7 @@ const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
 export const plannedDrain = ({ whyNot, evicts, obstacles }: KubernetesPlan): PlannedDrain =>
   whyNot === undefined ? { evicts, obstacles } : { whyNot, evicts: [], obstacles: [] }
 
-function stepsOf(plan: UpgradePlan, node: NodePlan): string[] {
+function stepsOf(plan: Plan, node: NodePlan): string[] {
   if (node.work === 'none') return []
   return [
     ...(node.work === 'upgrade' ? ['pull-image'] : []),

@@ -6,7 +6,7 @@ import type { Role } from '../model/cluster.ts'
 import type { KubeNode, KubePod } from '../model/kubernetes.ts'
 import type { NodeFacts } from '../model/observation.ts'
 import { type Foreseeable, lateBy, podName } from './drain/forecast.ts'
-import type { KubernetesPlan, NodePlan, Unwell } from './upgrade-plan.ts'
+import type { KubernetesPlan, NodePlan, Unwell } from './plan.ts'
 
 /** Static pods and those of DaemonSets: what runs on the node whatever happens. */
 const standsWithNode = (pod: KubePod): boolean =>

@@ -19,15 +19,15 @@ import { isInMaintenance } from './in-maintenance.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
 import { extraArguments, kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
+import type { KubernetesPlan, NodePlan, Plan } from './plan.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
 import { slowNote } from './slow-note.ts'
 import { unwellNote } from './unwell.ts'
-import type { KubernetesPlan, NodePlan, UpgradePlan } from './upgrade-plan.ts'
+import type { AnyWish, Verb } from './verb.ts'
 
-export type UpgradeWish = {
-  to: TalosVersion
-  /** nodes that may be changed; all of them when absent */
-  nodes?: NodeName[]
+export type UpgradeWish = AnyWish & {
+  /** the declared release when absent */
+  to?: TalosVersion | undefined
   allowExtensionLoss: boolean
   allowKernelArgumentLoss: boolean
   acceptEtcdOutage: boolean
@@ -39,10 +39,27 @@ export type UpgradeWish = {
   skipDrain: boolean
 }
 
-export type Planned = { ok: true; plan: UpgradePlan } | { ok: false; failures: Failure[] }
+/** Rolls a Talos release over the wished nodes. */
+export const upgrade: Verb<UpgradeWish> = {
+  name: 'upgrade',
+  release: targetOf,
+  objections(cluster, wish) {
+    const to = targetOf(cluster, wish)
+    // no step leads to a release that the table does not know, whatever the nodes run
+    return versionObjections(to, to)
+  },
+  plan: (cluster, observed, wish, memory) =>
+    planUpgrade(cluster, observed, { ...wish, to: targetOf(cluster, wish) }, memory),
+}
 
-/** Plans the upgrade of the wished nodes, or refuses with every reason at once. */
-export function planUpgrade(cluster: Cluster, observed: Observation, wish: UpgradeWish, memory: Memory): Planned {
+function targetOf({ talosVersion }: Cluster, { to }: UpgradeWish): TalosVersion {
+  return to ?? talosVersion
+}
+
+/** What is wished, with nothing left open. */
+type Wanted = UpgradeWish & { to: TalosVersion }
+
+function planUpgrade(cluster: Cluster, observed: Observation, wish: Wanted, memory: Memory): Result<Plan, Failure[]> {
   const wished = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
   const leftOut = wish.nodes === undefined ? wished.filter((n) => isInMaintenance(observed.nodes[n.name])) : []
   const targets = leftOut.length < wished.length ? wished.filter((n) => !leftOut.includes(n)) : wished
@@ -86,14 +103,14 @@ export function planUpgrade(cluster: Cluster, observed: Observation, wish: Upgra
     { skip: wish.skipDrain },
   )
   failures.push(...drains.failures)
-  if (failures.length > 0) return { ok: false, failures }
+  if (failures.length > 0) return { ok: false, failure: failures }
 
   const planned = nodes.map((n) => withKubernetes(n, drains.byNode[n.node]))
   const [canary, ...rest] = sequence
   const snapshotFrom = firstControlPlane && snapshotSource(firstControlPlane.node, observed, policy)
   return {
     ok: true,
-    plan: {
+    value: {
       verb: 'upgrade',
       cluster: cluster.name,
       to: wish.to,
@@ -226,7 +243,7 @@ function planNode(
   cluster: Cluster,
   declared: NodeDeclaration,
   seen: NodeFacts,
-  wish: UpgradeWish,
+  wish: Wanted,
   memory: NodeMemory,
   configuration: Result<Configuration> | undefined,
 ): { plan: NodePlan; failures: Failure[] } {
@@ -289,12 +306,7 @@ const uniqueKubernetesObjections = (cluster: Cluster, to: TalosVersion): Failure
 const shortName = (extension: string): string => extension.slice(extension.lastIndexOf('/') + 1)
 
 /** An image that lacks an extension which runs today cuts off storage or firmware at the next boot. */
-function extensionObjections(
-  declared: NodeDeclaration,
-  seen: NodeFacts,
-  schematic: string,
-  wish: UpgradeWish,
-): Failure[] {
+function extensionObjections(declared: NodeDeclaration, seen: NodeFacts, schematic: string, wish: Wanted): Failure[] {
   if (wish.allowExtensionLoss || seen.extensions.length === 0 || schematic === seen.schematic) return []
   const hint = 'declare the extensions of the schematic, or accept the loss with --allow-extension-loss'
   if (schematic === VANILLA_SCHEMATIC && declared.schematic === undefined) {
@@ -321,7 +333,7 @@ const argumentObjections = (
   declared: NodeDeclaration,
   seen: NodeFacts,
   plan: Pick<NodePlan, 'schematic' | 'path'>,
-  wish: UpgradeWish,
+  wish: Wanted,
   configuration: Result<Configuration> | undefined,
 ): Failure[] =>
   wish.allowKernelArgumentLoss ? [] : kernelArgumentObjection(seen, nextImage(declared, plan, configuration))
@@ -342,7 +354,7 @@ function slotObjections(
   node: NodeName,
   facts: NodeFacts,
   image: string,
-  { retry }: UpgradeWish,
+  { retry }: Wanted,
   memory: NodeMemory,
 ): Failure[] {
   const objection = slotObjection({ node, facts, image, begun: memory.begun, retry })
@@ -356,7 +368,7 @@ function rolledBackBefore(
   node: NodeName,
   image: string,
   { bootId, version }: NodeFacts,
-  wish: UpgradeWish,
+  wish: Wanted,
   memory: Memory,
 ): Failure[] {
   const written = memory.written[node]

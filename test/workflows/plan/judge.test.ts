@@ -12,7 +12,7 @@ import {
   lookBack,
   type Sight,
 } from '../../../workflows/plan/judge.ts'
-import type { NodePlan } from '../../../workflows/plan/upgrade-plan.ts'
+import type { NodePlan } from '../../../workflows/plan/plan.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'controlplane')

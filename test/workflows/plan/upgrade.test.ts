@@ -13,7 +13,7 @@ import type {
 } from '../../../workflows/model/observation.ts'
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
 import type { Memory } from '../../../workflows/plan/memory.ts'
-import { planUpgrade, type UpgradeWish } from '../../../workflows/plan/upgrade.ts'
+import { type UpgradeWish, upgrade } from '../../../workflows/plan/upgrade.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 
@@ -120,7 +120,7 @@ function plan(wanted: Wanted = {}) {
     skipDrain: false,
     ...wanted.wish,
   }
-  return planUpgrade(cluster, observed, wish, {
+  return upgrade.plan(cluster, observed, wish, {
     rolledBack: {},
     written: {},
     installs: {},
@@ -134,13 +134,13 @@ function plan(wanted: Wanted = {}) {
 const planned = (wanted?: Wanted) => {
   const result = plan(wanted)
   assert.ok(result.ok, JSON.stringify(result))
-  return (result as Extract<typeof result, { ok: true }>).plan
+  return (result as Extract<typeof result, { ok: true }>).value
 }
 
 const refused = (sentence: string, wanted: Wanted, expected: string[]) =>
   test(sentence, () => {
     const result = plan(wanted)
-    assert.equal(result.ok ? [] : result.failures.map((f) => [f.node, f.reason].filter(Boolean).join(' ')), expected)
+    assert.equal(result.ok ? [] : result.failure.map((f) => [f.node, f.reason].filter(Boolean).join(' ')), expected)
   })
 
 test("asks etcd's rules of a real control plane, whatever it is declared as, and refuses it", () => {
@@ -150,7 +150,7 @@ test("asks etcd's rules of a real control plane, whatever it is declared as, and
     facts: { w: { role: 'controlplane' } },
     etcd: { a: { answers: false } },
   })
-  assert.equal(result.ok ? [] : result.failures.map(({ node, reason }) => `${node} ${reason}`), [
+  assert.equal(result.ok ? [] : result.failure.map(({ node, reason }) => `${node} ${reason}`), [
     'w other-node-than-declared',
     'a etcd-member-unhealthy',
   ])
@@ -234,7 +234,7 @@ test('installs the vanilla schematic where no schematic and no extension runs', 
 
 test('looks at every control plane even when only one node may be changed', () => {
   const result = plan({ wish: { nodes: ['a'] }, etcd: { b: { answers: false } } })
-  assert.equal(result.ok ? [] : result.failures.map((f) => f.reason), ['etcd-member-unhealthy', 'etcd-quorum'])
+  assert.equal(result.ok ? [] : result.failure.map((f) => f.reason), ['etcd-member-unhealthy', 'etcd-quorum'])
 })
 
 test('does not ask etcd when only workers are changed', () => {

@@ -5,8 +5,8 @@ import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../mod
 import type { NodeObservation } from '../../model/observation.ts'
 import { ownNodes } from '../identity.ts'
 import { APPLY, forbidden } from '../missing-access.ts'
+import type { KubernetesPlan, StaleCordon } from '../plan.ts'
 import { unwellNow } from '../unwell.ts'
-import type { KubernetesPlan, StaleCordon } from '../upgrade-plan.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
 

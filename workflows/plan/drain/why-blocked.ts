@@ -3,7 +3,7 @@ import type { DrainPolicy } from '../../model/cluster.ts'
 import { type Failure, failure } from '../../model/failure.ts'
 import type { KubePod } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
-import type { Obstacle } from '../upgrade-plan.ts'
+import type { Obstacle } from '../plan.ts'
 import { type Foreseeable, forecastDrain, leavingPods, longerTimeout, podName, takesLong } from './forecast.ts'
 
 /** What kubectl said in the course of a drain. */

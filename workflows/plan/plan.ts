@@ -1,6 +1,7 @@
-/** What an upgrade will do, decided before anything is touched. Plain JSON: it stands in the journal's first record. */
+/** What a run will do, decided before anything is touched. Plain JSON: it stands in the journal's first record. */
 import type { ClusterName, NodeName, Role, TalosVersion } from '../model/cluster.ts'
 import type { OtherSlot } from '../model/observation.ts'
+import type { VerbName } from './verb.ts'
 
 export type NodeWork =
   /** pull, install, reboot */
@@ -95,8 +96,8 @@ export type Obstacle = {
 /** A cordon that a run left behind which no longer exists. */
 export type StaleCordon = { node: string; run: string }
 
-export type UpgradePlan = {
-  verb: 'upgrade'
+export type Plan = {
+  verb: VerbName
   cluster: ClusterName
   to: TalosVersion
   nodes: NodePlan[]
@@ -122,3 +123,6 @@ export type UpgradePlan = {
   acceptEtcdOutage: boolean
   notes: string[]
 }
+
+/** Whether carrying the plan out would change nothing at all. */
+export const isEmpty = ({ canary, staleCordons }: Plan): boolean => canary === undefined && staleCordons.length === 0
