@@ -13,6 +13,7 @@ import { failureOfDisk, named } from './disk/on-disk.ts'
 import { processNote } from './engine/process-note.ts'
 import { findShell } from './toolchain/find-shell.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
+import type { Ended } from './tools/ended.ts'
 
 /** What can be started: the tools, and what comes with the system and is found on PATH. */
 export type Program = ToolProgram | 'git' | 'python3' | 'sh' | 'terraform' | 'tofu'
@@ -31,15 +32,9 @@ export type Command = {
 }
 
 export type CommandResult = {
-  /** absent when a signal ended it, or when it was left running; 127 is the shell's "no such program" */
-  exitCode?: number
   stdout: string
   stderr: string
-  /** the deadline passed; an uninterruptible command still runs then */
-  timedOut: boolean
-  /** the abort signal ended it or kept it from starting: its exit code means nothing (talosctl exits 0 when cancelled) */
-  aborted: boolean
-  signal?: NodeJS.Signals
+  ended: Ended
 }
 
 export type RunOptions = {
@@ -52,7 +47,7 @@ export type RunOptions = {
   processFile?: string
   /**
    * Once started it is never signalled by us, and it outlives us: its output goes to files, because the first write to
-   * a pipe whose reader died would kill it. After `timeoutMs` the result says `timedOut` and the process is left alone.
+   * a pipe whose reader died would kill it. After `timeoutMs` the result says so and the process is left alone.
    */
   uninterruptible?: boolean
 }
@@ -131,7 +126,7 @@ export function createRun({
   const statefulShell = shell({ env: { ...shown, ...of(STATE) } })
 
   return async (command, { signal, onLine, onErrorLine, processFile, uninterruptible = false } = {}) => {
-    if (signal?.aborted) return { stdout: '', stderr: '', timedOut: false, aborted: true }
+    if (signal?.aborted) return { stdout: '', stderr: '', ended: { by: 'abort' } }
     const path = paths[command.tool] ?? command.tool
     const argv = [path, ...command.argv]
     // zx would pass on the word "undefined".
@@ -152,19 +147,19 @@ export function createRun({
       const { stdout, stderr, cause } = await child
       output?.remove()
       const why = failureOfDisk(cause)?.detail ?? ''
-      return { exitCode: 127, stdout, stderr: `${stderr}${why}`, timedOut: false, aborted: false }
+      return { stdout, stderr: `${stderr}${why}`, ended: { by: 'exit', code: 127 } }
     }
     if (!uninterruptible) groups.add(pid)
 
-    let stopped: 'aborted' | 'timedOut' | undefined
+    let stopped: 'abort' | 'deadline' | undefined
     let grace: NodeJS.Timeout | undefined
-    const stop = (reason: 'aborted' | 'timedOut') => {
+    const stop = (reason: 'abort' | 'deadline') => {
       if (stopped) return
       stopped = reason
       kill(pid, 'SIGTERM')
       grace = setTimeout(() => kill(pid, 'SIGKILL'), graceMs)
     }
-    const onAbort = () => stop('aborted')
+    const onAbort = () => stop('abort')
     if (signal && !uninterruptible) {
       // A step's commands share its signal: more than ten of them are no leak.
       setMaxListeners(0, signal)
@@ -172,7 +167,7 @@ export function createRun({
     }
     let deadline: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
-      const pass = () => (uninterruptible ? resolve('late') : stop('timedOut'))
+      const pass = () => (uninterruptible ? resolve('late') : stop('deadline'))
       deadline = setTimeout(pass, Math.min(command.timeoutMs, 2 ** 31 - 1))
     })
 
@@ -193,22 +188,17 @@ export function createRun({
         return {
           stdout: output?.read('stdout') ?? '',
           stderr: output?.read('stderr') ?? '',
-          timedOut: true,
-          aborted: false,
+          ended: { by: 'deadline' },
         }
       }
       const stdout = output ? output.read('stdout') : result.stdout
       const stderr = output ? output.read('stderr') + result.stderr : result.stderr
       if (output && onLine) for (const line of stdout.split('\n').slice(0, -1)) onLine(line)
       output?.remove()
-      return {
-        ...(result.exitCode === null || result.signal ? {} : { exitCode: result.exitCode }),
-        ...(result.signal ? { signal: result.signal } : {}),
-        stdout,
-        stderr,
-        timedOut: stopped === 'timedOut',
-        aborted: stopped === 'aborted',
-      }
+      if (stopped) return { stdout, stderr, ended: { by: stopped } }
+      const { signal, exitCode } = result
+      // zx knows neither of a shell that broke while it started
+      return { stdout, stderr, ended: signal ? { by: 'signal', signal } : { by: 'exit', code: exitCode ?? 127 } }
     } catch (error) {
       // The process file could not be written: the shell still waits for its line, so nothing was started.
       kill(pid, 'SIGKILL')

@@ -14,6 +14,7 @@ import type {
   VolumeAttachment,
 } from '../../workflows/model/kubernetes.ts'
 import type { Command, CommandResult, Run, RunOptions } from '../run.ts'
+import { isDone } from '../tools/ended.ts'
 import { failureOfKubectl, refusalOf } from '../tools/kubectl/failure-of-kubectl.ts'
 import { objectsOf, readAttachment, readKubernetes, readNode, readPod } from '../tools/kubectl/read-kubernetes.ts'
 import { type KubeTarget, kubectlCommands } from '../tools/kubectl.ts'
@@ -150,11 +151,11 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
         timeoutMs: Math.max(1, leftMs),
       })
       answer = await run(command, { ...limits, ...more })
-      const reason = answer.exitCode === 0 || answer.aborted ? undefined : failureOfKubectl(answer).reason
+      const reason = isDone(answer) || answer.ended.by === 'abort' ? undefined : failureOfKubectl(answer).reason
       if (server === undefined) own = answer
       if (reason === 'kubeconfig-unusable') refused = answer
       else if (reason !== 'kubernetes-unreachable') {
-        if (!answer.aborted) last = { url: server?.url }
+        if (answer.ended.by !== 'abort') last = { url: server?.url }
         return { ok: true, value: answer }
       }
     }
@@ -176,7 +177,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
   ): Promise<Result<CommandResult | Name>> => {
     const sent = await send(build, options)
     if (!sent.ok) return sent
-    if (sent.value.exitCode === 0) return sent
+    if (isDone(sent.value)) return sent
     const refusal = refusalOf(sent.value)
     const known = names.find((name) => name === refusal)
     return known === undefined ? { ok: false, failure: failureOfKubectl(sent.value) } : { ok: true, value: known }
@@ -233,9 +234,8 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     async tryEviction(pod, options) {
       const sent = await send((at) => kubectlCommands.tryEviction(at, pod), options)
       if (!sent.ok) return sent
-      const { exitCode } = sent.value
       const refusal = refusalOf(sent.value)
-      if (exitCode === 0 || refusal === 'NotFound') return { ok: true, value: { allowed: true, detail: '' } }
+      if (isDone(sent.value) || refusal === 'NotFound') return { ok: true, value: { allowed: true, detail: '' } }
       const why = failureOfKubectl(sent.value)
       const isAnswer = refusal === 'TooManyRequests' || refusal === 'InternalError'
       return isAnswer ? { ok: true, value: { allowed: false, detail: why.detail ?? '' } } : { ok: false, failure: why }
@@ -252,7 +252,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     async tryGate(gate, options) {
       const sent = await send((at) => kubectlCommands.wait(at, gate, 0), options)
       if (!sent.ok) return sent
-      if (sent.value.exitCode === 0) return { ok: true, value: { gate: gate.name, state: 'met', detail: '' } }
+      if (isDone(sent.value)) return { ok: true, value: { gate: gate.name, state: 'met', detail: '' } }
       const why = failureOfKubectl(sent.value)
       if (why.reason !== 'command-failed') return { ok: false, failure: why }
       const state = /condition not met for/.test(sent.value.stderr + sent.value.stdout) ? 'unmet' : 'wrong'
@@ -264,7 +264,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
         timeoutMs: options.timeoutMs + SLACK_MS,
       })
       if (!sent.ok) return sent
-      if (sent.value.exitCode === 0) return { ok: true, value: undefined }
+      if (isDone(sent.value)) return { ok: true, value: undefined }
       return { ok: false, failure: failureOfKubectl(sent.value) }
     },
     cordon: (node, mark, options) => guarded((at) => kubectlCommands.cordon(at, node.name, node, mark), options),
@@ -281,7 +281,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
         },
       })
       if (!sent.ok) return sent
-      if (sent.value.exitCode === 0) return { ok: true, value: undefined }
+      if (isDone(sent.value)) return { ok: true, value: undefined }
       return { ok: false, failure: failureOfKubectl(sent.value, 'drain-blocked') }
     },
     async readLease(options) {

@@ -12,6 +12,7 @@ import type {
 } from '../../workflows/model/observation.ts'
 import type { MachineMode } from '../../workflows/plan/configuration.ts'
 import type { Command, Run, RunOptions } from '../run.ts'
+import { isDone } from '../tools/ended.ts'
 import { createAsk } from '../tools/talosctl/ask.ts'
 import { failureOf } from '../tools/talosctl/failure-of.ts'
 import { inspect } from '../tools/talosctl/inspect.ts'
@@ -124,13 +125,7 @@ export function createTalos(
   const guarded: Run = async (command, options) =>
     existsSync(config.talosconfig)
       ? run(command, options)
-      : {
-          exitCode: 1,
-          stdout: '',
-          stderr: `talosconfig is missing: ${config.talosconfig}`,
-          timedOut: false,
-          aborted: false,
-        }
+      : { stdout: '', stderr: `talosconfig is missing: ${config.talosconfig}`, ended: { by: 'exit', code: 1 } }
   const ways = createWays({ knock, inMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
@@ -151,8 +146,7 @@ export function createTalos(
       ...(processFile === undefined ? {} : { processFile }),
       ...more,
     })
-    if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted)
-      return { ok: true, value: { stdout: answer.stdout } }
+    if (isDone(answer)) return { ok: true, value: { stdout: answer.stdout } }
     return { ok: false, failure: { ...failureOf(answer, reasons), node: node.name } }
   }
   const nothing = (result: Result<unknown>): Result<void> => (result.ok ? { ok: true, value: undefined } : result)
@@ -215,9 +209,8 @@ export function createTalos(
       const stageAnswer = await ask.one(address, (at) => talosctlCommands.get(at, 'machinestatus', 'machine'), limits)
       const status = readStage(readResources(stageAnswer.stdout)[0])
       if (!status) {
-        const said = stageAnswer.exitCode === 0 && !stageAnswer.timedOut
         const unread = failure('garbage-answer', { detail: 'its stage can not be read' })
-        return { ok: false, failure: { ...(said ? unread : failureOf(stageAnswer)), node: name } }
+        return { ok: false, failure: { ...(isDone(stageAnswer) ? unread : failureOf(stageAnswer)), node: name } }
       }
       const [versionAnswer, bootIdAnswer] = await Promise.all([
         ask.one(address, talosctlCommands.version, limits),
@@ -285,7 +278,7 @@ export function createTalos(
     async kubeconfig({ address, name }, path, options) {
       const build = (at: Target) => talosctlCommands.kubeconfig(at, path)
       const answer = await ask.one(address, build, until(options))
-      if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted) return { ok: true, value: undefined }
+      if (isDone(answer)) return { ok: true, value: undefined }
       return { ok: false, failure: { ...failureOf(answer), node: name } }
     },
 

@@ -8,6 +8,7 @@ import type { Problem } from '../../workflows/model/problem.ts'
 import type { Layout } from '../declaration/layout.ts'
 import { invalid } from '../declaration/load-cluster.ts'
 import type { CommandResult, Run } from '../run.ts'
+import { howEnded, isDone } from '../tools/ended.ts'
 import { type TalhelperProblem, talhelperCommands, talhelperProblems } from '../tools/talhelper.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { type InContract, inContract } from './in-contract.ts'
@@ -51,7 +52,7 @@ export async function generate(request: Request): Promise<Result<Generated, Fail
     withoutNodes: true,
   })
   const made = await request.watch.time('talhelper', () => run(command, { signal }))
-  if (made.exitCode !== 0) {
+  if (!isDone(made)) {
     const said = form ? { ...made, stdout: form.restored(made.stdout), stderr: form.restored(made.stderr) } : made
     return { ok: false, failure: await talhelperFailures(said, request) }
   }
@@ -107,15 +108,12 @@ function envFile({ kind, folder: own }: Layout, folder: string): string {
   return none
 }
 
-async function talhelperFailures(
-  { stdout, stderr, aborted, timedOut, exitCode }: CommandResult,
-  { rendered, shownAs }: Request,
-): Promise<Failure[]> {
-  if (aborted) return [failure('interrupted', { detail: 'talhelper was stopped' })]
-  if (timedOut) return [failure('generation-failed', { detail: 'talhelper did not end in time' })]
-  const found = talhelperProblems(stdout, stderr).filter(({ warning }) => !warning)
+async function talhelperFailures(result: CommandResult, { rendered, shownAs }: Request): Promise<Failure[]> {
+  if (result.ended.by === 'abort') return [failure('interrupted', { detail: 'talhelper was stopped' })]
+  if (result.ended.by === 'deadline') return [failure('generation-failed', { detail: `talhelper ${howEnded(result)}` })]
+  const found = talhelperProblems(result.stdout, result.stderr).filter(({ warning }) => !warning)
   if (found.length === 0)
-    return [failure('generation-failed', { detail: `talhelper ended with ${exitCode} and said nothing` })]
+    return [failure('generation-failed', { detail: `talhelper ${howEnded(result)} and said nothing` })]
   const { talconfig } = rendered
   const source = readYaml({ path: shownAs, text: talconfig.text })
   const problems = found.map(({ field, message }): Problem => {

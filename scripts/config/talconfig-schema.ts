@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Run } from '../run.ts'
+import { howEnded, isDone } from '../tools/ended.ts'
 import { talhelperCommands } from '../tools/talhelper.ts'
 
 /** JSON Schema of talconfig.yaml, 2020-12. */
@@ -33,11 +34,13 @@ export async function talconfigSchema(run: Run): Promise<Result<TalconfigSchema>
     const writing = run(talhelperCommands.genSchema(file))
     // who holds something against the schema wants ajv, which takes as long to load as talhelper to write
     await import('ajv/dist/2020.js')
-    const { exitCode, stderr } = await writing
-    if (exitCode !== 0)
+    const written = await writing
+    if (!isDone(written))
       return {
         ok: false,
-        failure: failure('command-failed', { detail: `talhelper genschema: ${stderr.trim() || 'did not end'}` }),
+        failure: failure('command-failed', {
+          detail: `talhelper genschema: ${written.stderr.trim() || howEnded(written)}`,
+        }),
       }
     return { ok: true, value: corrected(JSON.parse(await readFile(file, 'utf8')) as TalconfigSchema) }
   } catch (error) {

@@ -1,4 +1,5 @@
 import { createRun } from '../run.ts'
+import { howEnded, isDone } from '../tools/ended.ts'
 import { redact } from '../view/redact.ts'
 import type { Report } from '../view/report.ts'
 
@@ -25,15 +26,16 @@ export async function afterRun(
 ): Promise<void> {
   const say = (line: string) => write(redact(`${line}\n`))
   const run = createRun({ paths: {}, env: process.env, cwd })
-  const { exitCode, timedOut, aborted } = await run(
+  const result = await run(
     { tool: 'sh', argv: ['-c', command], stdin: report, timeoutMs: deadlineMs, mutates: true },
     { onLine: say, onErrorLine: say, ...(signal && { signal }) },
   )
-  if (exitCode === 0 && !timedOut && !aborted) return
-  const why = aborted
-    ? 'was stopped'
-    : timedOut
-      ? `did not end within ${deadlineMs / 1000} s`
-      : `ended with ${exitCode ?? 'a signal'}`
+  if (isDone(result)) return
+  const why =
+    result.ended.by === 'abort'
+      ? 'was stopped'
+      : result.ended.by === 'deadline'
+        ? `did not end within ${deadlineMs / 1000} s`
+        : howEnded(result)
   say(`Warning: the command \`after\` of operations.yaml ${why}; how the run ended stays as it was told`)
 }

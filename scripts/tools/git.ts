@@ -1,5 +1,8 @@
 /** git's command lines, as data. All of them read; paths come and go with NUL between them. */
-import type { Command } from '../run.ts'
+import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { shellWord } from '../cli/shell-word.ts'
+import type { Command, CommandResult } from '../run.ts'
+import { howEnded } from './ended.ts'
 
 const git = (folder: string, argv: string[], stdin?: string): Command => ({
   tool: 'git',
@@ -26,3 +29,14 @@ export const gitCommands = {
 
 /** Paths as `-z` prints them. */
 export const gitPaths = (stdout: string): string[] => stdout.split('\0').filter(Boolean)
+
+/** Silence of a git that did not end by itself is no answer: what it holds of `folder` is not known then. */
+export const brokenOff = (folder: string, result: CommandResult): Failure[] =>
+  result.ended.by === 'exit'
+    ? []
+    : [
+        failure('secret-in-git', {
+          detail: `git ${howEnded(result)}, and did not tell what it holds of ${folder}`,
+          hint: `git -C ${shellWord(folder)} status`,
+        }),
+      ]

@@ -2,7 +2,8 @@
  * sops' command lines, as data, and what its exit codes mean. The plain text goes through pipes. Its configuration is
  * always named: by itself sops looks upwards from the current folder, not from the file.
  */
-import type { Command } from '../run.ts'
+import type { Command, CommandResult } from '../run.ts'
+import { howEnded } from './ended.ts'
 
 /** Every call of sops that the project makes. */
 export const sopsCommands = {
@@ -48,8 +49,8 @@ const MEANINGS: Readonly<Record<number, string>> = {
  * Why sops ended like this. Of what it prints only one complaint is taken, that about the keys of a rule: others may quote
  * the file.
  */
-export function sopsMeaning(exitCode: number | undefined, stderr = ''): string {
-  if (exitCode === undefined) return 'sops was ended by a signal'
-  const keys = /^Could not generate data key: \[?(.*)$/m.exec(stderr)?.[1]
-  return MEANINGS[exitCode] ?? keys ?? `sops ended with ${exitCode}`
+export function sopsMeaning(result: CommandResult): string {
+  const keys = /^Could not generate data key: \[?(.*)$/m.exec(result.stderr)?.[1]
+  const known = result.ended.by === 'exit' ? (MEANINGS[result.ended.code] ?? keys) : undefined
+  return known ?? `sops ${howEnded(result)}`
 }

@@ -4,6 +4,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import { shellWord } from '../cli/shell-word.ts'
 import type { Command, CommandResult } from '../run.ts'
 import { isProgram, onPath } from '../toolchain/on-path.ts'
+import { howEnded, isDone } from './ended.ts'
 
 export type TerraformProgram = { tool: 'terraform' | 'tofu'; path: string }
 
@@ -50,7 +51,7 @@ export const terraformOutput = (tool: TerraformProgram['tool'], name: string, ti
  */
 export function parseTerraformOutput(
   name: string,
-  { exitCode, stdout, stderr, timedOut }: CommandResult,
+  result: CommandResult,
   { tool, dir, timeoutMs }: { tool: string; dir: string; timeoutMs: number },
 ): Result<string> {
   const no = (reason: 'terraform-output-missing' | 'terraform-unreadable', detail: string, hint: string) => ({
@@ -58,20 +59,21 @@ export function parseTerraformOutput(
     failure: failure(reason, { detail, hint }) satisfies Failure,
   })
   const apply = `add \`output "${name}" { value = yamlencode(…) }\` to the module and type: ${tool} -chdir=${shellWord(dir)} apply`
-  if (timedOut)
+  const { stdout, stderr } = result
+  if (result.ended.by === 'deadline')
     return no(
       'terraform-unreadable',
       `${tool} output in ${dir} took longer than ${timeoutMs / 1000} s`,
       `${tool} -chdir=${shellWord(dir)} output`,
     )
   const said = complaint(stderr)
-  if (exitCode !== 0) {
+  if (!isDone(result)) {
     if (/Output "[^"]*" not found|No outputs found/.test(stderr))
       return no('terraform-output-missing', `${dir} has no output ${name}`, apply)
     const verb = /\binit\b/.test(stderr) ? 'init' : 'output'
     return no(
       'terraform-unreadable',
-      `${tool} output in ${dir}: ${said || `exit code ${exitCode}`}`,
+      `${tool} output in ${dir}: ${said || `it ${howEnded(result)}`}`,
       `${tool} -chdir=${shellWord(dir)} ${verb}`,
     )
   }

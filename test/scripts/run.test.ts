@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Command, createRun, type Program } from '../../scripts/run.ts'
+import { commandResult } from '../support/command-result.ts'
 
 const test = suite('run')
 
@@ -50,7 +51,7 @@ const written = (name: string) => {
 
 test('keeps standard output, standard error and the exit code apart', async () => {
   const result = await run(bash('echo out; echo "WARNING: err" >&2; exit 3'))
-  assert.equal(result, { exitCode: 3, stdout: 'out\n', stderr: 'WARNING: err\n', timedOut: false, aborted: false })
+  assert.equal(result, commandResult({ exitCode: 3, stdout: 'out\n', stderr: 'WARNING: err\n' }))
 })
 
 test('passes every argument through unread by any shell', async () => {
@@ -90,7 +91,7 @@ test('gives standard input as a file to a tool that wants one, and no file holds
 })
 
 test('survives a tool that ends without reading its input', async () => {
-  assert.is((await run(bash('exit 4', { stdin: 'x'.repeat(5_000_000) }))).exitCode, 4)
+  assert.equal((await run(bash('exit 4', { stdin: 'x'.repeat(5_000_000) }))).ended, { by: 'exit', code: 4 })
 })
 
 test('shows the tool only the environment that is meant for it', async () => {
@@ -137,18 +138,16 @@ test('shows the keys to what decrypts, and to nothing else', async () => {
 test("does not run the user's .bashrc", async () => {
   writeFileSync(join(folder, '.bashrc'), 'echo from bashrc; exit 9\n')
   const home = createRun({ paths: { talosctl: '/usr/bin/env' }, env: { PATH: process.env.PATH, HOME: folder } })
-  assert.equal(await home(bash('echo ran')), {
-    exitCode: 0,
-    stdout: 'ran\n',
-    stderr: '',
-    timedOut: false,
-    aborted: false,
-  })
+  assert.equal(await home(bash('echo ran')), commandResult({ stdout: 'ran\n' }))
+})
+
+test('tells of the signal that ended a tool', async () => {
+  assert.equal((await run(bash('kill -9 $$'))).ended, { by: 'signal', signal: 'SIGKILL' })
 })
 
 test('says 127 when there is no such program', async () => {
   const missing = createRun({ paths: { talosctl: '/no/such/talosctl' }, env: process.env })
-  assert.is((await missing(bash('true'))).exitCode, 127)
+  assert.equal((await missing(bash('true'))).ended, { by: 'exit', code: 127 })
 })
 
 test('hands over lines as they come', async () => {
@@ -170,8 +169,7 @@ test('an abort ends the tool, its children and their children', async () => {
   await until('the processes', () => written('child') !== undefined && written('grandchild') !== undefined)
   abort.abort()
   const result = await running
-  assert.ok(result.aborted)
-  assert.not.ok(result.timedOut)
+  assert.equal(result.ended, { by: 'abort' })
   for (const name of ['child', 'grandchild']) await until(`${name} to be gone`, () => !alive(Number(written(name))))
 })
 
@@ -182,16 +180,13 @@ test('a tool that ignores SIGTERM gets SIGKILL', async () => {
   })
   await until('the process', () => written('pid') !== undefined)
   abort.abort()
-  const result = await running
-  assert.is(result.signal, 'SIGKILL')
-  assert.is(result.exitCode, undefined)
+  await running
   assert.not.ok(alive(Number(written('pid'))))
 })
 
 test('a deadline ends the tool and is told from an abort', async () => {
   const result = await run(bash(`echo $$ > ${folder}/pid; sleep 1000`, { timeoutMs: 300 }))
-  assert.ok(result.timedOut)
-  assert.not.ok(result.aborted)
+  assert.equal(result.ended, { by: 'deadline' })
 })
 
 test('exit 0 after an abort is still an abort', async () => {
@@ -201,9 +196,7 @@ test('exit 0 after an abort is still an abort', async () => {
   })
   await until('the process', () => written('pid') !== undefined)
   abort.abort()
-  const result = await running
-  assert.is(result.exitCode, 0)
-  assert.ok(result.aborted)
+  assert.equal((await running).ended, { by: 'abort' })
 })
 
 test('many commands may share a signal without a warning, and one abort ends them all', async () => {
@@ -216,7 +209,7 @@ test('many commands may share a signal without a warning, and one abort ends the
   )
   await until('all of them', () => running.every((_, n) => written(`pid${n}`) !== undefined))
   abort.abort()
-  for (const result of await Promise.all(running)) assert.ok(result.aborted)
+  for (const result of await Promise.all(running)) assert.equal(result.ended, { by: 'abort' })
   process.off('warning', listen)
   assert.equal(warnings, [])
 })
@@ -245,7 +238,7 @@ test('a run that exits takes its commands with it, but not the uninterruptible o
 test('nothing starts when the signal is aborted already, uninterruptible or not', async () => {
   for (const uninterruptible of [false, true]) {
     const result = await run(bash(`touch ${folder}/started`), { signal: AbortSignal.abort(), uninterruptible })
-    assert.ok(result.aborted)
+    assert.equal(result.ended, { by: 'abort' })
   }
   assert.not.ok(existsSync(join(folder, 'started')))
 })
@@ -264,15 +257,14 @@ test('an uninterruptible command survives an abort and tells its whole output', 
   await pause(300)
   assert.ok(alive(Number(written('pid'))))
   writeFileSync(join(folder, 'gate'), '')
-  assert.equal(await running, { exitCode: 0, stdout: 'done\n', stderr: 'e\n', timedOut: false, aborted: false })
+  assert.equal(await running, commandResult({ stdout: 'done\n', stderr: 'e\n' }))
   assert.equal(lines, ['done'])
 })
 
 test('an uninterruptible command that is late is reported and left running', async () => {
   const script = `echo $$ > ${folder}/pid; echo begun; until [ -e ${folder}/gate ]; do sleep 0.01; done; touch ${folder}/end`
   const result = await run(bash(script, { timeoutMs: 3000 }), { uninterruptible: true })
-  assert.ok(result.timedOut)
-  assert.is(result.exitCode, undefined)
+  assert.equal(result.ended, { by: 'deadline' })
   assert.is(result.stdout, 'begun\n')
   assert.ok(alive(Number(written('pid'))))
   writeFileSync(join(folder, 'gate'), '')
@@ -321,7 +313,7 @@ test('works without ps, and whatever ZX_ variables say', async () => {
   child.stderr.on('data', (data) => (stderr += data))
   await new Promise((resolve) => child.on('close', resolve))
   assert.is(stderr, '')
-  assert.equal(JSON.parse(stdout), { signal: 'SIGTERM', stdout: 'hello\n', stderr: '', timedOut: true, aborted: false })
+  assert.equal(JSON.parse(stdout), commandResult({ stdout: 'hello\n', ended: { by: 'deadline' } }))
 })
 
 test('an uninterruptible command goes on writing after our own sudden death', async () => {

@@ -1,5 +1,6 @@
 /** kubectl in the test's own process, as far as the project starts it: it answers from objects, and every start is counted. */
 import type { Command, CommandResult } from '../../scripts/run.ts'
+import { commandResult } from './command-result.ts'
 
 export type KubeObject = { kind: string; metadata: { name: string; namespace?: string } & object } & object
 
@@ -12,14 +13,7 @@ export function fakeKubectl(objects: KubeObject[], drains: Drain[] = []) {
   let drained = 0
   const list = (kinds: readonly string[]) =>
     JSON.stringify({ kind: 'List', items: now.filter((o) => kinds.includes(o.kind)) })
-  const answer = (stdout: string, more: Partial<CommandResult> = {}): CommandResult => ({
-    exitCode: 0,
-    stdout,
-    stderr: '',
-    timedOut: false,
-    aborted: false,
-    ...more,
-  })
+  const answer = (stdout: string, more: Parameters<typeof commandResult>[0] = {}) => commandResult({ stdout, ...more })
   const run = async ({ argv }: Command, more?: { onErrorLine?: (line: string) => void }): Promise<CommandResult> => {
     const [verb = '', what = '', name] = argv.filter((word) => !word.startsWith('--'))
     const everything = what.includes(',')

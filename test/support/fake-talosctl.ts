@@ -5,6 +5,7 @@
 import type { Knock } from '../../scripts/cluster/knock.ts'
 import type { CommandResult, Run } from '../../scripts/run.ts'
 import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
+import { commandResult } from './command-result.ts'
 
 /** How a node is met. `behind`: by other control planes only; `silent`: packets vanish; `hangs`: it greets, and says nothing. */
 export type Manner = 'answers' | 'behind' | 'silent' | 'down' | 'hangs'
@@ -57,18 +58,16 @@ export function fakeTalosctl({
     const asked = (argv[argv.indexOf('-n') + 1] ?? '').split(',')
     const words = argv.slice(argv.indexOf('-n') + 2)
     starts.push(`${words.slice(0, 2).join(' ')} of ${asked.length} through ${endpoint}`)
-    const answer = (exitCode: number, stdout: string, stderr: string): CommandResult => ({
-      ...{ exitCode, stdout, stderr, timedOut: false, aborted: false },
-    })
+    const answer = (exitCode: number, stdout: string, stderr: string) => commandResult({ exitCode, stdout, stderr })
     const hang = (stdout = ''): Promise<CommandResult> =>
       new Promise((resolve) => {
-        const end = (timedOut: boolean) => {
+        const end = (by: 'deadline' | 'abort') => {
           clearTimeout(timer)
-          resolve({ exitCode: 1, stdout, stderr: '', timedOut, aborted: !timedOut })
+          resolve(commandResult({ stdout, ended: { by } }))
         }
-        const timer = setTimeout(() => end(true), timeoutMs)
-        if (signal?.aborted) end(false)
-        else signal?.addEventListener('abort', () => end(false), { once: true })
+        const timer = setTimeout(() => end('deadline'), timeoutMs)
+        if (signal?.aborted) end('abort')
+        else signal?.addEventListener('abort', () => end('abort'), { once: true })
       })
     if (signal?.aborted) return hang()
     const way = seenFrom(endpoint, endpoint)

@@ -15,7 +15,7 @@ const COMMAND = new RegExp(`(?:^|: )((?:${PROGRAMS}).*)$`)
 
 /** Sentences that begin with the name of a program. */
 const SENTENCE =
-  /^[\w.-]+ (?:can|is|are|made|ended|was|wrote|would|did|does|do|gets|replaces|takes|applies|holds|alone|or|crashed|genschema|output)\b/
+  /^[\w.-]+ (?:\$\{howEnded\(|(?:can|is|are|made|ended|was|wrote|would|did|does|do|gets|replaces|takes|applies|holds|alone|or|crashed|genschema|output)\b)/
 
 /** The part of a hint that is to be typed; undefined where it is words only. */
 export const commandIn = ({ text }: Hint): string | undefined =>

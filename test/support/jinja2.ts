@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createRun, type Run } from '../../scripts/run.ts'
 import { acquireBuildLock } from '../../scripts/toolchain/build-lock.ts'
 import { toolCache } from '../../scripts/toolchain/tool-cache.ts'
+import { isDone } from '../../scripts/tools/ended.ts'
 
 const requirements = join(import.meta.dirname, '..', '..', 'scripts', 'toolchain', 'jinja2', 'requirements.txt')
 const minute = 60_000
@@ -57,23 +58,19 @@ export async function runWithJinja2(env: NodeJS.ProcessEnv = process.env): Promi
   }
 }
 
-const works = async (run: Run): Promise<boolean> => (await python(run, ['-c', 'import jinja2, yaml'])).exitCode === 0
+const works = async (run: Run): Promise<boolean> => isDone(await python(run, ['-c', 'import jinja2, yaml']))
 
 const python = (run: Run, argv: string[], stdin?: string) =>
   run({ tool: 'python3', argv, timeoutMs: 3 * minute, mutates: false, ...(stdin !== undefined && { stdin }) })
 
 async function must(run: Run, argv: string[]): Promise<void> {
-  const { exitCode, stderr } = await python(run, argv)
-  if (exitCode !== 0) throw new Error(`python3 ${argv.slice(0, 3).join(' ')} failed: ${stderr}`)
+  const answer = await python(run, argv)
+  if (!isDone(answer)) throw new Error(`python3 ${argv.slice(0, 3).join(' ')} failed: ${answer.stderr}`)
 }
 
 /** What plain jinja2 makes of the templates, all in one process. */
 export async function askOracle(run: Run, cases: readonly OracleCase[]): Promise<OracleAnswer[]> {
-  const { exitCode, stdout, stderr } = await python(
-    run,
-    [join(import.meta.dirname, 'jinja2-oracle.py')],
-    JSON.stringify(cases),
-  )
-  if (exitCode !== 0) throw new Error(`the oracle failed: ${stderr}`)
-  return JSON.parse(stdout) as OracleAnswer[]
+  const answer = await python(run, [join(import.meta.dirname, 'jinja2-oracle.py')], JSON.stringify(cases))
+  if (!isDone(answer)) throw new Error(`the oracle failed: ${answer.stderr}`)
+  return JSON.parse(answer.stdout) as OracleAnswer[]
 }

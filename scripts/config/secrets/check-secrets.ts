@@ -4,7 +4,8 @@ import { type Failure, failure, type Result } from '../../../workflows/model/fai
 import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
-import { createRun } from '../../run.ts'
+import { type CommandResult, createRun } from '../../run.ts'
+import { isDone, isMissing } from '../../tools/ended.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { type Bundle, readBundle } from './bundle.ts'
 import { openIdentity } from './open-identity.ts'
@@ -67,7 +68,7 @@ export async function checkSecrets({
   const { keys, identities } = opened.value
   const config = 'config' in rule && rule.found !== 'broken-config' ? rule.config : undefined
   const decrypted = await createRun({ ...tools, keys })(sopsCommands.decrypt({ config, file }))
-  if (decrypted.exitCode !== 0) {
+  if (!isDone(decrypted)) {
     failures.push(undecipherable(decrypted, { file, path: text.path, recipients }))
     return { ok: false, failure: failures }
   }
@@ -126,21 +127,20 @@ function ruleFailures(rule: SopsRule, file: string, init: string): Failure[] {
 }
 
 function undecipherable(
-  { exitCode, timedOut }: { exitCode?: number; timedOut: boolean },
+  result: CommandResult,
   { file, path, recipients }: { file: string; path: string; recipients: readonly string[] },
 ): Failure {
-  if (exitCode === 126 || exitCode === 127)
-    return failure('tool-missing', { detail: 'sops can not be started', hint: 'npm run tools' })
-  if (exitCode === 128) {
+  if (isMissing(result)) return failure('tool-missing', { detail: 'sops can not be started', hint: 'npm run tools' })
+  const code = result.ended.by === 'exit' ? result.ended.code : 0
+  if (code === 128) {
     const who = recipients.length > 0 ? ` (it is encrypted for ${recipients.join(', ')})` : ''
     return failure('identity-missing', {
-      detail: `${path}: ${sopsMeaning(128)}${who}`,
+      detail: `${path}: ${sopsMeaning(result)}${who}`,
       hint: `sops decrypt ${shellWord(forPeople(file))} > /dev/null`,
     })
   }
-  const detail = timedOut ? 'sops did not answer in time' : sopsMeaning(exitCode)
-  const hint = [24, 25, 51, 52].includes(exitCode ?? 0)
+  const hint = [24, 25, 51, 52].includes(code)
     ? history(file)
     : `sops decrypt ${shellWord(forPeople(file))} > /dev/null`
-  return failure('secrets-unreadable', { detail: `${path}: ${detail}`, hint })
+  return failure('secrets-unreadable', { detail: `${path}: ${sopsMeaning(result)}`, hint })
 }

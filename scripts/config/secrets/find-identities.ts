@@ -3,6 +3,7 @@ import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
 import type { Run } from '../../run.ts'
 import { ageKeygenCommands, ageRecipients } from '../../tools/age-keygen.ts'
+import { isDone } from '../../tools/ended.ts'
 
 /** A place where age identities are, and the recipients that they answer to. Never an identity itself. */
 export type Identities = {
@@ -70,8 +71,8 @@ export async function findIdentities({
 }
 
 async function recipients(run: Run, command: ReturnType<typeof ageKeygenCommands.recipientsOfFile>): Promise<string[]> {
-  const { exitCode, stdout } = await run(command)
-  return exitCode === 0 ? ageRecipients(stdout) : []
+  const answer = await run(command)
+  return isDone(answer) ? ageRecipients(answer.stdout) : []
 }
 
 const onePerLine = (text: string): string =>

@@ -1,6 +1,7 @@
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { createRun } from '../../run.ts'
 import { ageKeygenCommands, ageRecipients } from '../../tools/age-keygen.ts'
+import { isDone } from '../../tools/ended.ts'
 import { createWhole } from './create-whole.ts'
 import type { SecretTools } from './secret-tools.ts'
 
@@ -9,7 +10,7 @@ export async function makeIdentity(file: string, tools: SecretTools): Promise<Re
   const run = createRun(tools)
   const made = await run(ageKeygenCommands.generate())
   const [recipient] = ageRecipients((await run(ageKeygenCommands.recipientsOfText(made.stdout))).stdout)
-  if (made.exitCode !== 0 || recipient === undefined)
+  if (!isDone(made) || recipient === undefined)
     return {
       ok: false,
       failure: [failure('identity-missing', { detail: 'age-keygen made no identity', hint: 'age-keygen --version' })],

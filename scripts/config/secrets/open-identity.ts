@@ -3,7 +3,8 @@ import { basename, dirname } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
 import { createRun, type Run } from '../../run.ts'
-import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { isDone } from '../../tools/ended.ts'
+import { brokenOff, gitCommands, gitPaths } from '../../tools/git.ts'
 import { findIdentities, type Identities } from './find-identities.ts'
 import type { SecretTools } from './secret-tools.ts'
 
@@ -71,7 +72,8 @@ export async function exposed(file: string, run: Run): Promise<Failure[]> {
       }),
     )
   const tracked = await run(gitCommands.tracked(dirname(file), [`:(literal)${basename(file)}`]))
-  if (tracked.exitCode === 0 && gitPaths(tracked.stdout).length > 0)
+  failures.push(...brokenOff(dirname(file), tracked))
+  if (isDone(tracked) && gitPaths(tracked.stdout).length > 0)
     failures.push(
       failure('secret-in-git', {
         detail: `${file} is in git: everyone with the repository can read the secrets, also later from its history`,

@@ -7,6 +7,7 @@ import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
 import { createRun } from '../../run.ts'
+import { isDone } from '../../tools/ended.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
@@ -172,7 +173,8 @@ async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure
   let folder = dirname(file)
   while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
   const run = createRun(tools)
-  if ((await run(gitCommands.isRepository(folder))).exitCode !== 0) return []
+  const asked = await run(gitCommands.isRepository(folder))
+  if (asked.ended.by === 'exit' && !isDone(asked)) return []
   if (gitPaths((await run(gitCommands.ignored(folder, [file]))).stdout).length > 0) return []
   const detail = `${forPeople(file)} would be inside a git repository that does not ignore it`
   return [failure('secret-in-git', { detail, hint: `--age-key ${shellWord(defaultIdentityFile(tools.env))}` })]
@@ -193,8 +195,8 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
       }),
     ]
   const encrypted = await run(sopsCommands.encrypt({ config: rule.config, file, plaintext }))
-  if (encrypted.exitCode !== 0) {
-    const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted.exitCode, encrypted.stderr)}`
+  if (!isDone(encrypted)) {
+    const detail = `sops can not encrypt by ${rule.place}: ${sopsMeaning(encrypted)}`
     const hint = `echo a: 1 | sops --config ${shellWord(forPeople(rule.config))} encrypt --filename-override ${shellWord(forPeople(file))}`
     return [failure('command-failed', { detail, hint })]
   }
@@ -219,6 +221,6 @@ async function writeSecrets({ dir, file, ageKey, foreign, tools }: SecretsWish):
 }
 
 async function newSecrets(tools: SecretTools): Promise<string | undefined> {
-  const { exitCode, stdout } = await createRun(tools)(talhelperCommands.genSecret())
-  return exitCode === 0 && readBundle(stdout).ok ? stdout : undefined
+  const made = await createRun(tools)(talhelperCommands.genSecret())
+  return isDone(made) && readBundle(made.stdout).ok ? made.stdout : undefined
 }

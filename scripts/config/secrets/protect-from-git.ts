@@ -5,8 +5,9 @@ import { shellWord } from '../../cli/shell-word.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
 import { replaceFile } from '../../disk/replace-file.ts'
-import { createRun, type Run } from '../../run.ts'
-import { gitCommands, gitPaths } from '../../tools/git.ts'
+import { type CommandResult, createRun, type Run } from '../../run.ts'
+import { howEnded, isDone, isMissing } from '../../tools/ended.ts'
+import { brokenOff, gitCommands, gitPaths } from '../../tools/git.ts'
 import type { SecretTools } from './secret-tools.ts'
 
 /** A `.gitignore`, and the lines that it got, or would get in a dry run. */
@@ -49,7 +50,7 @@ export async function protectFromGit({
   const nodeFiles = `${generated}${generated === '' ? 'cluster-*-*' : '*'}.yaml`
   const there = nearestFolder(folder)
   const asked = await run(gitCommands.isRepository(there))
-  const isRepository = asked.exitCode === 0
+  const isRepository = isDone(asked)
   const sick = isRepository ? undefined : notAsked(there, asked)
   if (sick) return { ok: false, failure: [sick] }
   if (isRepository) {
@@ -100,13 +101,13 @@ const notIgnored = (path: string, file: string): Failure =>
   })
 
 /** git is missing or will not answer although there is a repository: then nobody knows what it would take up. */
-function notAsked(folder: string, { exitCode, stderr }: { exitCode?: number; stderr: string }): Failure | undefined {
+function notAsked(folder: string, asked: CommandResult): Failure | undefined {
   let above = folder
   while (!existsSync(join(above, '.git')) && above !== dirname(above)) above = dirname(above)
   if (!existsSync(join(above, '.git'))) return undefined
-  if (exitCode === 127 || exitCode === 126)
+  if (isMissing(asked))
     return failure('tool-missing', { detail: `git is not there, and ${above} is a repository`, hint: 'install git' })
-  const said = stderr.split('\n')[0]?.replace(/^fatal: /, '') ?? ''
+  const said = asked.stderr.split('\n')[0]?.replace(/^fatal: /, '') || `it ${howEnded(asked)}`
   return failure('secret-in-git', {
     detail: `git does not tell what it would take up of ${above}: ${said}`,
     hint: `git -C ${shellWord(above)} status`,
@@ -126,6 +127,8 @@ async function secretsInIndex(run: Run, dir: string, nodeFiles: string): Promise
     run(gitCommands.tracked(dir, named)),
     run(gitCommands.trackedWith(dir, SECRET_TEXT, PATHSPECS)),
   ])
+  const broken = [byName, byText].flatMap((asked) => brokenOff(dir, asked)).slice(0, 1)
+  if (broken.length > 0) return broken
   const names = gitPaths(byName.stdout)
   const texts = gitPaths(byText.stdout)
   return [...new Set([...names, ...texts])].sort().map((path) =>

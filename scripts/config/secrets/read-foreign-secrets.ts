@@ -3,6 +3,7 @@ import { parseAllDocuments } from 'yaml'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
 import { createRun } from '../../run.ts'
+import { isDone } from '../../tools/ended.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { talhelperCommands } from '../../tools/talhelper.ts'
 import { readBundle } from './bundle.ts'
@@ -40,15 +41,14 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
   const encrypted = contents.some((map) => 'sops' in map)
   if (encrypted) {
     const decrypted = await run(sopsCommands.decrypt({ file }))
-    if (decrypted.exitCode !== 0)
-      return wrong(sopsMeaning(decrypted.exitCode), `sops decrypt ${shellWord(file)} > /dev/null`)
+    if (!isDone(decrypted)) return wrong(sopsMeaning(decrypted), `sops decrypt ${shellWord(file)} > /dev/null`)
     text = decrypted.stdout
   } else if (config !== undefined) {
     const { type } = config.machine as { type?: unknown }
     if (type === 'worker')
       return wrong("a worker's configuration does not hold the cluster's CAs", 'name that of a control plane')
     const taken = await run(talhelperCommands.genSecretFrom(file))
-    if (taken.exitCode !== 0)
+    if (!isDone(taken))
       return wrong(
         'talhelper can not take secrets out of it',
         `talosctl validate --mode metal --config ${shellWord(file)}`,

@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { nearest } from '../../../workflows/model/nearest.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
+import { howEnded, isMissing } from '../../tools/ended.ts'
 import { originsOf } from './output-origin.ts'
 import type { Rendered, RenderRequest } from './render-template.ts'
 import { templateHelpers } from './template-helpers.ts'
@@ -51,7 +52,7 @@ export async function renderWithJinja2(
 
 async function ask({ run, root, path, context, options }: RenderRequest, marked: boolean): Promise<Answer | Problem> {
   const request = { root, path, context, options, marked }
-  const { exitCode, stdout, timedOut } = await run({
+  const answer = await run({
     tool: 'python3',
     argv: [join(import.meta.dirname, 'render-with-jinja2.py')],
     stdin: JSON.stringify(request),
@@ -60,25 +61,25 @@ async function ask({ run, root, path, context, options }: RenderRequest, marked:
   })
   const file = path
   const place = { file, line: 1, col: 1 }
-  if (timedOut)
+  if (answer.ended.by === 'deadline')
     return {
       ...place,
       message: `the template takes longer than ${timeoutMs / 1000} s`,
       hint: 'a loop in it may not end',
     }
-  if (exitCode === 127)
+  if (isMissing(answer))
     return {
       ...place,
       message: 'python3 is not there, and `engine: jinja2` needs it',
       hint: 'install python3, then pip install jinja2',
     }
   try {
-    return JSON.parse(stdout) as Answer
+    return JSON.parse(answer.stdout) as Answer
   } catch {
     // Its standard error could show values of the context.
     return {
       ...place,
-      message: `python3 failed to render (exit ${exitCode ?? 'by a signal'})`,
+      message: `python3 failed to render: it ${howEnded(answer)}`,
       hint: 'pip install jinja2',
     }
   }

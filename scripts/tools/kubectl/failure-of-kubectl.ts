@@ -1,6 +1,7 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import { deniedIn, forbidden } from '../../../workflows/plan/missing-access.ts'
 import type { CommandResult } from '../../run.ts'
+import { howEnded, isMissing } from '../ended.ts'
 
 /** What kubectl says, what it means. The first match counts. */
 const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
@@ -30,15 +31,15 @@ const OF_WEBHOOK = /admission webhook "[^"]+" denied the request|failed calling 
 
 /** Why a call of kubectl failed; `otherwise` where its text says nothing about the way to the API server. */
 export function failureOfKubectl(result: CommandResult, otherwise: FailureReason = 'command-failed'): Failure {
-  if (result.exitCode === 127 || result.exitCode === 126)
-    return failure('tool-missing', { detail: 'kubectl can not be started', hint: 'npm run tools' })
-  if (result.aborted) return failure(otherwise, { detail: 'was interrupted' })
+  if (isMissing(result)) return failure('tool-missing', { detail: 'kubectl can not be started', hint: 'npm run tools' })
+  if (result.ended.by === 'abort') return failure(otherwise, { detail: howEnded(result) })
   const denied = deniedIn(result.stderr)
   if (denied.length > 0) return forbidden(denied)
-  if (result.timedOut) return failure('kubernetes-unreachable', { detail: 'the API server did not answer in time' })
+  if (result.ended.by === 'deadline')
+    return failure('kubernetes-unreachable', { detail: 'the API server did not answer in time' })
   const meaning = OF_WEBHOOK.test(result.stderr) ? undefined : MEANINGS.find(({ says }) => says.test(result.stderr))
   const said = gist(result.stderr)
-  return failure(meaning?.reason ?? otherwise, { detail: said || `kubectl ended with ${result.exitCode}` })
+  return failure(meaning?.reason ?? otherwise, { detail: said || `kubectl ${howEnded(result)}` })
 }
 
 /** What the API server answered, where its answer has a name: `Conflict`, `NotFound`, `AlreadyExists`, `TooManyRequests`. */

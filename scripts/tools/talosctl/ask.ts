@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Command, CommandResult, Run, RunOptions } from '../../run.ts'
+import { isDone } from '../ended.ts'
 import type { Target } from '../talosctl.ts'
 import { neverArrived } from './failure-of.ts'
 import { nodeErrors } from './node-errors.ts'
@@ -94,7 +95,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     const hear = (said: Answer): boolean => {
       silent.delete(said.endpoint)
       const isOwn = hostOf(said.endpoint) === node
-      if (said.timedOut) {
+      if (said.ended.by === 'deadline') {
         if (isOwn) ways.deaf(said.endpoint)
         // what a way to the node said is worth more than the silence of another one, but for the node's own
         if (isOwn && direct) word = { ...said, slow: true }
@@ -102,7 +103,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         return false
       }
       if (!word?.slow) word = said
-      if (said.aborted) return true
+      if (said.ended.by === 'abort') return true
       if (!neverArrived(said)) {
         ways.worked(node, said.endpoint)
         return true
@@ -119,7 +120,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         silent.set(endpoint, answer)
         const said = await Promise.race([soon, ...before])
         if (!said || !hear(said)) continue
-        for (const other of silent.keys()) if (other !== endpoint && !said.aborted) ways.deaf(other)
+        for (const other of silent.keys()) if (other !== endpoint && said.ended.by !== 'abort') ways.deaf(other)
         return recognized(node, said)
       }
       while (silent.size > 0) {
@@ -163,10 +164,12 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       }
       settle(taken)
       const errors = nodeErrors(answer.stderr)
+      // talosctl 1.13 warns of single nodes and ends well
+      const failed = isDone(answer) ? UNASKED.ended : answer.ended
       for (const node of left(asked)) {
         const own = errors.get(node)
-        if (!answer.timedOut || answer.slow || words.get(node) === UNASKED)
-          words.set(node, own === undefined || answer.maintenance ? answer : { ...answer, exitCode: 1, stderr: own })
+        if (answer.ended.by !== 'deadline' || answer.slow || words.get(node) === UNASKED)
+          words.set(node, own === undefined || answer.maintenance ? answer : { ...answer, ended: failed, stderr: own })
       }
       return left(asked)
     }
@@ -189,13 +192,14 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         const said = await soon
         if (said) return goOn(asked, said, others)
         // talosctl 1.14 prints each node as it comes
-        if (heard.length > 0) tell(asked, { ...UNASKED, endpoint, stdout: `${heard.join('\n')}\n`, timedOut: true })
+        if (heard.length > 0)
+          tell(asked, { ...UNASKED, endpoint, stdout: `${heard.join('\n')}\n`, ended: { by: 'deadline' } })
         // the silence may be that of the endpoint
         const rotated = [...others, endpoint]
         await Promise.all([
           ...parts(left(asked)).map((part) => together(part, rotated)),
           answer.then((late) => {
-            if (!late.aborted) tell(asked, late)
+            if (late.ended.by !== 'abort') tell(asked, late)
             else if (asked.every((node) => !words.has(node))) ways.deaf(endpoint)
           }),
         ])
@@ -204,7 +208,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     /** Asks for what an answer left out. */
     const goOn = async (asked: readonly string[], said: Answer, others: readonly string[]): Promise<void> => {
       const rest = tell(asked, said)
-      if (said.aborted || said.timedOut) return settle(rest)
+      if (said.ended.by === 'abort' || said.ended.by === 'deadline') return settle(rest)
       if (neverArrived(said) && isOfEndpoint(said, asked)) {
         ways.deaf(said.endpoint)
         return together(rest, others)
@@ -235,7 +239,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         through,
       ),
     ])
-    for (const [node, answer] of words) if (neverArrived(answer) || answer.timedOut) ways.failed(node)
+    for (const [node, answer] of words) if (neverArrived(answer) || answer.ended.by === 'deadline') ways.failed(node)
     return words
   }
 
@@ -246,7 +250,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       let answer: Answer = UNASKED
       for (const endpoint of await ways.toChange(node)) {
         answer = await send([node], endpoint, build, options)
-        if (!neverArrived(answer) || answer.timedOut || options.signal?.aborted) break
+        if (!neverArrived(answer) || answer.ended.by === 'deadline' || options.signal?.aborted) break
       }
       return answer
     },
@@ -270,7 +274,7 @@ function parts(asked: readonly string[]): string[][] {
 const share = (deadlineAt: number, of: number): number => Math.max(1, (deadlineAt - performance.now()) / of)
 
 const UNASKED: Answer = {
-  ...{ stdout: '', stderr: 'no endpoint to ask', timedOut: false, aborted: false },
+  ...{ stdout: '', stderr: 'no endpoint to ask', ended: { by: 'exit', code: 1 } },
   ...{ endpoint: '', tookMs: 0 },
 }
 

@@ -1,5 +1,6 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import type { CommandResult } from '../../run.ts'
+import { howEnded, isDone, isMissing } from '../ended.ts'
 
 /**
  * What talosctl says, what it means. The first match counts; its group `says` is what is told of it, where there is one.
@@ -63,32 +64,33 @@ export function failureOf(
   otherwise?: { failed: FailureReason; late: FailureReason },
 ): Failure {
   const said = gist(result.stderr)
-  if (result.exitCode === 127 || result.exitCode === 126)
+  if (isMissing(result))
     return failure('tool-missing', { detail: 'talosctl can not be started', hint: 'npm run tools' })
   if (result.maintenance)
     return failure('node-in-maintenance', {
       detail: 'is in maintenance and waits for its configuration',
       hint: 'talosctl apply-config --insecure # with the configuration that was generated for it',
     })
+  const late = result.ended.by === 'deadline'
   const meaning = MEANINGS.find(({ says }) => says.test(result.stderr))
-  if (meaning && !result.timedOut)
+  if (meaning && !late)
     return failure(meaning.reason, {
       detail: meaning.detail ?? oneLine(meaning.says.exec(result.stderr)?.groups?.says) ?? said,
       ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
     })
-  if (result.aborted) return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
+  if (result.ended.by === 'abort') return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
   if (result.slow && !otherwise) {
     const seconds = Math.round((result.tookMs ?? 0) / 1000)
     const hint = 'give it more time: deadlines.observe of operations.yaml'
     return failure('node-slow', { detail: `is there, and gave no answer in ${seconds} s`, hint })
   }
   // What a talosctl that we ended has to say is only that it was ended.
-  if (result.timedOut)
+  if (late)
     return failure(otherwise?.late ?? 'node-unreachable', {
       detail: otherwise ? 'did not end before the deadline' : 'no answer before the deadline',
     })
   if (!otherwise && SILENCE.test(result.stderr)) return failure('node-unreachable', { detail: said || 'no answer' })
-  return failure(otherwise?.failed ?? 'command-failed', { detail: said || `talosctl ended with ${result.exitCode}` })
+  return failure(otherwise?.failed ?? 'command-failed', { detail: said || `talosctl ${howEnded(result)}` })
 }
 
 /**
@@ -96,7 +98,7 @@ export function failureOf(
  * talosctl asks a node for its version before it does anything, and then does nothing where that is not told.
  */
 export const neverArrived = (result: CommandResult): boolean =>
-  result.exitCode !== 0 &&
+  !isDone(result) &&
   /transport: (Error while dialing(?!: dial tcp \S+:2379:)|authentication handshake failed)|error getting server version: rpc error: code = Unavailable/.test(
     result.stderr,
   )

@@ -1,6 +1,7 @@
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
 import type { Inspection } from '../../../workflows/model/observation.ts'
+import { isDone } from '../ended.ts'
 import { talosctlCommands } from '../talosctl.ts'
 import type { Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
@@ -24,7 +25,7 @@ export async function inspect(ask: Ask, node: NodeDeclaration, options: AskOptio
   const bootId = readBootId(bootIdAnswer)
   if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
   for (const answer of [stageAnswer, extensionsAnswer]) {
-    if (answer.exitCode !== 0 || answer.timedOut || answer.aborted) {
+    if (!isDone(answer)) {
       return { ok: false, failure: { ...failureOf(answer), node: name } }
     }
   }

@@ -5,6 +5,7 @@ import type { MachineMode } from '../../../workflows/plan/configuration.ts'
 import { eachLeaf, secretLeaves } from '../../config/diff/secret-leaves.ts'
 import type { CommandResult, Run } from '../../run.ts'
 import { redact } from '../../view/redact.ts'
+import { howEnded, isDone } from '../ended.ts'
 import { validateCommand } from './validate-command.ts'
 
 export type Judged = { name: string; text: string; mode: MachineMode }
@@ -21,7 +22,7 @@ export async function judgeConfigurations(
     for (let next = queue.shift(); next !== undefined && !signal?.aborted; next = queue.shift()) {
       const { name, text, mode } = next
       const answer = await run(validateCommand(text, mode, { strict }), { ...(signal && { signal }) })
-      if (answer.exitCode !== 0) objections.set(name, objectionIn(answer, text))
+      if (!isDone(answer)) objections.set(name, objectionIn(answer, text))
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
@@ -31,13 +32,13 @@ export async function judgeConfigurations(
 const LONGEST = 600
 
 /** A command that ended without a word, or not at all, is an objection: what is not known is not "none". */
-function objectionIn({ stderr, exitCode, timedOut }: CommandResult, text: string): string {
-  if (timedOut) return 'talosctl validate did not end in time'
-  const said = withoutValues(stderr.trim().replace(/^(error|Error): /, ''))
+function objectionIn(result: CommandResult, text: string): string {
+  if (result.ended.by === 'deadline') return `talosctl validate ${howEnded(result)}`
+  const said = withoutValues(result.stderr.trim().replace(/^(error|Error): /, ''))
   const clean = redact(withoutSecrets(said, text))
     .replaceAll(/\s*\n\s*/g, ' ')
     .trim()
-  if (clean === '') return `talosctl validate ended with ${exitCode ?? 'a signal'} and said nothing`
+  if (clean === '') return `talosctl validate ${howEnded(result)} and said nothing`
   return clean.length > LONGEST ? `${clean.slice(0, LONGEST)} …` : clean
 }
 

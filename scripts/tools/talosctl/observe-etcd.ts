@@ -2,6 +2,7 @@ import type { NodeDeclaration, NodeName } from '../../../workflows/model/cluster
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
 import { goesBy } from '../../../workflows/model/goes-by.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
+import { isDone } from '../ended.ts'
 import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import {
@@ -190,10 +191,9 @@ async function ofEach<T>(
 }
 
 function whyUntold(answer: Answer): Failure {
-  if (answer.exitCode === 0 && !answer.timedOut && !answer.aborted)
-    return failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
+  if (isDone(answer)) return failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
   // where no etcd runs, Talos says nothing at all: that is no silence of the node
-  if (answer.timedOut && !answer.aborted)
+  if (answer.ended.by === 'deadline')
     return failure('etcd-member-unhealthy', { detail: 'no answer about etcd before the deadline' })
   return failureOf(answer)
 }

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { NodeDeclaration, NodeName } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
 import type { NodeFacts, NodeObservation, OtherSlot } from '../../../workflows/model/observation.ts'
+import { isDone } from '../ended.ts'
 import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
@@ -184,9 +185,9 @@ export async function getOfEach(
   const found: Resources = new Map()
   const take = (asked: readonly string[], answer: Answer): string[] => {
     const resources = readResources(answer.stdout)
-    const whole = isWhole(answer) && resources.every(({ node }) => asked.includes(node))
+    const whole = isDone(answer) && resources.every(({ node }) => asked.includes(node))
     // node by node: where talosctl ended by itself, a node of which it printed anything is whole
-    const ended = answer.exitCode !== undefined && !answer.timedOut && !answer.aborted
+    const ended = answer.ended.by === 'exit'
     return asked.filter((address) => {
       const own = resources.filter(({ node }) => node === address)
       if (!(own.length > 0 && (ended || expect !== 'several')) && !(whole && expect !== 'one')) return false
@@ -197,7 +198,7 @@ export async function getOfEach(
   const addresses = nodes.map(({ address }) => address)
   const missing = await ask.each(addresses, (at) => talosctlCommands.get(at, kind), take, options)
   for (const [address, answer] of missing) {
-    const failed = isWhole(answer) ? failure('garbage-answer', { detail: `has no ${kind}` }) : failureOf(answer)
+    const failed = isDone(answer) ? failure('garbage-answer', { detail: `has no ${kind}` }) : failureOf(answer)
     found.set(address, { resources: [], failure: failed })
   }
   return found
@@ -225,7 +226,7 @@ async function bootIdsOf(
 
 /** The uuid that `read /proc/sys/kernel/random/boot_id` gave. */
 export function readBootId(answer: Answer): BootId {
-  if (!isWhole(answer)) return { ok: false, failure: failureOf(answer) }
+  if (!isDone(answer)) return { ok: false, failure: failureOf(answer) }
   const bootId = answer.stdout.trim()
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(bootId)
     ? { ok: true, value: bootId }
@@ -272,7 +273,7 @@ async function installingOrCutOff(
   const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
   for (;;) {
     const answer = await ask.one(address, processes, options)
-    if (!isWhole(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
+    if (!isDone(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
     const late = performance.now() >= believeAt
     const lines = (await machinedLogs(ask, [address], options)).get(address)
     const now = lines ? readOtherSlot(lines, version, late ? false : undefined) : slot
@@ -290,7 +291,7 @@ async function machinedLogs(
   const logs = new Map<string, string[]>()
   const take = (asked: readonly string[], answer: Answer): string[] => {
     // an output that broke off may lack just the line that matters
-    if (!isWhole(answer)) return []
+    if (!isDone(answer)) return []
     const lines = linesByNode(asked, answer.stdout)
     for (const [address, own] of lines) logs.set(address, own)
     const [only] = asked
@@ -300,5 +301,3 @@ async function machinedLogs(
   await ask.each(addresses, talosctlCommands.machinedLog, take, options)
   return logs
 }
-
-const isWhole = (answer: Answer): boolean => answer.exitCode === 0 && !answer.timedOut && !answer.aborted

@@ -21,7 +21,7 @@ export function readVersions(asked: readonly string[], result: CommandResult): V
     if (node === undefined || block.trim() === '') continue
     const tag = /^\s*Tag:[^\S\n]*(.*)$/m.exec(block)?.[1]
     // where the output broke off, the rest of the block may only be missing
-    if (tag === undefined && result.timedOut) continue
+    if (tag === undefined && result.ended.by === 'deadline') continue
     versions.set(
       node,
       tag?.startsWith('v') && semver.valid(tag)

@@ -1,16 +1,15 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createKubernetes } from '../../../scripts/cluster/kubernetes.ts'
-import type { Command, CommandResult } from '../../../scripts/run.ts'
+import type { Command } from '../../../scripts/run.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { type Answered, commandResult } from '../../support/command-result.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
 
 const refused = 'The connection to the server x was refused - did you specify the right host or port?'
 
-type Answer = Partial<CommandResult>
-
 /** Kubernetes whose API servers answer as `answers` says, by address; the one of the kubeconfig is `own`, and `given`. */
-function scripted(answers: Record<string, Answer>, { shut = [] as string[], given = false } = {}) {
+function scripted(answers: Record<string, Answered>, { shut = [] as string[], given = false } = {}) {
   const asked: string[] = []
   const commands: Command[] = []
   const configs: boolean[] = []
@@ -21,7 +20,7 @@ function scripted(answers: Record<string, Answer>, { shut = [] as string[], give
       const server = url === undefined ? 'own' : new URL(url.slice('--server='.length)).hostname
       asked.push(server)
       commands.push(command)
-      return { exitCode: 0, stdout: '', stderr: '', timedOut: false, aborted: false, ...answers[server] }
+      return commandResult(answers[server])
     },
     {
       kubeconfig: async ({ refused: again }) => {
@@ -38,7 +37,7 @@ function scripted(answers: Record<string, Answer>, { shut = [] as string[], give
 }
 
 const options = { timeoutMs: 10_000 }
-const down: Answer = { exitCode: 1, stderr: refused }
+const down: Answered = { exitCode: 1, stderr: refused }
 
 test('asks the next API server when one can not be reached, and remembers which one answered', async () => {
   const { kubernetes, asked } = scripted({ '10.0.0.1': down })
@@ -61,8 +60,8 @@ test('does not repeat at another server what one has answered', async () => {
   assert.equal(asked, ['10.0.0.1'])
 })
 
-const unauthorized: Answer = { exitCode: 1, stderr: 'error: You must be logged in to the server (Unauthorized)' }
-const stranger: Answer = {
+const unauthorized: Answered = { exitCode: 1, stderr: 'error: You must be logged in to the server (Unauthorized)' }
+const stranger: Answered = {
   exitCode: 1,
   stderr:
     'Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority',
@@ -70,7 +69,7 @@ const stranger: Answer = {
 
 type Way = {
   behaviour: string
-  answers: Record<string, Answer>
+  answers: Record<string, Answered>
   /** addresses that take no connection */
   shut?: string[]
   avoid?: string
@@ -81,7 +80,7 @@ type Way = {
 }
 
 const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
-const everybody = (answer: Answer) => Object.fromEntries([...all, 'own'].map((server) => [server, answer]))
+const everybody = (answer: Answered) => Object.fromEntries([...all, 'own'].map((server) => [server, answer]))
 
 const ways: Way[] = [
   {
@@ -204,7 +203,7 @@ test('notes an installation on the Node by a patch that touches nothing else, an
 })
 
 test('takes the judgement of the API server on an eviction for an answer, and its silence for none', async () => {
-  const judged = async (answer: Answer) =>
+  const judged = async (answer: Answered) =>
     scripted({ '10.0.0.1': answer }).kubernetes.tryEviction({ namespace: 'shop', name: 'web-1' }, options)
   const tooMany =
     "Error from server (TooManyRequests): Cannot evict pod as it would violate the pod's disruption budget."
@@ -250,7 +249,7 @@ test('asks for the time and for all its rights at once, and tells those that it 
 
 test('tells a gate that is not met from one that can not be evaluated', async () => {
   const gate = { name: 'g', resource: 'deployment/web', for: 'condition=Available', timeoutMs: 1_000 }
-  const state = async (answer: Answer) => {
+  const state = async (answer: Answered) => {
     const tried = await scripted({ '10.0.0.1': answer }).kubernetes.tryGate(gate, options)
     return tried.ok ? tried.value.state : tried.failure.reason
   }
@@ -276,7 +275,7 @@ test('tells who blocks a drain while it goes on', async () => {
   const kubernetes = createKubernetes(
     async (_, more) => {
       for (const line of lines) more?.onErrorLine?.(line)
-      return { exitCode: 1, stdout: '', stderr: 'error: global timeout reached: 9s', timedOut: false, aborted: false }
+      return commandResult({ exitCode: 1, stderr: 'error: global timeout reached: 9s' })
     },
     {
       kubeconfig: async () => ({ ok: true, value: '/k' }),

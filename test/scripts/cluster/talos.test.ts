@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createTalos } from '../../../scripts/cluster/talos.ts'
 import type { Run } from '../../../scripts/run.ts'
+import { commandResult } from '../../support/command-result.ts'
 
 const node = { name: 'k8s-1', address: '10.0.0.1', role: 'controlplane' } as const
 const [BEFORE, AFTER] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
@@ -29,7 +30,7 @@ function rebootingAfter(calls: number): Run {
             null,
             4,
           )
-    return { exitCode: 0, stdout: `${said}\n`, stderr: '', timedOut: false, aborted: false }
+    return commandResult({ stdout: `${said}\n` })
   }
 }
 

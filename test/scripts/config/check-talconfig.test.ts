@@ -7,6 +7,7 @@ import { createRun } from '../../../scripts/run.ts'
 import { resolveTool } from '../../../scripts/toolchain/resolve-tool.ts'
 import { readYaml } from '../../../workflows/model/declaration/yaml-source.ts'
 import { problemText } from '../../../workflows/model/problem.ts'
+import { commandResult } from '../../support/command-result.ts'
 
 const talhelper = await resolveTool('talhelper')
 assert.ok(talhelper.found)
@@ -107,13 +108,7 @@ test('tells of syntax alone where nothing can be read', async () => {
 })
 
 test('fails with what talhelper says when there is no schema', async () => {
-  const failed = await talconfigSchema(async () => ({
-    exitCode: 1,
-    stdout: '',
-    stderr: 'unknown command\n',
-    timedOut: false,
-    aborted: false,
-  }))
+  const failed = await talconfigSchema(async () => commandResult({ exitCode: 1, stderr: 'unknown command\n' }))
   assert.equal(failed, {
     ok: false,
     failure: { reason: 'command-failed', detail: 'talhelper genschema: unknown command' },

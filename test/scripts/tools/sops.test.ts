@@ -4,6 +4,7 @@ import type { Command } from '../../../scripts/run.ts'
 import { ageKeygenCommands, ageRecipients } from '../../../scripts/tools/age-keygen.ts'
 import { gitCommands, gitPaths } from '../../../scripts/tools/git.ts'
 import { sopsCommands, sopsMeaning } from '../../../scripts/tools/sops.ts'
+import { type Answered, commandResult } from '../../support/command-result.ts'
 
 const test = suite('command lines around secrets')
 
@@ -58,10 +59,12 @@ test('reads paths between NULs', () => {
 })
 
 test('words every end of sops', () => {
-  assert.match(sopsMeaning(51), /^its MAC does not match/)
-  assert.is(sopsMeaning(7, 'x: hunter22'), 'sops ended with 7')
-  assert.is(sopsMeaning(1, 'Could not generate data key: [no such key\nmore]'), 'no such key')
-  assert.is(sopsMeaning(undefined), 'sops was ended by a signal')
+  const meaning = (answered: Answered) => sopsMeaning(commandResult(answered))
+  assert.match(meaning({ exitCode: 51 }), /^its MAC does not match/)
+  assert.is(meaning({ exitCode: 7, stderr: 'x: hunter22' }), 'sops ended with 7')
+  assert.is(meaning({ exitCode: 1, stderr: 'Could not generate data key: [no such key\nmore]' }), 'no such key')
+  assert.is(meaning({ ended: { by: 'signal', signal: 'SIGKILL' } }), 'sops was ended by SIGKILL')
+  assert.is(meaning({ ended: { by: 'deadline' } }), 'sops did not end in time')
 })
 
 test.run()

@@ -152,4 +152,22 @@ test('does not pass over a repository that git will not look at', async ({ world
   assert.is(missing.ok ? '' : missing.failure[0]?.reason, 'tool-missing')
 })
 
+for (const verb of ['ls-files', 'grep'])
+  test(`takes no silence of a \`git ${verb}\` that was killed for an answer`, async ({ world }) => {
+    const git = world.write(
+      'bin/git',
+      `#!/bin/sh\ncase "$*" in *${verb}*) kill -9 $$ ;; *) exec git "$@" ;; esac\n`,
+      0o755,
+    )
+    const tools = { ...world.tools, paths: { ...world.tools.paths, git } }
+    const done = await protectFromGit({ folder: folderOf(world), dir: world.dir, tools })
+    assert.is(done.ok, false)
+    if (done.ok) return
+    const says = ['git was ended by SIGKILL, and did not tell what it holds of <dir>']
+    assert.equal(
+      done.failure.map(({ detail = '' }) => world.named(detail)),
+      says,
+    )
+  })
+
 test.run()

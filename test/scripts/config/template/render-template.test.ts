@@ -8,6 +8,7 @@ import { renderTemplate } from '../../../../scripts/config/template/render-templ
 import { createRun, type Run } from '../../../../scripts/run.ts'
 import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
 import { problemText } from '../../../../workflows/model/problem.ts'
+import { commandResult } from '../../../support/command-result.ts'
 import { defaultOperations } from '../../../support/default-operations.ts'
 import { runWithJinja2 } from '../../../support/jinja2.ts'
 
@@ -266,7 +267,7 @@ test('minijinja refuses other delimiters, and jinja2 has them', async () => {
 test('a loop without an end is stopped', async () => {
   const loop = '{% for i in range(90000) %}{% for j in range(90000) %}{% endfor %}{% endfor %}\n'
   assert.is(await said(loop), 'main.j2:1:4: the template takes too long (a loop in it may not end)')
-  const late: Run = async () => ({ stdout: '', stderr: '', timedOut: true, aborted: false })
+  const late: Run = async () => commandResult({ ended: { by: 'deadline' } })
   assert.is(
     await said(loop, { engine: 'jinja2' }, late),
     'main.j2:1:1: the template takes longer than 30 s (a loop in it may not end)',

@@ -1,17 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { CommandResult } from '../../../../scripts/run.ts'
 import { failureOfKubectl, refusalOf } from '../../../../scripts/tools/kubectl/failure-of-kubectl.ts'
 import type { FailureReason } from '../../../../workflows/model/failure.ts'
+import { type Answered, commandResult } from '../../../support/command-result.ts'
 
-const ended = (stderr: string, more: Partial<CommandResult> = {}): CommandResult => ({
-  exitCode: 1,
-  stdout: '',
-  stderr,
-  timedOut: false,
-  aborted: false,
-  ...more,
-})
+const ended = (stderr: string, more: Answered = {}) => commandResult({ exitCode: 1, stderr, ...more })
 
 const noise = `E1121 07:30:39.799336   15472 memcache.go:265] "Unhandled Error" err="couldn't get current server API group list: Get \\"https://10.0.0.1:6443/api?timeout=5s\\": dial tcp 10.0.0.1:6443: connect: connection refused"\n`
 
@@ -109,7 +102,7 @@ test('what is forbidden is told with the roles that are missing, whatever kubect
 })
 
 test('a server that lets the deadline pass is unreachable, and kubectl that is not there is missing', () => {
-  assert.is(failureOfKubectl(ended('', { timedOut: true })).reason, 'kubernetes-unreachable')
+  assert.is(failureOfKubectl(ended('', { ended: { by: 'deadline' } })).reason, 'kubernetes-unreachable')
   assert.is(failureOfKubectl(ended('', { exitCode: 127 })).reason, 'tool-missing')
 })
 

@@ -5,17 +5,18 @@ import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
 import { failureOf } from '../../../../scripts/tools/talosctl/failure-of.ts'
 import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 import { talosctlCommands } from '../../../../scripts/tools/talosctl.ts'
+import { commandResult } from '../../../support/command-result.ts'
 import { eventually } from '../../../support/eventually.ts'
 
 const test = suite('endpoints')
 
 const [a, b, c] = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
-const ok: CommandResult = { exitCode: 0, stdout: 'yes', stderr: '', timedOut: false, aborted: false }
-const failing = (stderr: string): CommandResult => ({ ...ok, exitCode: 1, stdout: '', stderr })
+const ok = commandResult({ stdout: 'yes' })
+const failing = (stderr: string) => commandResult({ exitCode: 1, stderr })
 const refused = (address: string) =>
   `rpc error: code = Unavailable desc = connection error: desc = "transport: Error while dialing: dial tcp ${address}:50000: connect: connection refused"`
 const broken = failing('rpc error: code = Unavailable desc = error reading from server: EOF')
-const late: CommandResult = { ...ok, exitCode: 1, stdout: '', timedOut: true }
+const late = commandResult({ ended: { by: 'deadline' } })
 
 /** Answers by endpoint, and remembers which were asked, with the time that each was given. Who is not `near` hears no knock. */
 function fake(answers: Record<string, CommandResult | Promise<CommandResult>>, near: readonly string[] = [a, b, c]) {
@@ -103,13 +104,13 @@ test('another way is tried beside one that is silent, and whoever answers first 
 
 test('the deadline of a node that hears a knock tells that it is slow', async () => {
   const answer = await fake({ [b]: late, [a]: failing(refused(b)), [c]: late }).ask.one(b, bootId, soon())
-  assert.equal([answer.timedOut, answer.slow], [true, true])
+  assert.equal([answer.ended, answer.slow], [{ by: 'deadline' }, true])
   assert.is((await fake({ [b]: late, [a]: late }, [a]).ask.one(b, bootId, soon())).slow, undefined)
 })
 
 test('an answer is an answer, even a bad one', async () => {
   const { ask, asked } = fake({ [b]: failing('rpc error: code = NotFound desc = resource not found') })
-  assert.is((await ask.one(b, bootId, soon())).exitCode, 1)
+  assert.equal((await ask.one(b, bootId, soon())).ended, { by: 'exit', code: 1 })
   assert.equal(asked, [b])
 })
 

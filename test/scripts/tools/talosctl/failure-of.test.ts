@@ -1,19 +1,12 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { CommandResult } from '../../../../scripts/run.ts'
 import { failureOf, neverArrived } from '../../../../scripts/tools/talosctl/failure-of.ts'
 import type { Failure } from '../../../../workflows/model/failure.ts'
+import { type Answered, commandResult } from '../../../support/command-result.ts'
 
 const test = suite('what talosctl says, what it means')
 
-const said = (stderr: string, more: Partial<CommandResult> = {}): CommandResult => ({
-  exitCode: 1,
-  stdout: '',
-  stderr,
-  timedOut: false,
-  aborted: false,
-  ...more,
-})
+const said = (stderr: string, more: Answered = {}) => commandResult({ exitCode: 1, stderr, ...more })
 const unavailable = 'rpc error: code = Unavailable desc = connection error: desc = "transport: '
 const pulling = { failed: 'image-pull-failed', late: 'image-pull-timed-out' } as const
 const installing = { failed: 'install-failed', late: 'install-timed-out' } as const
@@ -234,12 +227,19 @@ test('a missing program is told from a failing one', () => {
 })
 
 test('a deadline while reading means that the node does not answer, whatever the ended talosctl says', () => {
-  const late = failureOf(said('Signal received, aborting\nerror getting version: context canceled', { timedOut: true }))
+  const late = failureOf(
+    said('Signal received, aborting\nerror getting version: context canceled', { ended: { by: 'deadline' } }),
+  )
   assert.equal(late, { reason: 'node-unreachable', detail: 'no answer before the deadline' })
 })
 
+test('who was killed without a word is told by its signal', () => {
+  const ended = { by: 'signal', signal: 'SIGKILL' } as const
+  assert.is(failureOf(said('', { ended })).detail, 'talosctl was ended by SIGKILL')
+})
+
 test('a deadline while pulling has a reason of its own', () => {
-  assert.is(failureOf(said('', { timedOut: true }), pulling).reason, 'image-pull-timed-out')
+  assert.is(failureOf(said('', { ended: { by: 'deadline' } }), pulling).reason, 'image-pull-timed-out')
 })
 
 test('a long story is cut short', () => {

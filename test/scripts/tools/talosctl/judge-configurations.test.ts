@@ -11,6 +11,7 @@ import { eachLeaf } from '../../../../scripts/config/diff/secret-leaves.ts'
 import { createRun, type Run } from '../../../../scripts/run.ts'
 import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
 import { judgeConfigurations } from '../../../../scripts/tools/talosctl/judge-configurations.ts'
+import { type Answered, commandResult } from '../../../support/command-result.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'judge-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -103,15 +104,14 @@ for (const client of clients)
     })
 
 test('what ends without a word, or not at all, is an objection', async () => {
-  const answer = { stdout: '', stderr: '', timedOut: false, aborted: false }
-  const ends: [object, RegExp][] = [
-    [{ timedOut: true }, /did not end in time/],
+  const ends: [Answered, RegExp][] = [
+    [{ ended: { by: 'deadline' } }, /did not end in time/],
     [{ exitCode: 3 }, /ended with 3 and said nothing/],
-    [{}, /ended with a signal/],
+    [{ ended: { by: 'signal', signal: 'SIGKILL' } }, /was ended by SIGKILL/],
   ]
   for (const [how, says] of ends) {
     const judged = [{ name: 'a', text: '', mode: 'metal' as const }]
-    const found = await judgeConfigurations(async () => ({ ...answer, ...how }), judged, { strict: false })
+    const found = await judgeConfigurations(async () => commandResult(how), judged, { strict: false })
     assert.match(found.get('a') ?? '', says)
   }
 })
@@ -129,7 +129,7 @@ test('the configuration that a node runs is read once, judged where it is asked 
         return JSON.stringify({ node: address, metadata, spec: texts[address] }, undefined, 4)
       })
       .join('\n')
-    return { exitCode: 0, stdout, stderr: '', timedOut: false, aborted: false }
+    return commandResult({ stdout })
   }
   const talosconfig = join(folder, 'talosconfig')
   const talos = createTalos(run, { talosconfig, endpoints: ['10.0.0.1'] })

@@ -1,7 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Ended } from '../../../../scripts/tools/ended.ts'
 import { nodeErrors } from '../../../../scripts/tools/talosctl/node-errors.ts'
 import { toldAll } from '../../../../scripts/tools/talosctl/told-all.ts'
+import { commandResult } from '../../../support/command-result.ts'
 
 const test = suite('what talosctl says of single nodes')
 
@@ -54,10 +56,8 @@ test('takes the trouble of a whole call for that of no node', () => {
     assert.is(nodeErrors(stderr).size, 0, stderr)
 })
 
-const ended = (exitCode: number, stderr: string, more = {}) => ({
-  ...{ exitCode, stderr, stdout: '', timedOut: false, aborted: false },
-  ...more,
-})
+const ended = (exitCode: number, stderr: string, ended?: Ended) =>
+  commandResult({ exitCode, stderr, ...(ended && { ended }) })
 const partial = `WARNING: anything\nerror from node 127.0.0.77: ${why}\n`
 
 test('an answer is whole but for the nodes that it names, where it ended by itself', () => {
@@ -68,9 +68,9 @@ test('an answer is whole but for the nodes that it names, where it ended by itse
     ended(1, ''),
     ended(1, `${partial}error flushing output: broken pipe\n`),
     ended(1, `ERROR: ${why}\n`),
-    ended(1, partial, { timedOut: true }),
-    ended(0, '', { aborted: true }),
-    ended(1, partial, { exitCode: undefined, signal: 'SIGKILL' }),
+    ended(1, partial, { by: 'deadline' }),
+    ended(0, '', { by: 'abort' }),
+    ended(1, partial, { by: 'signal', signal: 'SIGKILL' }),
   ])
     assert.not.ok(toldAll(broken), JSON.stringify(broken))
 })

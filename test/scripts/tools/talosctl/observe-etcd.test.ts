@@ -6,6 +6,7 @@ import type { MemberRow, StatusRow } from '../../../../scripts/tools/talosctl/et
 import { layOut, observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
 import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 import { failure } from '../../../../workflows/model/failure.ts'
+import { commandResult } from '../../../support/command-result.ts'
 
 const test = suite("the control planes' views of etcd, side by side")
 
@@ -170,7 +171,7 @@ test('a machine in maintenance is no member, unless one of its earlier life is l
 })
 
 test('silence about etcd is that of the member: where none runs, a node that is well gives no answer at all', async () => {
-  const run: Run = async () => ({ stdout: '', stderr: '', timedOut: true, aborted: false })
+  const run: Run = async () => commandResult({ ended: { by: 'deadline' } })
   const endpoints = controlPlanes.map(({ address }) => address)
   const ways = createWays({ endpoints, knock: async () => true, resolve: async () => [] })
   const ask = createAsk(run, { talosconfig: 't' }, ways)

@@ -1,10 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { CommandResult, Run } from '../../../../scripts/run.ts'
+import type { Run } from '../../../../scripts/run.ts'
 import { createAsk } from '../../../../scripts/tools/talosctl/ask.ts'
 import { observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
 import { getOfEach } from '../../../../scripts/tools/talosctl/observe-nodes.ts'
 import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
+import { commandResult } from '../../../support/command-result.ts'
 
 const test = suite('one node of several that fails, through talosctl 1.14')
 
@@ -16,7 +17,7 @@ const id = (n: string) => `000000000000000${n.at(-1)}`
 /** Prints as talosctl 1.14.1 does: what it can tell, then whom it could not ask, and then it exits with 1. */
 function talosctl(print: (argv: readonly string[], node: string) => string) {
   const calls: string[] = []
-  const run: Run = async ({ argv }): Promise<CommandResult> => {
+  const run: Run = async ({ argv }) => {
     const asked = (argv[argv.indexOf('-n') + 1] ?? '').split(',')
     const words = argv.slice(argv.indexOf('-n') + 2)
     calls.push(`${words.slice(0, 3).join(' ')} of ${asked.length}`)
@@ -24,7 +25,7 @@ function talosctl(print: (argv: readonly string[], node: string) => string) {
     const failed = alive.length < asked.length
     // get asks everybody for their version first
     const nothing = failed && words[0] === 'get'
-    return {
+    return commandResult({
       exitCode: failed ? 1 : 0,
       stdout: nothing ? '' : print(words, '') + alive.map((node) => print(words, node)).join(''),
       stderr: !failed
@@ -32,9 +33,7 @@ function talosctl(print: (argv: readonly string[], node: string) => string) {
         : nothing
           ? `${down}: error getting server version: ${refused}\n`
           : `error from node ${down}: ${refused}\n`,
-      timedOut: false,
-      aborted: false,
-    }
+    })
   }
   const endpoints = nodes.map(({ address }) => address)
   const ways = createWays({ endpoints, knock: async () => true, resolve: async () => [] })

@@ -1,18 +1,9 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { CommandResult } from '../../../../scripts/run.ts'
 import { readVersions } from '../../../../scripts/tools/talosctl/versions.ts'
+import { commandResult } from '../../../support/command-result.ts'
 
 const test = suite('versions')
-
-const result = (more: Partial<CommandResult>): CommandResult => ({
-  exitCode: 0,
-  stdout: '',
-  stderr: '',
-  timedOut: false,
-  aborted: false,
-  ...more,
-})
 
 /** As talosctl 1.13.9 and 1.14.1 print it, with the version of the client, which is none of a node. */
 const printed = (client: string, nodes: Record<string, string>): string =>
@@ -44,7 +35,7 @@ for (const [client, exitCode, stderr] of [
 ] as const)
   test(`talosctl ${client}: tells who answers when some do not, whatever its exit code`, () => {
     const stdout = printed(client, { [one]: 'v1.13.5' })
-    const versions = readVersions([one, two, three], result({ exitCode, stdout, stderr }))
+    const versions = readVersions([one, two, three], commandResult({ exitCode, stdout, stderr }))
     assert.equal(versions.get(one), { ok: true, value: 'v1.13.5' })
     for (const down of [two, three]) {
       const version = versions.get(down)
@@ -54,7 +45,7 @@ for (const [client, exitCode, stderr] of [
 
 test('reads many nodes in the order in which they answer', () => {
   const stdout = printed('v1.14.1', { [three]: 'v1.13.5', [one]: 'v1.12.7', [two]: 'v1.14.1' })
-  const versions = readVersions([one, two, three], result({ stdout }))
+  const versions = readVersions([one, two, three], commandResult({ stdout }))
   assert.equal(
     [one, two, three].map((node) => versions.get(node)),
     ['v1.12.7', 'v1.14.1', 'v1.13.5'].map((value) => ({ ok: true, value })),
@@ -64,45 +55,51 @@ test('reads many nodes in the order in which they answer', () => {
 test('says nothing about nodes when the endpoint itself is down', () => {
   const stderr = `error getting version: ${refused('10.0.0.9')}\n`
   const stdout = printed('v1.13.9', {})
-  assert.is(readVersions([one, two], result({ exitCode: 1, stdout, stderr })).size, 0)
+  assert.is(readVersions([one, two], commandResult({ exitCode: 1, stdout, stderr })).size, 0)
 })
 
 test('takes the failure of the call for that of the one node that was asked', () => {
   const version = readVersions(
     [one],
-    result({ exitCode: 1, stderr: 'error getting version: rpc error: code = PermissionDenied desc = not authorized' }),
+    commandResult({
+      exitCode: 1,
+      stderr: 'error getting version: rpc error: code = PermissionDenied desc = not authorized',
+    }),
   ).get(one)
   assert.ok(version && !version.ok && version.failure.reason === 'permission-denied')
 })
 
 test('believes an answer under another name only when one node was asked', () => {
   const stdout = printed('v1.13.9', { 'k8s-1': 'v1.14.0' })
-  assert.equal(readVersions([one], result({ stdout })).get(one), { ok: true, value: 'v1.14.0' })
-  const versions = readVersions([one, two], result({ stdout }))
+  assert.equal(readVersions([one], commandResult({ stdout })).get(one), { ok: true, value: 'v1.14.0' })
+  const versions = readVersions([one, two], commandResult({ stdout }))
   assert.equal([versions.has(one), versions.has(two)], [false, false])
 })
 
 for (const tag of ['garbage', '', '1.13.5', 'v1.13', 'latest'])
   test(`"${tag}" is no version`, () => {
-    const version = readVersions([one], result({ stdout: printed('v1.14.1', { [one]: tag }) })).get(one)
+    const version = readVersions([one], commandResult({ stdout: printed('v1.14.1', { [one]: tag }) })).get(one)
     assert.ok(version && !version.ok && version.failure.reason === 'garbage-answer')
   })
 
 test('an answer of another shape is garbage', () => {
   for (const stdout of ['Server:\n<html>\n', `Server:\n\tNODE:        ${one}\n`]) {
-    const version = readVersions([one], result({ stdout })).get(one)
+    const version = readVersions([one], commandResult({ stdout })).get(one)
     assert.ok(version && !version.ok && version.failure.reason === 'garbage-answer', stdout)
   }
 })
 
 test("does not take the client's own version for that of a node", () => {
-  const version = readVersions([one], result({ stdout: 'Client:\n\tTag:         v1.14.1\n' })).get(one)
+  const version = readVersions([one], commandResult({ stdout: 'Client:\n\tTag:         v1.14.1\n' })).get(one)
   assert.ok(version && !version.ok)
 })
 
 test('a block that broke off tells nothing of its node, where the output did', () => {
   const [whole = ''] = printed('v1.14.1', { [one]: 'v1.13.9', [two]: 'v1.13.9' }).split(`${two}\n`)
-  const versions = readVersions([one, two, three], result({ exitCode: 1, timedOut: true, stdout: `${whole}${two}\n` }))
+  const versions = readVersions(
+    [one, two, three],
+    commandResult({ exitCode: 1, ended: { by: 'deadline' }, stdout: `${whole}${two}\n` }),
+  )
   assert.equal([...versions], [[one, { ok: true, value: 'v1.13.9' }]])
 })
 

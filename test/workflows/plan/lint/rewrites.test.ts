@@ -6,6 +6,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createRun, type Run } from '../../../../scripts/run.ts'
 import { resolveTool } from '../../../../scripts/toolchain/resolve-tool.ts'
+import { isDone } from '../../../../scripts/tools/ended.ts'
 import { talhelperCommands } from '../../../../scripts/tools/talhelper.ts'
 import { readYaml } from '../../../../workflows/model/declaration/yaml-source.ts'
 import { CONFIGURED_SERVICES } from '../../../../workflows/plan/lint/configured-services.ts'
@@ -95,8 +96,8 @@ for (const [behaviour, wrong, paste] of ROWS)
     const configFile = join(folder, 'talconfig.yaml')
     writeFileSync(configFile, text)
     const at = { secretFile: join(folder, 'secret.yaml'), envFile: join(folder, 'env'), outDir: join(folder, 'out') }
-    const { exitCode, stderr } = await run(talhelperCommands.genConfig({ configFile, ...at }))
-    assert.is(exitCode, 0, `${text}${stderr}`)
+    const answer = await run(talhelperCommands.genConfig({ configFile, ...at }))
+    assert.ok(isDone(answer), `${text}${answer.stderr}`)
   })
 
 test.run()
