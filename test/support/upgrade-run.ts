@@ -34,20 +34,23 @@ type Options = {
   operations?: Readonly<Record<string, unknown>>
   /** the talosctl that drives it, whatever the target; else the one that fits */
   by?: TalosctlName
+  /** more of its environment, and a file that node loads before it */
+  env?: NodeJS.ProcessEnv
+  preload?: string
 }
 
 /** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
 export async function runUpgrade(
   lab: TestLab,
-  { flags = [], deadlines = {}, operations = {}, by }: Options = {},
+  { flags = [], deadlines = {}, operations = {}, by, env: more = {}, preload }: Options = {},
 ): Promise<UpgradeRun> {
   const file = join(lab.clusterDir, 'operations.yaml')
   const before = existsSync(file) ? parse(readFileSync(file, 'utf8')) : {}
   // a machine that runs several labs may be slow to answer
   writeFileSync(file, stringify({ ...before, ...operations, deadlines: { observe: '60s', ...deadlines } }))
   const named = by === undefined ? {} : { TALOSCTL_1_13: '', TALOSCTL_1_14: '', TALOSCTL: await toolPath(by) }
-  const env = { ...process.env, ...named }
-  const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env })
+  const env = { ...process.env, ...named, ...more }
+  const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env, ...(preload ? { preload } : {}) })
   const { code, stderr } = await upgrade.closed
   const events = upgrade.events()
   const finished = events.find((event) => event.type === 'run.finished')
