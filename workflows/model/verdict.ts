@@ -1,4 +1,6 @@
 /** How a node stands at the end of a run: seen, not assumed. */
+import type { NodeName } from './cluster.ts'
+import type { Failure } from './failure.ts'
 
 type Worth = {
   means: string
@@ -42,6 +44,9 @@ export function verdictText(verdict: Verdict, { unmet = [], unsettled = [] }: Ev
   const text = worthOf(verdict).told ?? verdict
   return isUpgraded(verdict) && unmet.length + unsettled.length > 0 ? `${text}, unwell as before` : text
 }
+
+/** How one node stands, and what failed on it. */
+export type NodeVerdict = { node: NodeName; verdict: Verdict; evidence: Evidence; failure?: Failure }
 
 /** What was read from the node to reach the verdict; every field is optional because a node may not answer. */
 export type Evidence = {

@@ -28,6 +28,9 @@ export type Remembered = Memory & { sources: ReadonlySet<string> }
 /** Steps that write the other slot. */
 const WRITES: ReadonlySet<unknown> = new Set(['install', 'upgrade'])
 
+/** Whether the step of that name writes a slot of its node, now or after it has looked at the image. */
+export const writesSlot = (step: string): boolean => WRITES.has(step)
+
 type Loose = { readonly [key: string]: unknown }
 
 const map = (value: unknown): Loose =>

@@ -1,0 +1,76 @@
+/** What becomes of a run that another process did not bring to its end. */
+import { type Failure, failure } from '../model/failure.ts'
+
+/** What its journal tells of it, which any version of the product may have written, for any verb. */
+export type Unfinished = {
+  run: string
+  verb: string
+  /** version of the product; the first ones did not tell */
+  product?: string
+  /** hash of all that it was begun with */
+  inputs: string
+  plan: unknown
+  /** the command line that began it */
+  again: string
+  /** where its journal leads in the machines of today */
+  leads: 'on' | 'to the end' | 'nowhere'
+}
+
+export type Fate =
+  | { is: 'carried on' }
+  | { is: 'closed'; why: string }
+  /** it must be finished, or closed by the person, before anything else may begin */
+  | { is: 'in the way'; failure: Failure }
+
+/** The run that finds it. */
+export type Finder = { verb: string; product: string; inputs: string; abandons: boolean }
+
+/** The fates of runs, oldest first: of those that can be carried on only the last one is. */
+export function fatesOf(left: readonly Unfinished[], finder: Finder): Fate[] {
+  const carriedOn = finder.abandons ? undefined : left.findLast((one) => canBeCarriedOn(one, finder))
+  return left.map((one): Fate => {
+    if (one === carriedOn) return { is: 'carried on' }
+    const why = whyNotFollowed(one, finder)
+    return wipes(one.plan) && !finder.abandons
+      ? { is: 'in the way', failure: inTheWay(one, why) }
+      : { is: 'closed', why }
+  })
+}
+
+const canBeCarriedOn = ({ inputs, leads }: Unfinished, finder: Finder): boolean =>
+  inputs === finder.inputs && leads === 'on'
+
+function whyNotFollowed({ verb, product, inputs, leads }: Unfinished, finder: Finder): string {
+  if (finder.abandons) return '--abandon says so'
+  if (verb !== finder.verb) return `this run is another one's: it is of ${finder.verb}, and not of ${verb}`
+  if (inputs !== finder.inputs)
+    return product === finder.product
+      ? 'the declaration or the flags changed since'
+      : 'another version of this program began it'
+  switch (leads) {
+    case 'nowhere':
+      return 'its journal can not be followed'
+    case 'to the end':
+      return 'it was killed at its end, and what it saw may be true no longer'
+    case 'on':
+      return 'a later run took its place'
+  }
+}
+
+const inTheWay = ({ run, again }: Unfinished, why: string): Failure =>
+  failure('wipe-unfinished', {
+    detail: `${run} wipes disks and has not ended, and it is not carried on, because ${why}`,
+    hint: `${again} # finishes it; with --abandon it is closed as it stands`,
+  })
+
+/** Whether a plan of whatever version has a node wiped. */
+function wipes(plan: unknown): boolean {
+  const { nodes } = Object(plan) as { nodes?: unknown }
+  return Array.isArray(nodes) && nodes.some((node) => Object(Object(node).work).kind === 'wipe')
+}
+
+/** How a run stood that was not brought to its end, by the steps that were begun and not seen to end. */
+export function stateInWords(open: readonly { node?: string; step: string }[]): string {
+  const steps = [...new Set(open.map(({ node, step }) => [node, step].filter(Boolean).join(' ')))]
+  return steps.length > 0 ? `begun and not seen to end: ${steps.join(', ')}` : 'nothing was under way'
+}
