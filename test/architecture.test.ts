@@ -5,6 +5,8 @@ import { basename, join, normalize } from 'node:path'
 import { type Node, parseSync, Visitor } from 'oxc-parser'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { World } from '../scripts/cluster/world.ts'
+import { upgradeSteps as createSteps } from '../scripts/steps/steps.ts'
 
 /** A source file, and what the rules want to know of it; paths are relative to the root, with forward slashes. */
 type Source = {
@@ -81,7 +83,7 @@ const impureNames =
   /^(process|console|globalThis|performance|crypto)\.|^(Date\.now|Math\.random|new Date|fetch|setTimeout|setInterval|setImmediate|queueMicrotask)$/
 // An entry is short because what it does around its own work stands in scripts/cli and in the last ones.
 const entryFiles =
-  /^workflows\/[^/]+\.ts$|^scripts\/(cli|view)\/|^scripts\/(demo|engine\/carry-out|toolchain\/get-tools|config\/secrets\/init)\.ts$/
+  /^workflows\/[^/]+\.ts$|^scripts\/(cli|view)\/|^scripts\/(demo|toolchain\/get-tools|config\/secrets\/init)\.ts$/
 
 /** When a certificate ends, how old a file is, and the renewTime of the Lease; the heartbeat reads both clocks. */
 const timesOfDay: ReadonlySet<string> = new Set([
@@ -90,6 +92,9 @@ const timesOfDay: ReadonlySet<string> = new Set([
   'scripts/engine/heartbeat.ts',
   'scripts/engine/lock.ts',
 ])
+
+/** The names of steps, as literals. */
+const steps = new RegExp(`'(${Object.keys(createSteps({} as World)).join('|')})'`, 'g')
 
 const rules: Record<string, Rule> = {
   'the model, the plan and the machines import each other and small pure libraries only': within(
@@ -132,6 +137,13 @@ const rules: Record<string, Rule> = {
     /^(workflows|scripts)\//,
     ({ path, text }) => (path === 'scripts/engine/run-folder.ts' ? [] : (text.match(/'\.run['/]|\/\.run[/`']/g) ?? [])),
   ),
+  'the engine knows no verb, no machine and no step by name': within(/^scripts\/engine\//, ({ imports, text }) => [
+    ...imports.filter((name) => /^scripts\/steps\/|^workflows\/machines\/(?!step\.ts)/.test(name)),
+    ...imports.filter(
+      (name) => name.startsWith('workflows/plan/') && existsSync(join(root, 'workflows', basename(name))),
+    ),
+    ...(text.match(steps) ?? []),
+  ]),
   'machines have no timers': within(/^workflows\/machines\//, ({ propertyNames }) =>
     propertyNames.filter((name) => ['after', 'delay', 'delays'].includes(name)),
   ),
@@ -201,6 +213,12 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
   'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': [
     ['scripts/steps/snapshot-etcd.ts', `mkdirSync(join(folder, '.run'))`],
     ['scripts/demo.ts', 'mkdirSync(folder + "/.run/snapshots")'],
+  ],
+  'the engine knows no verb, no machine and no step by name': [
+    ['scripts/engine/carry-out.ts', `import { upgrade } from '../../workflows/plan/upgrade.ts'`],
+    ['scripts/engine/carry-out.ts', `import { clusterMachine } from '../../workflows/machines/cluster.ts'`],
+    ['scripts/engine/carry-out.ts', `import { createSteps } from '../steps/steps.ts'`],
+    ['scripts/engine/orphan.ts', `const left = ['pull-image']`],
   ],
   'machines have no timers': [
     ['workflows/machines/node.ts', 'export const x = { after: { 1000: "late" } }'],

@@ -4,7 +4,7 @@ import { command } from '../scripts/cli/command.ts'
 await command({
   name: 'gen-config',
   summary: 'Check the declaration of a cluster and generate the configurations of its nodes, showing what changes',
-  without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
+  without: ['nodes', 'yes', 'abandon', 'talosconfig', 'kubeconfig'],
   purpose: 'generate',
   flags: {
     'discard-edits': { type: 'boolean', help: 'replace generated files that were edited by hand' },
@@ -12,9 +12,6 @@ await command({
   },
   async run(call) {
     const { generateConfig } = await import('../scripts/config/generate-config.ts')
-    return generateConfig(call, {
-      discardEdits: call.flags['discard-edits'],
-      renewTalosconfig: call.flags['renew-talosconfig'],
-    })
+    return generateConfig(call, call.flags)
   },
 })

@@ -4,7 +4,7 @@ import { bareCommand } from '../scripts/cli/command.ts'
 await bareCommand({
   name: 'init',
   summary: 'Make the folder, age identity, SOPS rule and encrypted secrets of a cluster, or take over existing secrets',
-  without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
+  without: ['nodes', 'yes', 'abandon', 'talosconfig', 'kubeconfig'],
   flags: {
     from: {
       type: 'string',

@@ -4,7 +4,7 @@ import { command } from '../scripts/cli/command.ts'
 await command({
   name: 'register-schematics',
   summary: 'Register the schematics of a generated cluster at its Image Factory, each once',
-  without: ['nodes', 'yes', 'talosconfig', 'kubeconfig'],
+  without: ['nodes', 'yes', 'abandon', 'talosconfig', 'kubeconfig'],
   flags: {
     factory: {
       type: 'string',

@@ -4,7 +4,7 @@ import { command } from '../scripts/cli/command.ts'
 await command({
   name: 'status',
   summary: 'Show the stage, versions, schematic, slots and etcd member of every node of a cluster',
-  without: ['yes', 'dry-run'],
+  without: ['yes', 'abandon', 'dry-run'],
   flags: {
     drain: { type: 'boolean', help: 'also show what a drain of each node would evict, and what would block it' },
   },

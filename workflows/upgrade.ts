@@ -1,5 +1,7 @@
 /** Rolls the declared Talos release over a cluster, control planes one at a time. */
 import { command } from '../scripts/cli/command.ts'
+import { rollingFlags } from '../scripts/cli/rolling-flags.ts'
+import { upgrade } from './plan/upgrade.ts'
 
 await command({
   name: 'upgrade',
@@ -15,25 +17,7 @@ await command({
       type: 'boolean',
       help: 'install an image that lacks kernel arguments which a node runs with',
     },
-    'accept-etcd-outage': {
-      type: 'boolean',
-      help: 'let a cluster of one or two members lose quorum while a node reboots',
-    },
-    'skip-drain': { type: 'boolean', help: 'take nodes down with their pods on them, without asking Kubernetes' },
-    'keep-going': { type: 'boolean', help: 'go on with the other nodes when one failed' },
+    ...rollingFlags,
   },
-  async run(call) {
-    const { carryOutUpgrade } = await import('../scripts/engine/carry-out.ts')
-    const { cluster, flags, nodes } = call
-    return carryOutUpgrade(call, {
-      to: flags.to ?? cluster.talosVersion,
-      ...(nodes ? { nodes } : {}),
-      retry: flags.retry,
-      allowExtensionLoss: flags['allow-extension-loss'],
-      allowKernelArgumentLoss: flags['allow-kernel-argument-loss'],
-      acceptEtcdOutage: flags['accept-etcd-outage'],
-      skipDrain: flags['skip-drain'],
-      keepGoing: flags['keep-going'],
-    })
-  },
+  run: ({ flags, carryOut }) => carryOut(upgrade, flags),
 })

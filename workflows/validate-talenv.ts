@@ -4,7 +4,7 @@ import { bareCommand } from '../scripts/cli/command.ts'
 await bareCommand({
   name: 'validate-talenv',
   summary: 'Check a talenv.yaml and the operations.yaml beside it, and list every mistake with its line',
-  without: ['cluster', 'dir', 'nodes', 'dry-run', 'yes', 'talosconfig', 'kubeconfig'],
+  without: ['cluster', 'dir', 'nodes', 'dry-run', 'yes', 'abandon', 'talosconfig', 'kubeconfig'],
   flags: { file: { type: 'string', value: 'path', help: 'the talenv.yaml (required)' } },
   async run({ flags, common }) {
     const { validateTalenv } = await import('../scripts/config/validate-talenv.ts')

@@ -7,6 +7,7 @@ import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
 import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
+import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Layout } from '../declaration/layout.ts'
 import type { Declared } from '../declaration/load-cluster.ts'
 import { failureOfThrown } from '../disk/on-disk.ts'
@@ -40,8 +41,11 @@ export type Call = BareCall & {
 export type CommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
   /** what the declaration is read for (default: to operate the cluster) */
   purpose?: Purpose
-  run(call: Call & { flags: FlagValues<Specs> }): Promise<ExitCode>
+  run(call: Call & { flags: FlagValues<Specs>; carryOut: CarryOut }): Promise<ExitCode>
 }
+
+/** Does what a verb plans, or with `--dry-run` says what that is; the flags are all that it may be wished, but for the nodes. */
+export type CarryOut = <Wish extends AnyWish>(verb: Verb<Wish>, flags: Omit<Wish, 'nodes'>) => Promise<ExitCode>
 
 /** A workflow that comes before the declaration, or has to do with its text only. */
 export type BareCommandSpec<Specs extends FlagSpecs> = CommandLine<Specs> & {
@@ -114,8 +118,18 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
   const unsettled = settleFirst(loaded.value.layout)
   if (unsettled) return reject([unsettled], common)
-  return spec.run({ ...call, ...loaded.value, layout: access.value, ...(nodes ? { nodes: nodes.value } : {}) })
+  const known = { ...call, ...loaded.value, layout: access.value, ...(nodes ? { nodes: nodes.value } : {}) }
+  return spec.run({ ...known, carryOut: carryOutFor(known) })
 }
+
+/** The engine is loaded only where something is carried out. */
+const carryOutFor =
+  (call: Call): CarryOut =>
+  async <Wish extends AnyWish>(verb: Verb<Wish>, flags: Omit<Wish, 'nodes'>) => {
+    const [engine, { crew }] = await Promise.all([import('../engine/carry-out.ts'), import('./crew.ts')])
+    const wish = { ...flags, ...(call.nodes ? { nodes: call.nodes } : {}) } as Wish
+    return engine.carryOut(crew, verb, call, wish)
+  }
 
 function isReadable(path: string): boolean {
   try {

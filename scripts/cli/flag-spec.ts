@@ -17,6 +17,7 @@ export type CommonName =
   | 'nodes'
   | 'dry-run'
   | 'yes'
+  | 'abandon'
   | 'output'
   | 'talosconfig'
   | 'kubeconfig'

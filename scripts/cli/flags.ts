@@ -17,6 +17,8 @@ export type CommonFlags = {
   nodes?: string[]
   dryRun: boolean
   yes: boolean
+  /** closes what an earlier run did not finish, and does nothing else */
+  abandon: boolean
   output: OutputChoice
   /** absent: the one of the cluster */
   talosconfig?: string
@@ -24,11 +26,18 @@ export type CommonFlags = {
   kubeconfig?: string
 }
 
-type ValueOf<Spec extends FlagSpec> = Spec extends { type: 'boolean' }
-  ? boolean
-  : (Spec extends { choices: readonly (infer Choice)[] } ? Choice : string) | undefined
+type ValueOf<Spec extends FlagSpec> = Spec extends { choices: readonly (infer Choice)[] } ? Choice : string
 
-export type FlagValues<Specs extends FlagSpecs> = { [Name in keyof Specs]: ValueOf<Specs[Name]> }
+/** By name as code says it: `--skip-drain` is `skipDrain`. A boolean is always there, anything else only where it was given. */
+export type FlagValues<Specs extends FlagSpecs> = {
+  [Name in keyof Specs as Specs[Name] extends { type: 'boolean' } ? CamelCase<Name> : never]: boolean
+} & {
+  [Name in keyof Specs as Specs[Name] extends { type: 'boolean' } ? never : CamelCase<Name>]?: ValueOf<Specs[Name]>
+}
+
+type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Name & string
 
 export type ParsedFlags<Specs extends FlagSpecs> =
   | { kind: 'help'; text: string }
@@ -41,6 +50,7 @@ const COMMON = {
   nodes: { type: 'string', value: 'a,b', help: 'only these nodes, by host name or address' },
   'dry-run': { type: 'boolean', help: 'print the plan and change nothing' },
   yes: { type: 'boolean', help: 'do not ask for approval' },
+  abandon: { type: 'boolean', help: 'close what an earlier run left unfinished, as it stands, and do nothing else' },
   output: {
     type: 'choice',
     choices: ['auto', 'plain', 'json', 'quiet'],
@@ -54,6 +64,8 @@ const COMMON = {
   },
   help: { type: 'boolean', help: 'print this page' },
 } as const satisfies Record<CommonName, FlagSpec>
+
+const camelCase = (name: string): string => name.replaceAll(/-(.)/g, (_, first: string) => first.toUpperCase())
 
 /** `argv` without node and script. Fails with `usage`, once per mistake. */
 export function parseFlags<const Specs extends FlagSpecs>(
@@ -117,6 +129,8 @@ export function parseFlags<const Specs extends FlagSpecs>(
   // what narrows a command can not be passed over like what means nothing to it
   if (seen.has('nodes') && without.includes('nodes'))
     wrong(`${line.name} is about the whole cluster, and can not be narrowed by --nodes`)
+  if (seen.has('abandon') && without.includes('abandon'))
+    wrong(`${line.name} leaves no run behind, so there is none for --abandon to close`)
   for (const word of words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
@@ -130,10 +144,10 @@ export function parseFlags<const Specs extends FlagSpecs>(
 
   const { dir, talosconfig, kubeconfig } = Object.fromEntries(seen) as Record<string, string | undefined>
   const nodes = seen.get('nodes')
-  const values = Object.entries(line.flags).map(([name, { type }]) => [
-    name,
-    type === 'boolean' ? seen.has(name) : seen.get(name),
-  ])
+  const values = Object.entries(line.flags).flatMap(([name, { type }]) => {
+    if (type !== 'boolean' && !seen.has(name)) return []
+    return [[camelCase(name), type === 'boolean' ? seen.has(name) : seen.get(name)]]
+  })
   return {
     kind: 'run',
     common: {
@@ -147,6 +161,7 @@ export function parseFlags<const Specs extends FlagSpecs>(
       }),
       dryRun: seen.has('dry-run'),
       yes: seen.has('yes'),
+      abandon: seen.has('abandon'),
       output: (seen.get('output') ?? 'auto') as OutputChoice,
       ...(talosconfig !== undefined && { talosconfig }),
       ...(kubeconfig !== undefined && { kubeconfig }),

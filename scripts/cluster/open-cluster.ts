@@ -142,24 +142,28 @@ export async function observe(
   return { at, nodes: found, etcd, kubernetes }
 }
 
-/** The observation with what is known of the machine configurations of the nodes that may be changed, and what Talos `to` says of them. */
+/** The observation with what is known of the machine configurations of the nodes that may be changed, and what Talos `release` says of them. */
 export async function withConfigurations(
   { cluster, talos, talosctl }: Session,
   observed: Observation,
-  { to, nodes: wished }: { to: TalosVersion; nodes?: readonly NodeName[] },
+  { release, nodes: wished }: { release?: TalosVersion | undefined; nodes?: readonly NodeName[] | undefined },
   signal?: AbortSignal,
 ): Promise<Observation> {
   const asked = cluster.nodes.filter(
     ({ name }) => observed.nodes[name]?.reachable === true && (!wished || wished.includes(name)),
   )
   const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
+  if (release === undefined) return { ...observed, configurations: await talos.configurations(asked, options) }
   const modes = Object.fromEntries(
     asked.flatMap(({ name }) => {
-      const mode = modeToJudge(observed.nodes[name], to, talosctl)
+      const mode = modeToJudge(observed.nodes[name], release, talosctl)
       return mode === undefined ? [] : [[name, mode]]
     }),
   )
-  return { ...observed, configurations: await talos.configurations(asked, { ...options, judge: { to, modes } }) }
+  return {
+    ...observed,
+    configurations: await talos.configurations(asked, { ...options, judge: { to: release, modes } }),
+  }
 }
 
 type Limits = { timeoutMs: number; signal?: AbortSignal }

@@ -1,9 +1,7 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
+import { writesSlot } from '../../workflows/plan/memory.ts'
 import { type Waiter, watch } from '../watch.ts'
 import { notedProcess } from './process-note.ts'
-
-/** These write a slot of the node, now or after they have looked at the image: never cut off by us. */
-const LEFT_ALONE: readonly string[] = ['install', 'upgrade']
 
 /** longest time for which a command of a dead run is waited for; it had a deadline of its own, which died with its run */
 const DEADLINE_MS = 30 * 60_000
@@ -15,7 +13,8 @@ const DEADLINE_MS = 30 * 60_000
 export async function waitForOrphan(processFile: string, step: string, waiter: Waiter): Promise<void> {
   const pid = notedProcess(processFile)
   if (pid === undefined) return
-  if (!LEFT_ALONE.includes(step)) endGroup(pid)
+  // a cut off installation leaves a slot that nobody can judge
+  if (!writesSlot(step)) endGroup(pid)
   await watch(waiter, {
     what: `the command of an earlier run (pid ${pid}) to end`,
     look: async () => notedProcess(processFile),

@@ -13,7 +13,7 @@ export type RunPaths = { run: string; folder: string; journal: string; report: s
 type RunRecord = JournalRecord & { type: 'run' }
 
 /** A run whose journal has a beginning and no end. */
-export type UnfinishedRun = { paths: RunPaths; record: RunRecord }
+export type UnfinishedRun = { paths: RunPaths; record: RunRecord; records: readonly JournalRecord[] }
 
 const KEPT = 20
 
@@ -114,7 +114,7 @@ export function findUnfinishedRuns(folder: string): UnfinishedRun[] {
     const records = recordsOf(paths)
     const [first] = records
     if (first?.type !== 'run' || records.some((r) => r.type === 'end')) return []
-    return [{ paths, record: first }]
+    return [{ paths, record: first, records }]
   })
 }
 

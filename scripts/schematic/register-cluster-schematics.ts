@@ -20,7 +20,7 @@ export type Ended = { exitCode: ExitCode; text: string }
  */
 export async function registerClusterSchematics(
   { cluster, layout, common }: Call,
-  { factory = cluster.operations.upgrade.factory }: { factory?: string | undefined },
+  { factory = cluster.operations.upgrade.factory }: { factory?: string },
 ): Promise<Ended> {
   const stateDir = runFolder(layout.folder)
   const path = join(layout.folder, layout.talconfig)

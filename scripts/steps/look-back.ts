@@ -1,7 +1,8 @@
 /** The last look of a run, at all its nodes together: whether they still stand as it left them. */
-import type { LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
+import type { LookBackInput } from '../../workflows/machines/cluster.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { NodeVerdict } from '../../workflows/model/verdict.ts'
 import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
 import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'

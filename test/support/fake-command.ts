@@ -4,11 +4,13 @@ import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Call } from '../../scripts/cli/command.ts'
+import { crew } from '../../scripts/cli/crew.ts'
 import type { Session } from '../../scripts/cluster/open-cluster.ts'
 import type { Layout } from '../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../scripts/engine/carry-out.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
 import type { Report } from '../../scripts/view/report.ts'
+import { upgrade } from '../../workflows/plan/upgrade.ts'
 import type { fakeCluster } from './fake-cluster.ts'
 
 export type Fake = ReturnType<typeof fakeCluster>
@@ -61,7 +63,7 @@ export function checkoutOf(fake: Fake): Checkout {
       const before = runNames()
       const exitCode = await inSilence(() => {
         const death = diesAfter && whenWritten(diesAfter, () => (isDead = true))
-        const run = carryOutIn(session, call, wish)
+        const run = carryOutIn(crew, session, upgrade, call, wish)
         return death ? Promise.race([run, death]) : run
       })
       if (isDead) bury(runs)

@@ -14,9 +14,10 @@ import {
   openEffects,
   type RunState,
 } from '../../scripts/engine/run-state.ts'
-import type { ClusterContext, ClusterOutput, LookBackInput, NodeVerdict } from '../../workflows/machines/cluster.ts'
+import type { ClusterContext, ClusterOutput, LookBackInput } from '../../workflows/machines/cluster.ts'
 import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
+import type { NodeVerdict } from '../../workflows/model/verdict.ts'
 import type { Plan } from '../../workflows/plan/plan.ts'
 
 /** What has happened on the way to a state, as far as a promise speaks of it. */

@@ -10,13 +10,11 @@
 import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
-import type { Evidence, Verdict } from '../model/verdict.ts'
+import type { NodeVerdict } from '../model/verdict.ts'
 import { evidenceBefore, leftRunning, type Stood } from '../plan/judge.ts'
 import type { NodePlan, Plan, StaleCordon } from '../plan/plan.ts'
 import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
-
-export type NodeVerdict = { node: NodeName; verdict: Verdict; evidence: Evidence; failure?: Failure }
 
 export type ClusterOutput = { verdicts: NodeVerdict[]; failures: Failure[] }
 

@@ -15,7 +15,7 @@ import { planSecrets } from './plan-secrets.ts'
 import { readForeignSecrets } from './read-foreign-secrets.ts'
 import { findSecretTools } from './secret-tools.ts'
 
-type Flags = { from?: string | undefined; 'age-key'?: string | undefined }
+type Flags = { from?: string; ageKey?: string }
 
 /** Gives a cluster its folder, identity, rule and encrypted secrets, each if it is not there: 0, 2 in a dry run, or why not. */
 export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): Promise<ExitCode> {
@@ -41,7 +41,7 @@ async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitC
   const found = await findSecretTools(process.env)
   if (!found.ok) return reject(found.failure, common)
   const tools = found.value
-  const ageKey = flags['age-key'] === undefined ? undefined : resolve(flags['age-key'])
+  const ageKey = flags.ageKey === undefined ? undefined : resolve(flags.ageKey)
   const others = ageKey === undefined ? [] : [ageKey]
   const foreign = flags.from === undefined ? undefined : await readForeignSecrets(resolve(flags.from), tools)
   if (foreign && !foreign.ok) return reject(foreign.failure, common)

@@ -5,8 +5,9 @@ const ADMIN = 'os:admin'
 
 type Role = { roles: readonly string[]; talosconfig: string }
 
-/** Why a talosconfig can not upgrade: an installation, and leadership that is handed over, are for administrators. */
-export const roleFailures = (role: Role): Failure[] => (role.roles.includes(ADMIN) ? [] : [lacks(role, 'an upgrade')])
+/** Why a talosconfig can not do as the verb says: an installation, and leadership that is handed over, are for administrators. */
+export const roleFailures = (role: Role, verb: string): Failure[] =>
+  role.roles.includes(ADMIN) ? [] : [lacks(role, `${/^[aeiou]/.test(verb) ? 'an' : 'a'} ${verb}`)]
 
 /**
  * What nodes refuse because of our role is one reason, whatever was asked and on however many nodes; beside it nothing

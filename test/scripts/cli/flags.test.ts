@@ -26,8 +26,15 @@ test('reads common flags and those of the command', () => {
   const parsed = parse('--cluster', '101', '--dry-run', '--nodes=k8s-1,k8s-2', '--nodes', '10.0.0.3', '--to', '1.13.9')
   assert.equal(parsed, {
     kind: 'run',
-    common: { cluster: '101', nodes: ['k8s-1', 'k8s-2', '10.0.0.3'], dryRun: true, yes: false, output: 'auto' },
-    flags: { to: 'v1.13.9', retry: false, kind: undefined },
+    common: {
+      cluster: '101',
+      nodes: ['k8s-1', 'k8s-2', '10.0.0.3'],
+      dryRun: true,
+      yes: false,
+      abandon: false,
+      output: 'auto',
+    },
+    flags: { to: 'v1.13.9', retry: false },
   })
 })
 
@@ -38,14 +45,31 @@ test('takes the flags that mean nothing to a command, since a script passes the 
   assert.equal(parseFlags(bare, ['--cluster=7', '--dir=/d', '--yes', '--dry-run', '--output=json', ...files]), {
     kind: 'run',
     common: {
-      ...{ cluster: '7', dir: '/d', dryRun: true, yes: true, output: 'json' },
+      ...{ cluster: '7', dir: '/d', dryRun: true, yes: true, abandon: false, output: 'json' },
       ...{ talosconfig: '/t', kubeconfig: '/k' },
     },
-    flags: { to: undefined, retry: false, kind: undefined },
+    flags: { retry: false },
   })
   assert.is(parseFlags(bare, []).kind, 'run', 'and misses none of them')
   const help = parseFlags(bare, ['--help'])
   assert.not.match(help.kind === 'help' ? help.text : '--yes', /--(yes|cluster|kubeconfig)/)
+})
+
+test('calls flags as code does, and leaves out what was not given', () => {
+  const named = {
+    'skip-drain': { type: 'boolean', help: 'h' },
+    'age-key': { type: 'string', help: 'h' },
+    'a-b-c': { type: 'string', help: 'h' },
+  } as const
+  const parsed = parseFlags({ ...line, flags: named }, ['--cluster=7', '--skip-drain', '--age-key=k'])
+  assert.equal(parsed.kind === 'run' && parsed.flags, { skipDrain: true, ageKey: 'k' })
+})
+
+test('refuses to abandon a run where a command leaves none', () => {
+  const parsed = parseFlags({ ...line, without: ['abandon'] }, ['--cluster=7', '--abandon'])
+  assert.equal(parsed.kind === 'wrong' && parsed.failures.map(({ detail }) => detail), [
+    'upgrade leaves no run behind, so there is none for --abandon to close',
+  ])
 })
 
 test('refuses to be narrowed where it can not be', () => {

@@ -4,9 +4,11 @@ import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Call } from '../../../scripts/cli/command.ts'
+import { crew } from '../../../scripts/cli/crew.ts'
 import { afterRun } from '../../../scripts/engine/after-run.ts'
-import { carryOutUpgrade } from '../../../scripts/engine/carry-out.ts'
+import { carryOut } from '../../../scripts/engine/carry-out.ts'
 import type { Report } from '../../../scripts/view/report.ts'
+import { upgrade } from '../../../workflows/plan/upgrade.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { checkoutOf, type Fake } from '../../support/fake-command.ts'
 
@@ -173,17 +175,19 @@ test('a run that could not even begin is told of, and a dry run is not', async (
     talosconfig: join(folder, 'talosconfig'),
     kubeconfig: join(folder, 'kubeconfig'),
   }
-  const upgrade = (dryRun: boolean) =>
-    carryOutUpgrade(
+  const typed = (dryRun: boolean) =>
+    carryOut(
+      crew,
+      upgrade,
       { command: 'upgrade', cluster, layout, again: '', common: { dryRun, output: 'plain' } } as unknown as Call,
       {
         to: 'v1.13.9',
       } as never,
     )
   await onStderr(async () => {
-    assert.is(await upgrade(true), 69)
+    assert.is(await typed(true), 69)
     assert.not.ok(existsSync(join(folder, 'told')))
-    assert.is(await upgrade(false), 69)
+    assert.is(await typed(false), 69)
   })
   const { failures, cluster: name, exitCode } = JSON.parse(readFileSync(join(folder, 'told'), 'utf8')) as Report
   assert.equal([name, exitCode, failures.at(-1)?.reason], ['cluster-7', 69, 'talosconfig-missing'])

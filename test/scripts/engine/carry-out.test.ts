@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Call } from '../../../scripts/cli/command.ts'
+import { crew } from '../../../scripts/cli/crew.ts'
 import type { Session } from '../../../scripts/cluster/open-cluster.ts'
 import type { World as StepWorld } from '../../../scripts/cluster/world.ts'
 import type { Layout } from '../../../scripts/declaration/layout.ts'
@@ -14,6 +15,7 @@ import type { StopSignal } from '../../../scripts/engine/stop.ts'
 import { upgradeSteps } from '../../../scripts/steps/steps.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { upgrade } from '../../../workflows/plan/upgrade.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const test = suite('a run that is told to stop')
@@ -136,7 +138,7 @@ async function live(world: World, fake: Fake, folder: string, strike?: Strike): 
     return true
   }) as typeof write
   try {
-    const exitCode = await carryOutIn(session, call, wish)
+    const exitCode = await carryOutIn(crew, session, upgrade, call, wish)
     if (end?.type !== 'run.finished') throw new Error('it said nothing at its end')
     return { exitCode, end, moments }
   } finally {

@@ -7,15 +7,16 @@ const role = (...roles: string[]) => ({ roles, talosconfig: '/c/talosconfig' })
 const denied = ['a', 'b', 'c'].map((node) => failure('permission-denied', { node, detail: 'not authorized' }))
 const says = (failures: readonly { detail?: string }[]) => failures.map(({ detail }) => detail)
 
-test('an upgrade is for administrators', () => {
-  assert.equal(roleFailures(role('os:admin')), [])
-  assert.equal(says(roleFailures(role('os:reader'))), [
+test('what changes nodes is for administrators', () => {
+  assert.equal(says(roleFailures(role(), 'reboot')), ['/c/talosconfig has no role, and a reboot needs os:admin'])
+  assert.equal(roleFailures(role('os:admin'), 'upgrade'), [])
+  assert.equal(says(roleFailures(role('os:reader'), 'upgrade')), [
     '/c/talosconfig has the role os:reader, and an upgrade needs os:admin',
   ])
-  assert.equal(says(roleFailures(role('os:operator', 'os:etcd:backup'))), [
+  assert.equal(says(roleFailures(role('os:operator', 'os:etcd:backup'), 'upgrade')), [
     '/c/talosconfig has the role os:operator, os:etcd:backup, and an upgrade needs os:admin',
   ])
-  assert.equal(says(roleFailures(role())), ['/c/talosconfig has no role, and an upgrade needs os:admin'])
+  assert.equal(says(roleFailures(role(), 'upgrade')), ['/c/talosconfig has no role, and an upgrade needs os:admin'])
 })
 
 test('what nodes refuse because of the role is told once', () => {

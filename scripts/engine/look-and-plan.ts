@@ -1,0 +1,49 @@
+import type { Failure, Result } from '../../workflows/model/failure.ts'
+import type { Observation } from '../../workflows/model/observation.ts'
+import type { Remembered } from '../../workflows/plan/memory.ts'
+import type { Plan } from '../../workflows/plan/plan.ts'
+import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
+import { withoutMarks } from '../cluster/lift-dead-cordons.ts'
+import { observe, withConfigurations } from '../cluster/open-cluster.ts'
+import { watch } from '../watch.ts'
+import { isOver, liftLeftCordons } from './lift-left-cordons.ts'
+import type { OpenRun } from './open-run.ts'
+import type { Hold } from './take-hold.ts'
+
+export type Looked = { observed: Observation; planned: Result<Plan, Failure[]> }
+
+/** Plans from what is seen now, once the cordons of dead runs are lifted; undefined where it was told to stop. */
+export async function lookAndPlan<Wish extends AnyWish>(
+  run: OpenRun,
+  verb: Verb<Wish>,
+  wish: Wish,
+  { hold, remembered }: { hold: Hold; remembered: Remembered },
+): Promise<Looked | undefined> {
+  const { session, stop } = run
+  const release = verb.release?.(session.cluster, wish)
+  const look = async (): Promise<Looked> => {
+    const all = await observe(session, wish.nodes, { signal: stop.requested })
+    const seen = withoutMarks(all, isOver(run, hold))
+    const observed = await withConfigurations(session, seen, { release, ...wish }, stop.requested)
+    return { observed, planned: verb.plan(session.cluster, observed, wish, remembered) }
+  }
+  try {
+    const lifted = await liftLeftCordons(run, hold)
+    if (lifted.length === 0) return await look()
+    // pods that waited for a node are coming back, and budgets count them only then
+    const { seen } = await watch(run.waiter('plan'), {
+      what: `pods to come back to ${lifted.join(', ')}`,
+      look,
+      until: ({ planned }) => planned.ok || !planned.failure.some(({ reason }) => reason === 'drain-would-block'),
+      deadlineMs: Math.min(COME_BACK_MS, session.cluster.operations.deadlines.readyMs),
+      everyMs: 1_000,
+    })
+    return seen
+  } catch (error) {
+    if (stop.requested.aborted) return undefined
+    throw error
+  }
+}
+
+/** longest time for which pods are waited for that a lifted cordon lets come back */
+const COME_BACK_MS = 60_000

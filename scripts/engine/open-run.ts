@@ -1,0 +1,128 @@
+/**
+ * What a run holds while it lasts, given back in reverse by `await using`: signals, the view, the report and the person's
+ * own command, the folder, lock and Lease.
+ */
+import type { RunEvent } from '../../workflows/model/event.ts'
+import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import type { Result } from '../../workflows/model/failure.ts'
+import { finished } from '../../workflows/model/finished.ts'
+import type { NodeVerdict } from '../../workflows/model/verdict.ts'
+import type { Ending } from '../../workflows/plan/ending.ts'
+import { leaseMs } from '../../workflows/plan/lease.ts'
+import type { Call } from '../cli/command.ts'
+import { completeHints } from '../cli/complete-hints.ts'
+import type { Session } from '../cluster/open-cluster.ts'
+import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
+import { chooseView } from '../view/choose.ts'
+import { openView } from '../view/open-view.ts'
+import { collectReport, writeReport } from '../view/report.ts'
+import { tellAfter } from '../view/tell-after.ts'
+import type { Waiter } from '../watch.ts'
+import { fromMemory, openRunFolder, prune, type RunPaths, runFolder } from './run-folder.ts'
+import { createStop, listenForSignals, type Stop } from './stop.ts'
+import { type Hold, takeHold } from './take-hold.ts'
+
+export type OpenRun = AsyncDisposable & {
+  call: Call
+  session: Session
+  /** where all runs of the cluster leave their traces */
+  root: string
+  stop: Stop
+  emit(event: RunEvent): void
+  notice(text: string): void
+  /** for what is waited for outside of steps */
+  waiter(step: 'plan' | 'abandon'): Waiter
+  /** Gives the run the name and the folder under which it is remembered, and reported of. */
+  becomes(paths: RunPaths): void
+  /** Makes the folder, and takes lock and Lease, until the run is given back. */
+  hold(): Promise<Result<Hold>>
+  /** The last word; `told` are the verdicts that are worth an event of their own. */
+  end(ending: Ending & { told?: readonly NodeVerdict[] }): ExitCode
+  /** The last word of a run in which something was thrown. */
+  spoiled(error: unknown): ExitCode
+}
+
+/** Opens a run that is deaf to nothing from here on: a signal stops it safely. */
+export async function openRun(session: Session, call: Call): Promise<OpenRun> {
+  const { cluster, layout } = session
+  const root = runFolder(layout.folder)
+  const stop = createStop()
+  const letGo = listenForSignals(stop)
+  const view = await openView(viewKind(call.common.output), outlet)
+  const command = call.common.abandon ? `${call.command} --abandon` : call.command
+  const report = collectReport(() => new Date(), { command, cluster: cluster.name })
+  const { event: complete } = completeHints(cluster, layout)
+  const openedAt = performance.now()
+  let paths: RunPaths | undefined
+  let held: Hold | undefined
+  const emit = (event: RunEvent) => {
+    const said = complete(event)
+    report.handle(said)
+    view.handle(said)
+  }
+  const notice = (text: string) => emit({ type: 'notice', text })
+  return {
+    ...{ call, session, root, stop, emit, notice },
+    waiter: (step) => ({
+      signal: stop.requested,
+      waiting: (what, last) => emit({ type: 'waiting', step, for: what, ...(last === undefined ? {} : { last }) }),
+    }),
+    becomes(own) {
+      paths = own
+    },
+    async hold() {
+      const opened = onDisk(() => openRunFolder(root))
+      if (!opened.ok) return opened
+      const taken = await takeHold({
+        folder: root,
+        command: `${command} of ${cluster.name}`,
+        kubernetes: session.kubernetes,
+        keepsLease: cluster.operations.access.lease === 'keep',
+        durationMs: leaseMs(cluster.operations),
+        signal: stop.requested,
+        say: notice,
+      })
+      if (taken.ok) held = taken.value
+      return taken
+    },
+    end({ exitCode, verdicts, told = verdicts, failures, next }) {
+      for (const verdict of told) emit({ type: 'verdict', ...verdict })
+      const ends = { exitCode, failures, ...(next === undefined ? {} : { next }) }
+      const byNode = Object.fromEntries(verdicts.map(({ node, verdict }) => [node, verdict]))
+      const tookMs = Math.round(performance.now() - openedAt)
+      emit(finished({ ...ends, run: paths?.run ?? '', verdicts: byNode, tookMs }))
+      return exitCode
+    },
+    spoiled(error) {
+      const failures = [failureOfThrown(error)]
+      emit(finished({ run: paths?.run ?? '', exitCode: EXIT_CODES.failed, failures, next: call.again }))
+      return EXIT_CODES.failed
+    },
+    async [Symbol.asyncDispose]() {
+      const file = paths?.report
+      try {
+        await held?.release()
+        if (held) fromMemory(() => prune(root, session.identity))
+        const written =
+          file === undefined ? undefined : onDisk(() => writeReport(file, report.value(), session.changes))
+        if (written?.ok === false) notice(`there is no report: ${written.failure.detail}`)
+      } finally {
+        await view.close()
+        // whoever asked once has been waiting for this, too
+        const signal = stop.requested.aborted ? stop.forced : stop.requested
+        await tellAfter(call, report.value(), { changes: session.changes, signal })
+        letGo()
+      }
+    },
+  }
+}
+
+const outlet = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: () => new Date() }
+
+const viewKind = (output: Call['common']['output']) =>
+  chooseView({
+    output,
+    stderrIsTty: process.stderr.isTTY === true,
+    columns: process.stderr.columns,
+    ci: Boolean(process.env.CI),
+  })

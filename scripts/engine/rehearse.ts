@@ -1,0 +1,31 @@
+import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import { isEmpty } from '../../workflows/plan/plan.ts'
+import { summarize } from '../../workflows/plan/summary.ts'
+import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
+import { type Call, reject } from '../cli/command.ts'
+import { completeHints } from '../cli/complete-hints.ts'
+import { observe, type Session, withConfigurations } from '../cluster/open-cluster.ts'
+import { deniedOnce } from '../tools/talosctl/role-failures.ts'
+import { printPlan } from '../view/print-plan.ts'
+import { fromMemory, recall, runFolder } from './run-folder.ts'
+
+/** Prints the plan, or every reason why there is none; changes nothing. */
+export async function rehearse<Wish extends AnyWish>(
+  session: Session,
+  verb: Verb<Wish>,
+  { common }: Call,
+  wish: Wish,
+): Promise<ExitCode> {
+  const { cluster, layout, roles } = session
+  const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
+  if (!remembered.ok) return reject([remembered.failure], common)
+  const release = verb.release?.(cluster, wish)
+  const observed = await withConfigurations(session, await observe(session, wish.nodes), { release, ...wish })
+  const planned = verb.plan(cluster, observed, wish, remembered.value)
+  if (!planned.ok) {
+    const failures = deniedOnce(planned.failure, { roles, talosconfig: layout.talosconfig })
+    return reject(failures.map(completeHints(cluster, layout).failure), common)
+  }
+  printPlan(summarize(planned.value), cluster.name, common)
+  return isEmpty(planned.value) ? EXIT_CODES.done : EXIT_CODES.pending
+}

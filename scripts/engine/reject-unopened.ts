@@ -1,0 +1,18 @@
+import type { ExitCode } from '../../workflows/model/exit-code.ts'
+import type { Failure } from '../../workflows/model/failure.ts'
+import { finished } from '../../workflows/model/finished.ts'
+import { type Call, reject } from '../cli/command.ts'
+import { completeHints } from '../cli/complete-hints.ts'
+import { collectReport } from '../view/report.ts'
+import { tellAfter } from '../view/tell-after.ts'
+
+/** Ends a command that nothing could be asked with; a run is told of, whatever kept it from beginning. */
+export async function rejectUnopened(call: Call, found: readonly Failure[]): Promise<ExitCode> {
+  const failures = found.map(completeHints(call.cluster, call.layout).failure)
+  const exitCode = reject(failures, call.common)
+  if (call.common.dryRun) return exitCode
+  const report = collectReport(() => new Date(), { command: call.command, cluster: call.cluster.name })
+  report.handle(finished({ exitCode, failures }))
+  await tellAfter(call, report.value())
+  return exitCode
+}

@@ -1,0 +1,23 @@
+import type { Failure, Result } from '../../workflows/model/failure.ts'
+import { type Finder, fatesOf } from '../../workflows/plan/unfinished.ts'
+import { closeRun } from './close-run.ts'
+import type { LeftRun } from './left-run.ts'
+import type { OpenRun } from './open-run.ts'
+
+/** The run that is carried on, where there is one; the others are closed, unless one of them may not be. */
+export async function takeUp(
+  run: OpenRun,
+  unfinished: readonly LeftRun[],
+  finder: Finder,
+): Promise<Result<LeftRun | undefined, Failure[]>> {
+  const fates = fatesOf(unfinished, finder)
+  const inTheWay = fates.flatMap((fate) => (fate.is === 'in the way' ? [fate.failure] : []))
+  if (inTheWay.length > 0) return { ok: false, failure: inTheWay }
+  for (const [at, fate] of fates.entries()) {
+    const left = unfinished[at]
+    if (left === undefined || fate.is !== 'closed') continue
+    const closed = await closeRun(run, left, fate.why)
+    if (!closed.ok) return { ok: false, failure: [closed.failure] }
+  }
+  return { ok: true, value: unfinished[fates.findIndex(({ is }) => is === 'carried on')] }
+}
