@@ -9,12 +9,6 @@ import type { Effect, Outcome } from './run-state.ts'
 /** `outcome` is absent when it was cut off, or could not begin because the lock was `lost`. */
 export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; lost?: Failure }
 
-/** The node that the effect is about, and its boot when the plan was made. */
-export const planOf = (effect: Effect): { node?: string; bootId?: string } => {
-  const input = effect.input as { plan?: { node: string; bootId: string }; node?: string }
-  return input.plan ?? input
-}
-
 type Circumstances = {
   intent: Intent
   again: boolean
@@ -30,7 +24,7 @@ type Circumstances = {
 export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
   const { intent, again, isStale, sleeps, orphans, left } = circumstances
   const { step, title, disruptive, stops, changes } = effect.meta
-  const { node } = planOf(effect)
+  const { node } = effect.about
   const named = { ...(node === undefined ? {} : { node }), step }
   const cutOff = run.loses ? AbortSignal.any([run.stop.requested, run.loses]) : run.stop.requested
   const stopped = stops === 'when done' ? run.stop.forced : cutOff
@@ -80,7 +74,7 @@ function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
 
 /** How it ended, for those who watch the run. */
 export function endedEvent(effect: Effect, outcome: Outcome, tookMs: number): RunEvent {
-  const { node } = planOf(effect)
+  const { node } = effect.about
   const base = { ...(node === undefined ? {} : { node }), step: effect.meta.step, title: effect.meta.title, tookMs }
   return outcome.ok ? { type: 'step.finished', ...base } : { type: 'step.failed', ...base, failure: outcome.failure }
 }

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
-import { carryOut, type Ended, endedEvent, planOf } from './carry-out-effect.ts'
+import { carryOut, type Ended, endedEvent } from './carry-out-effect.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { appendTo, type Journal, type JournalRecord } from './journal.ts'
 import { begin, type Effect, expire, feed, isDone, type Machines, openEffects, type RunState } from './run-state.ts'
@@ -193,7 +193,7 @@ const intentsBeside = (begun: ReadonlyMap<string, Intent[]>, path: string): Inte
   [...begun].flatMap(([other, intents]) => (dirname(other) === dirname(path) ? intents : []))
 
 function intentOf(run: Drive, effect: Effect): Intent {
-  const { node, bootId } = planOf(effect)
+  const { node, bootId } = effect.about
   return {
     type: 'intent',
     path: effect.path,

@@ -3,13 +3,14 @@
  * The driver carries effects out; a test may walk every reachable state with the same functions.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate'
-import { RESUMED, type StepMeta } from '../../workflows/machines/step.ts'
+import { RESUMED, type StepMeta, type Subject, subjectOf } from '../../workflows/machines/step.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 
 /** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/flip/reboot`. */
 export type Effect = {
   path: string
   meta: StepMeta
+  about: Subject
   input: unknown
 }
 
@@ -91,7 +92,7 @@ function absorb(machines: Machines, state: RunState, actions: readonly unknown[]
     }
     const meta = metas.find((m) => m.step === src)
     if (!meta) throw new Error(`the state that invokes ${src} has no meta`)
-    effects.set(id, { meta, input })
+    effects.set(id, { meta, about: subjectOf(input), input })
   }
   return { ...state, effects, children }
 }

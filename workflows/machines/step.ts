@@ -1,4 +1,5 @@
 /** One state that does one thing: invokes the step of the same name and moves on by how it ended. */
+import type { NodeName } from '../model/cluster.ts'
 
 /** What a step is, for views and for the engine; stands as `meta` on the state that invokes it. */
 export type StepMeta = {
@@ -35,6 +36,16 @@ const STEPS = {
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
   'look-back': { title: 'Look again at all nodes', disruptive: false, stops: 'at once' },
 } as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes' | 'expires'>>
+
+/** What a step is about: a node, in the boot that its plan saw; neither where it is about the cluster. */
+export type Subject = { node?: NodeName; bootId?: string }
+
+/** The subject of a step that is given this input. */
+export function subjectOf(input: unknown): Subject {
+  const { plan, node } = Object(input) as { plan?: Required<Subject>; node?: NodeName }
+  if (plan) return { node: plan.node, bootId: plan.bootId }
+  return node === undefined ? {} : { node }
+}
 
 /** The event that tells a machine that what was found before has expired. */
 export const RESUMED = 'resumed'

@@ -151,7 +151,7 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       confirm: async () => undefined,
     }
     const meta = { step: 'snapshot-etcd', title: '', disruptive: false, changes: false, stops: 'at once' }
-    const { outcome } = await carryOut(run as unknown as Drive, { path: 's', meta, input: { node: 'a' } } as never, {
+    const { outcome } = await carryOut(run as unknown as Drive, { path: 's', meta, about: { node: 'a' } } as never, {
       intent: { processFile: '' } as Intent,
       again: false,
       isStale: () => false,
