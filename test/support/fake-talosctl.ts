@@ -20,6 +20,8 @@ export type FakeTalosctl = {
   manners: Map<string, Manner>
   /** words of a command that no answer comes to, by address: etcd's, where it does not run */
   deafTo: Map<string, string>
+  /** addresses of control planes whose etcd does not run: nothing about it is ever answered there */
+  withoutEtcd: Set<string>
   /** how long an answer of the node takes, in milliseconds */
   slow: Map<string, number>
 }
@@ -41,6 +43,7 @@ export function fakeTalosctl({
   const numbers = Array.from({ length: size }, (_, index) => index + 1)
   const manners = new Map(numbers.map((n) => [addressOf(n), manner(n)]))
   const deafTo = new Map<string, string>()
+  const withoutEtcd = new Set<string>()
   const slow = new Map<string, number>()
   const starts: string[] = []
   const nodes = numbers.map((n): NodeDeclaration => {
@@ -77,11 +80,14 @@ export function fakeTalosctl({
     if (pauseMs > 0) await Promise.race([hang(), new Promise((resolve) => setTimeout(resolve, pauseMs))])
     if (signal?.aborted) return hang()
     const silent = asked.filter(
-      (node) => seenFrom(endpoint, node) === 'nothing' || words.join(' ').startsWith(deafTo.get(node) ?? 'nothing'),
+      (node) =>
+        seenFrom(endpoint, node) === 'nothing' ||
+        words.join(' ').startsWith(deafTo.get(node) ?? 'nothing') ||
+        (words[0] === 'etcd' && withoutEtcd.has(node)),
     )
     const down = asked.filter((node) => seenFrom(endpoint, node) === 'refused')
     const told = asked.filter((node) => !silent.includes(node) && !down.includes(node))
-    const said = print(words, told, nodes)
+    const said = print(words, told, nodes, withoutEtcd)
     const isGet = words[0] === 'get'
     if (silent.length > 0) {
       const printed = client === '1.14' && !isGet ? said : ''
@@ -105,7 +111,7 @@ export function fakeTalosctl({
     const how = manners.get(address)
     return how === 'answers' || how === 'hangs'
   }
-  return { run, knock, nodes, starts, manners, deafTo, slow }
+  return { run, knock, nodes, starts, manners, deafTo, withoutEtcd, slow }
 }
 
 const refused = (address: string): string =>
@@ -114,7 +120,12 @@ const refused = (address: string): string =>
 const last = (address: string): string => address.split('.').at(-1) ?? ''
 
 /** What is printed of the nodes that answer. */
-function print(words: readonly string[], told: readonly string[], nodes: readonly NodeDeclaration[]): string {
+function print(
+  words: readonly string[],
+  told: readonly string[],
+  nodes: readonly NodeDeclaration[],
+  withoutEtcd: ReadonlySet<string>,
+): string {
   const [verb, what = ''] = words
   const of = (address: string) => nodes.find((node) => node.address === address)
   if (verb === 'version')
@@ -124,7 +135,7 @@ function print(words: readonly string[], told: readonly string[], nodes: readonl
   if (verb === 'get')
     return told
       .map((node) => {
-        const spec = specOf(what, of(node))
+        const spec = specOf(what === 'services' && withoutEtcd.has(node) ? 'other services' : what, of(node))
         return `${JSON.stringify({ metadata: { id: spec.id }, node, spec: spec.value }, null, 4)}\n`
       })
       .join('')
@@ -144,6 +155,7 @@ function specOf(kind: string, node: NodeDeclaration | undefined): { id: string; 
     hostnamestatus: { id: 'hostname', value: { hostname: name } },
     nodename: { id: 'nodename', value: { nodename: name } },
     kernelcmdline: { id: 'cmdline', value: { cmdline: 'talos.platform=metal' } },
+    'other services': { id: 'apid', value: { running: true, healthy: true, unknown: false } },
     services: { id: 'etcd', value: { running: true, healthy: true, unknown: false } },
   }
   const spec = specs[kind]

@@ -1,9 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Command, CommandResult, Run, RunOptions } from '../../run.ts'
 import { isDone } from '../ended.ts'
 import type { Target } from '../talosctl.ts'
 import { neverArrived } from './failure-of.ts'
+import { createGathering } from './gathering.ts'
 import { nodeErrors } from './node-errors.ts'
+import { createPatience, type Patience } from './patience.ts'
 import { hostOf } from './talosconfig.ts'
 import type { Ways } from './ways.ts'
 
@@ -13,7 +14,13 @@ const AT_ONCE = 8
 /** How long a question may be silent before another way is tried beside it; real nodes under load took 4–6 s. */
 const PATIENCE_MS = 5000
 
+/** The part of all its time that a question may be silent at least, and how long that is at most. */
+const LEAST_PATIENCE = { share: 20, ms: 1000 }
+
 export type AskOptions = RunOptions & { deadlineAt: number }
+
+/** `narrowed` is called whenever nobody is left but those who are asked alone. */
+export type EachOptions = AskOptions & { narrowed?: (left: readonly string[]) => void }
 
 type Build = (at: Target) => Command
 
@@ -26,9 +33,10 @@ export type Ask = {
    * One question about many nodes, in as few processes as tell it: those that are known to be there in one call, the others
    * in another, both through an endpoint. A call that says nothing is cut into parts, which are asked beside it, until the
    * silent node is alone; who can not be reached through an endpoint is asked for through the next one; whose record is missing is asked
-   * for once more, alone. Returns the last word about each node that `take` did not take.
+   * for once more, alone. Whoever another question finds out about at that moment is asked when that has an answer, and
+   * not at all where it has none. Returns the last word about each node that `take` did not take.
    */
-  each: (nodes: readonly string[], build: Build, take: Take, options: AskOptions) => Promise<Map<string, Answer>>
+  each: (nodes: readonly string[], build: Build, take: Take, options: EachOptions) => Promise<Map<string, Answer>>
   /**
    * One question about one node: the next way is tried when one can not be reached, or can not reach the node (an apid
    * believes for up to 15 s that a node which returned is still down). Beside a way that is silent another one is tried,
@@ -42,8 +50,15 @@ export type Ask = {
 /** `slow`: the deadline passed, though the node greets who connects. `maintenance`: it waits for its configuration. */
 export type Answer = CommandResult & { endpoint: string; tookMs: number; slow?: true; maintenance?: true }
 
+/** A question about a node of which nothing was heard lately, until it is known whether the node answers. */
+type Contact = { deadlineAt: number; over: Promise<Answer | undefined> }
+
 export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways): Ask {
   const gate = createGate(AT_ONCE)
+  const contacts = new Map<string, Contact>()
+  /** those who are asked alone at the moment, and what looks at them again when there is one more */
+  const solo = new Set<string>()
+  const lookAgain = new Set<() => void>()
 
   const send = async (
     nodes: readonly string[],
@@ -67,6 +82,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     endpoint: string,
     build: Build,
     options: AskOptions,
+    patience: Patience,
     patienceMs: () => number,
   ): { soon: Promise<Answer | undefined>; answer: Promise<Answer> } => {
     let settle: (answer: Answer) => void = () => {}
@@ -75,7 +91,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     })
     const soon = gate(() => {
       void send(nodes, endpoint, build, options).then(settle)
-      return within(answer, patienceMs())
+      return patience.spend(answer, patienceMs())
     })
     return { soon, answer }
   }
@@ -84,8 +100,15 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
   const recognized = async (node: string, answer: Answer): Promise<Answer> =>
     isStranger(answer) && (await ways.isInMaintenance(node)) ? { ...answer, maintenance: true } : answer
 
-  const one: Ask['one'] = async (node, build, { signal, ...options }) => {
+  /** `isAsked`: whether a question about the node alone is on its way through an endpoint already. */
+  const oneOf = async (
+    node: string,
+    build: Build,
+    { signal, ...options }: AskOptions,
+    isAsked: (endpoint: string) => boolean = () => false,
+  ): Promise<Answer> => {
     const { deadlineAt } = options
+    const patience = createPatience(0)
     const { through, direct } = await ways.toAsk(node)
     const enough = new AbortController()
     const both = AbortSignal.any([enough.signal, ...(signal ? [signal] : [])])
@@ -114,9 +137,10 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     try {
       for (const [tried, endpoint] of through.entries()) {
         if (tried > 0 && deadlineAt <= performance.now()) break
+        if (isAsked(endpoint) && (silent.size > 0 || !through.every(isAsked))) continue
         const patienceMs = () => Math.min(PATIENCE_MS, share(deadlineAt, through.length - tried))
         const before = [...silent.values()]
-        const { soon, answer } = question([node], endpoint, build, { ...options, signal: both }, patienceMs)
+        const { soon, answer } = question([node], endpoint, build, { ...options, signal: both }, patience, patienceMs)
         silent.set(endpoint, answer)
         const said = await Promise.race([soon, ...before])
         if (!said || !hear(said)) continue
@@ -127,23 +151,49 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         const said = await Promise.race(silent.values())
         if (hear(said)) return recognized(node, said)
       }
-      ways.failed(node)
+      ways.failed(node, word?.ended.by === 'deadline')
       return recognized(node, word ?? UNASKED)
     } finally {
       enough.abort()
     }
   }
 
-  const each: Ask['each'] = async (nodes, build, take, { signal, ...options }) => {
+  const each: Ask['each'] = async (nodes, build, take, { signal, narrowed, ...options }) => {
     const { deadlineAt } = options
+    const leastMs = share(deadlineAt, LEAST_PATIENCE.share)
+    const patience = createPatience(Math.min(LEAST_PATIENCE.ms, leastMs))
     const pending = new Set(nodes)
     const words = new Map<string, Answer>(nodes.map((node) => [node, UNASKED]))
     const calls = new Set<{ asked: readonly string[]; enough: AbortController }>()
+    /** calls about many that were silent so far */
+    const silences = new Set<{ asked: readonly string[]; endpoint: string }>()
     const left = (asked: readonly string[]) => asked.filter((node) => pending.has(node))
+    const followed = new Map<string, Contact>()
+    const led = new Map<string, (word?: Answer) => void>()
+    for (const node of nodes) {
+      const contact = contacts.get(node)
+      if (ways.wasHeard(node)) continue
+      if (contact && contact.deadlineAt <= deadlineAt) followed.set(node, contact)
+      else contacts.set(node, { deadlineAt, over: new Promise((resolve) => led.set(node, resolve)) })
+    }
+    /** Tells those who wait for it what became of the node. */
+    const lead = (node: string, word?: Answer): void => {
+      if (!led.has(node)) return
+      contacts.delete(node)
+      led.get(node)?.(word)
+      led.delete(node)
+    }
     /** Nothing more is asked about them. */
     const settle = (settled: readonly string[]): void => {
-      for (const node of settled) pending.delete(node)
+      for (const node of settled) {
+        pending.delete(node)
+        lead(node, words.get(node))
+      }
       for (const { asked, enough } of calls) if (left(asked).length === 0) enough.abort()
+      checkNarrowed()
+    }
+    const checkNarrowed = (): void => {
+      if ([...pending].every((node) => solo.has(node))) narrowed?.([...pending])
     }
     /** Work that ends when nothing of what it asks is pending any more. */
     const whilePending = async (
@@ -162,6 +212,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         words.delete(node)
         ways.worked(node, answer.endpoint)
       }
+      if (taken.length > 0 && answer.ended.by !== 'deadline') patience.learn(answer.tookMs)
       settle(taken)
       const errors = nodeErrors(answer.stderr)
       // talosctl 1.13 warns of single nodes and ends well
@@ -177,7 +228,14 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     const alone = (node: string): Promise<void> =>
       whilePending([node], async (asking) => {
         if (!pending.has(node)) return
-        const answer = await one(node, build, asking)
+        ways.doubted(node)
+        solo.add(node)
+        for (const look of lookAgain) look()
+        // a call about many that only that one keeps from answering asks nobody else any more
+        const isAsked = (endpoint: string) =>
+          [...silences].some((one) => one.endpoint === endpoint && left(one.asked).join() === node)
+        const answer = await oneOf(node, build, asking, isAsked)
+        solo.delete(node)
         if (pending.has(node)) settle(tell([node], answer))
       })
     const together = async (wanted: readonly string[], through: readonly string[]): Promise<void> => {
@@ -188,7 +246,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         const patienceMs = () => Math.min(PATIENCE_MS, share(deadlineAt, 3))
         const heard: string[] = []
         const listening = { ...asking, onLine: (line: string) => heard.push(line) }
-        const { soon, answer } = question(asked, endpoint, build, listening, patienceMs)
+        const { soon, answer } = question(asked, endpoint, build, listening, patience, patienceMs)
         const said = await soon
         if (said) return goOn(asked, said, others)
         // talosctl 1.14 prints each node as it comes
@@ -196,9 +254,12 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
           tell(asked, { ...UNASKED, endpoint, stdout: `${heard.join('\n')}\n`, ended: { by: 'deadline' } })
         // the silence may be that of the endpoint
         const rotated = [...others, endpoint]
+        const silence = { asked, endpoint }
+        silences.add(silence)
         await Promise.all([
           ...parts(left(asked)).map((part) => together(part, rotated)),
           answer.then((late) => {
+            silences.delete(silence)
             if (late.ended.by !== 'abort') tell(asked, late)
             else if (asked.every((node) => !words.has(node))) ways.deaf(endpoint)
           }),
@@ -228,24 +289,67 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       await (direct ? alone(node) : settle([node]))
     }
 
-    const [through, ...sure] = await Promise.all([ways.forMany(), ...nodes.map((node) => ways.isSure(node))])
-    await Promise.all([
-      together(
-        nodes.filter((_, index) => sure[index]),
-        through,
-      ),
-      together(
-        nodes.filter((_, index) => !sure[index]),
-        through,
-      ),
-    ])
-    for (const [node, answer] of words) if (neverArrived(answer) || answer.ended.by === 'deadline') ways.failed(node)
+    /** Asks those whom another question finds out about. */
+    const follow = async (): Promise<void> => {
+      const stop = new AbortController()
+      const stopped = new Promise<Answer>((resolve) =>
+        signal?.addEventListener('abort', () => resolve({ ...UNASKED, ended: { by: 'abort' } }), {
+          signal: stop.signal,
+        }),
+      )
+      const waiting = new Set(followed.keys())
+      const found = createGathering<string>(async (group) => together(group, await ways.forMany()), deadlineAt)
+      const check = () => {
+        if ([...waiting].every((node) => solo.has(node))) found.narrowed(waiting.size)
+      }
+      lookAgain.add(check)
+      await Promise.all(
+        [...followed].map(async ([node, { over }]) => {
+          const word = await Promise.race([over, stopped])
+          waiting.delete(node)
+          if (word && (word.ended.by === 'deadline' || neverArrived(word) || signal?.aborted)) {
+            words.set(node, word)
+            settle([node])
+          } else found.add([node], 0)
+          check()
+        }),
+      )
+      lookAgain.delete(check)
+      stop.abort()
+      await found.end()
+    }
+
+    const own = nodes.filter((node) => !followed.has(node))
+    const [through, ...sure] = await Promise.all([ways.forMany(), ...own.map((node) => ways.isSure(node))])
+    const kinds = own.map((node, index) => {
+      if (ways.wasSilent(node)) return 'was silent'
+      if (ways.wasHeard(node)) return 'was heard'
+      // an endpoint that hangs makes all silent who are asked through it
+      return sure[index] ? (ways.isEndpoint(node) ? 'leads to others' : 'is there') : 'is perhaps there'
+    })
+    const those = (kind: (typeof kinds)[number]) => own.filter((_, index) => kinds[index] === kind)
+    lookAgain.add(checkNarrowed)
+    try {
+      await Promise.all([
+        ...those('was silent').map(alone),
+        together(those('was heard'), through),
+        together(those('leads to others'), through),
+        together(those('is there'), through),
+        together(those('is perhaps there'), through),
+        follow(),
+      ])
+    } finally {
+      lookAgain.delete(checkNarrowed)
+      for (const node of [...led.keys()]) lead(node, words.get(node))
+    }
+    for (const [node, answer] of words)
+      if (neverArrived(answer) || answer.ended.by === 'deadline') ways.failed(node, answer.ended.by === 'deadline')
     return words
   }
 
   return {
     each,
-    one,
+    one: (node, build, options) => oneOf(node, build, options),
     change: async (node, build, options) => {
       let answer: Answer = UNASKED
       for (const endpoint of await ways.toChange(node)) {
@@ -267,7 +371,7 @@ function isOfEndpoint({ stderr }: Answer, nodes: readonly string[]): boolean {
 
 /** Cut so that two cuts leave each node alone: every silence costs patience, and two of them are few processes. */
 function parts(asked: readonly string[]): string[][] {
-  const size = Math.ceil(asked.length / Math.ceil(Math.sqrt(asked.length)))
+  const size = asked.length <= 4 ? 1 : Math.ceil(asked.length / Math.ceil(Math.sqrt(asked.length)))
   return Array.from({ length: Math.ceil(asked.length / size) }, (_, n) => asked.slice(n * size, (n + 1) * size))
 }
 
@@ -276,17 +380,6 @@ const share = (deadlineAt: number, of: number): number => Math.max(1, (deadlineA
 const UNASKED: Answer = {
   ...{ stdout: '', stderr: 'no endpoint to ask', ended: { by: 'exit', code: 1 } },
   ...{ endpoint: '', tookMs: 0 },
-}
-
-/** What comes in time; undefined where nothing does. */
-async function within<T>(work: Promise<T>, patienceMs: number): Promise<T | undefined> {
-  const came = new AbortController()
-  const late = pause(patienceMs, undefined, { signal: came.signal }).catch(() => undefined)
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    came.abort()
-  }
 }
 
 /** Lets `size` pieces of work through at a time. */

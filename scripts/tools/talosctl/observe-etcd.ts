@@ -15,7 +15,10 @@ import {
   type Told,
 } from './etcd-tables.ts'
 import { failureOf } from './failure-of.ts'
+import { createGathering } from './gathering.ts'
 import { nodeErrors } from './node-errors.ts'
+import { getOfEach } from './observe-nodes.ts'
+import type { Resource } from './resources.ts'
 import { hostOf } from './talosconfig.ts'
 import { toldAll } from './told-all.ts'
 
@@ -33,12 +36,30 @@ export async function observeEtcd(
   controlPlanes: readonly NodeDeclaration[],
   options: AskOptions,
 ): Promise<EtcdObservation> {
-  const [members, status, alarms] = await Promise.all([
-    ofEach(ask, controlPlanes, talosctlCommands.etcdMembers, readMembers, options),
-    ofEach(ask, controlPlanes, talosctlCommands.etcdStatus, readStatus, options),
-    // No alarm is no line, so an answer without one counts.
-    ofEach(ask, controlPlanes, talosctlCommands.etcdAlarms, readAlarms, options, () => []),
-  ])
+  const members: Told<MemberRow[]> = new Map()
+  const status: Told<StatusRow> = new Map()
+  const alarms: Told<AlarmRow[]> = new Map()
+  const running = createGathering<NodeDeclaration>(async (group) => {
+    await Promise.all([
+      ofEach(ask, group, talosctlCommands.etcdMembers, readMembers, options, members),
+      ofEach(ask, group, talosctlCommands.etcdStatus, readStatus, options, status),
+      // No alarm is no line, so an answer without one counts.
+      ofEach(ask, group, talosctlCommands.etcdAlarms, readAlarms, options, alarms, () => []),
+    ])
+  }, options.deadlineAt)
+  const came = (address: string, services: readonly Resource[]) => {
+    const node = controlPlanes.filter((one) => one.address === address)
+    if (services.some(({ id }) => id === 'etcd')) running.add(node, 0)
+  }
+  const narrowed = (left: readonly string[]) => running.narrowed(left.length)
+  const services = await getOfEach(ask, controlPlanes, 'services', 'several', { ...options, came, narrowed })
+  for (const { name, address } of controlPlanes) {
+    const { resources = [], failure: failed } = services.get(address) ?? {}
+    if (resources.some(({ id }) => id === 'etcd')) continue
+    const said = { ok: false as const, failure: failed ?? NOT_RUNNING }
+    for (const told of [members, status, alarms]) told.set(name, said)
+  }
+  await running.end()
   const views = new Map<NodeName, View>(
     controlPlanes.map(({ name }) => {
       const [own, says, warns] = [members.get(name), status.get(name), alarms.get(name)]
@@ -160,16 +181,22 @@ function disagreements(
   })
 }
 
-/** What each says. `none` is what an answer without rows means, where it means any. */
+/**
+ * Where etcd does not run, Talos answers no question about it, ever. A service that does not run has no resource
+ * (internal/app/machined/pkg/controllers/v1alpha1/service.go).
+ */
+const NOT_RUNNING = failure('etcd-member-unhealthy', { detail: 'etcd does not run' })
+
+/** What each says, into `found`. `none` is what an answer without rows means, where it means any. */
 async function ofEach<T>(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
   build: (at: Target) => ReturnType<typeof talosctlCommands.etcdStatus>,
   read: (asked: readonly string[], stdout: string) => Told<T>,
   options: AskOptions,
+  found: Told<T>,
   none?: () => T,
-): Promise<Told<T>> {
-  const found: Told<T> = new Map()
+): Promise<void> {
   const nameOf = new Map(nodes.map(({ name, address }) => [address, name]))
   const take = (asked: readonly string[], answer: Answer): string[] => {
     if (!toldAll(answer)) return []
@@ -187,12 +214,11 @@ async function ofEach<T>(
   const missing = await ask.each([...nameOf.keys()], build, take, options)
   for (const [address, answer] of missing)
     found.set(nameOf.get(address) ?? '', { ok: false, failure: whyUntold(answer) })
-  return found
 }
 
 function whyUntold(answer: Answer): Failure {
   if (isDone(answer)) return failure('garbage-answer', { detail: 'says nothing about etcd that can be read' })
-  // where no etcd runs, Talos says nothing at all: that is no silence of the node
+  // an etcd that hangs is no silence of the node
   if (answer.ended.by === 'deadline')
     return failure('etcd-member-unhealthy', { detail: 'no answer about etcd before the deadline' })
   return failureOf(answer)

@@ -4,8 +4,9 @@ import { type Failure, failure } from '../../../workflows/model/failure.ts'
 import type { NodeFacts, NodeObservation, OtherSlot } from '../../../workflows/model/observation.ts'
 import { isDone } from '../ended.ts'
 import { type Target, talosctlCommands } from '../talosctl.ts'
-import type { Answer, Ask, AskOptions } from './ask.ts'
+import type { Answer, Ask, AskOptions, EachOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
+import { createGathering } from './gathering.ts'
 import { linesByNode } from './lines-by-node.ts'
 import { readOtherSlot } from './other-slot.ts'
 import { type Resource, readResources } from './resources.ts'
@@ -30,8 +31,8 @@ const INSTALLER_STARTS_WITHIN_MS = 3000
 
 /**
  * Everything that can be read about the nodes. `version` tells who answers; only those are named in the calls that
- * follow, one a kind of resource. Whoever answers later than the first, by as long again as they took, is read after them,
- * so that a silent node costs nobody else's time. Never rejects.
+ * follow, one a kind of resource, and those together: nobody is read before it is known who answers, unless that takes half
+ * of the time, so that a silent node costs nobody else's time, and few processes. Never rejects.
  */
 export async function observeNodes(
   ask: Ask,
@@ -41,53 +42,35 @@ export async function observeNodes(
   const seen = new Map<NodeName, NodeObservation>()
   const fail = ({ name }: NodeDeclaration, failed: Failure) =>
     seen.set(name, { reachable: false, failure: { ...failed, node: name } })
-  const readings: Promise<void>[] = []
-  let due: Answering[] = []
-  let timer: NodeJS.Timeout | undefined
-  const read = () => {
-    clearTimeout(timer)
-    timer = undefined
-    const group = due
-    due = []
-    if (group.length === 0) return
-    readings.push(
-      readFacts(ask, group, options).then((facts) => {
-        for (const [name, observation] of facts) seen.set(name, observation)
-      }),
-    )
-  }
-  const askedAt = performance.now()
+  const answering = createGathering<Answering>(async (group) => {
+    for (const [name, observation] of await readFacts(ask, group, options)) seen.set(name, observation)
+  }, options.deadlineAt)
   const outstanding = new Set(nodes.map(({ address }) => address))
   const take = (asked: readonly string[], answer: Answer): string[] => {
     const versions = readVersions(asked, answer)
+    const told: Answering[] = []
     const taken = nodes.flatMap((node) => {
       const version = versions.get(node.address)
       if (!version || !outstanding.has(node.address)) return []
-      if (version.ok) due.push({ node, version: version.value })
+      if (version.ok) told.push({ node, version: version.value })
       else if (version.failure.reason !== 'garbage-answer' && version.failure.reason !== 'permission-denied') return []
       else fail(node, version.failure)
       return [node.address]
     })
     for (const address of taken) outstanding.delete(address)
-    if (due.length === 0) return taken
-    const now = performance.now()
-    // the first ones wait for the others as long again as they took, the late ones for all but the last that is silent
-    const atOnce = outstanding.size === 0 || (outstanding.size === 1 && readings.length > 0)
-    if (atOnce) clearTimeout(timer)
-    if (atOnce || timer === undefined)
-      timer = setTimeout(read, atOnce ? 0 : readings.length === 0 ? now - askedAt : (options.deadlineAt - now) / 2)
+    answering.add(told, answer.ended.by === 'deadline' ? 0 : answer.tookMs)
     return taken
   }
   const addresses = nodes.map(({ address }) => address)
-  const silent = await ask.each(addresses, talosctlCommands.version, take, options)
-  read()
+  const narrowed = (left: readonly string[]) => answering.narrowed(left.length)
+  const silent = await ask.each(addresses, talosctlCommands.version, take, { ...options, narrowed })
   for (const node of nodes) {
     const answer = silent.get(node.address)
     if (!answer) continue
     const version = readVersions([node.address], answer).get(node.address)
     fail(node, version?.ok === false ? version.failure : failure('garbage-answer', { detail: 'tells no version' }))
   }
-  await Promise.all(readings)
+  await answering.end()
   return Object.fromEntries(
     nodes.map(({ name }) => [
       name,
@@ -174,13 +157,13 @@ type Resources = Map<string, { resources: Resource[]; failure?: Failure }>
 /** How many resources of a kind a node has. Of several, some could be missing in an output that broke off. */
 type Expect = 'one' | 'perhaps one' | 'several'
 
-/** The resources of one kind, by address. */
+/** The resources of one kind, by address; `came` is told of each node's as soon as they are there. */
 export async function getOfEach(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
   kind: string,
   expect: Expect,
-  options: AskOptions,
+  { came, ...options }: EachOptions & { came?: (address: string, resources: readonly Resource[]) => void },
 ): Promise<Resources> {
   const found: Resources = new Map()
   const take = (asked: readonly string[], answer: Answer): string[] => {
@@ -191,6 +174,7 @@ export async function getOfEach(
     return asked.filter((address) => {
       const own = resources.filter(({ node }) => node === address)
       if (!(own.length > 0 && (ended || expect !== 'several')) && !(whole && expect !== 'one')) return false
+      if (!found.has(address)) came?.(address, own)
       found.set(address, { resources: own })
       return true
     })

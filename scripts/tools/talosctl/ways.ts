@@ -11,6 +11,9 @@ const BELIEVED_MS = { answered: 10_000, silent: 200 }
 /** How long the addresses of a host name are believed, also where it has none. */
 const RESOLVED_FOR_MS = 30_000
 
+/** How long a word of a node, and its silence, are remembered: the questions of one look, and those of the next. */
+const REMEMBERED_MS = { heard: 10_000, silent: 60_000 }
+
 /** How long an endpoint that was silent while another one answered is asked last. */
 const DEAF_FOR_MS = 30_000
 
@@ -39,12 +42,20 @@ export type Ways = {
   forMany: () => Promise<string[]>
   /** Whether the node is known to be there, so that a call about many is not held up by it. */
   isSure: (node: string) => Promise<boolean>
+  /** Whether calls about many may go through it. */
+  isEndpoint: (node: string) => boolean
   /** Whether it waits for its configuration, and so is a stranger to the cluster. */
   isInMaintenance: (node: string) => Promise<boolean>
   /** It answered through that endpoint. */
   worked: (node: string, endpoint: string) => void
-  /** It did not answer by any way. */
-  failed: (node: string) => void
+  /** It did not answer by any way: with a refusal, or `silently`. */
+  failed: (node: string, silently: boolean) => void
+  /** It has to be asked alone: as an endpoint it is asked last, until it answers. */
+  doubted: (node: string) => void
+  /** It answered a moment ago. */
+  wasHeard: (node: string) => boolean
+  /** It was silent by every way, and was not heard since: it would hold up a question about many. */
+  wasSilent: (node: string) => boolean
   /** The endpoint was silent, or not there, while another way worked. */
   deaf: (endpoint: string) => void
 }
@@ -55,6 +66,8 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
   const names = new Map<string, { addresses: Promise<readonly string[]>; until: number }>()
   /** nodes that answered through an endpoint, and no knock */
   const behind = new Set<string>()
+  const heardUntil = new Map<string, number>()
+  const silentUntil = new Map<string, number>()
 
   const candidates = [
     ...endpoints,
@@ -111,7 +124,15 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
     }
   }
 
+  const deaf = (endpoint: string): void => {
+    knocks.delete(endpoint)
+    deafUntil.set(endpoint, performance.now() + DEAF_FOR_MS)
+  }
+
+  const isEndpoint = (node: string): boolean => candidates.some((endpoint) => hostOf(endpoint) === node)
+
   return {
+    isEndpoint,
     toAsk: async (node) => {
       const { direct, open, selves, others } = await sort(node)
       if (direct) return { direct, through: order([...selves, ...(open ? others : [])]) }
@@ -128,19 +149,25 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
     },
     isInMaintenance: async (node) => (await inMaintenance?.(doorbell(node), never)) === true,
     isSure: async (node) => behind.has(node) || answers(node),
+    doubted: (node) => {
+      for (const endpoint of candidates) if (hostOf(endpoint) === node) deaf(endpoint)
+    },
+    wasHeard: (node) => (heardUntil.get(node) ?? 0) > performance.now(),
+    wasSilent: (node) => (silentUntil.get(node) ?? 0) > performance.now(),
     worked: (node, endpoint) => {
       deafUntil.delete(endpoint)
+      silentUntil.delete(node)
+      heardUntil.set(node, performance.now() + REMEMBERED_MS.heard)
       if (hostOf(endpoint) === node) behind.delete(node)
       else if (knocks.get(node)?.did === false) behind.add(node)
     },
-    failed: (node) => {
+    failed: (node, silently) => {
+      heardUntil.delete(node)
+      if (silently) silentUntil.set(node, performance.now() + REMEMBERED_MS.silent)
       behind.delete(node)
       knocks.delete(node)
     },
-    deaf: (endpoint) => {
-      knocks.delete(endpoint)
-      deafUntil.set(endpoint, performance.now() + DEAF_FOR_MS)
-    },
+    deaf,
   }
 }
 

@@ -170,8 +170,14 @@ test('a machine in maintenance is no member, unless one of its earlier life is l
   assert.is(lay({ 'k8s-1': {}, 'k8s-2': {}, 'k8s-3': waits }).members.length, 3, 'no list was read')
 })
 
-test('silence about etcd is that of the member: where none runs, a node that is well gives no answer at all', async () => {
-  const run: Run = async () => commandResult({ ended: { by: 'deadline' } })
+test('silence about etcd is that of the member: one that hangs keeps a node that is well from answering', async () => {
+  const service = (node: string) => `{\n    "metadata": {"id": "etcd"},\n    "node": "${node}",\n    "spec": {}\n}\n`
+  const run: Run = async ({ argv }) => {
+    const asked = argv[argv.indexOf('-n') + 1]?.split(',') ?? []
+    return argv.includes('services')
+      ? commandResult({ stdout: asked.map(service).join('') })
+      : commandResult({ ended: { by: 'deadline' } })
+  }
   const endpoints = controlPlanes.map(({ address }) => address)
   const ways = createWays({ endpoints, knock: async () => true, resolve: async () => [] })
   const ask = createAsk(run, { talosconfig: 't' }, ways)
