@@ -20,6 +20,7 @@ type FaultKind = {
 export const faultCatalogue = {
   'image-pull-fails': { summary: 'the registry does not have the image', ends: 'cured' },
   'image-pull-hangs': { summary: 'a pull makes no progress; it goes on when cured', ends: 'cured' },
+  'image-refused': { summary: 'a rule of image verification denies the installer image', ends: 'cured' },
   'install-fails': {
     summary: 'the installer ends with exit code 1, or another one of an installer ≥ 1.14; the slots stay as they are',
     ends: 'cured',
@@ -145,6 +146,16 @@ export const faultCatalogue = {
   },
   'pod-never-terminates': {
     summary: 'pods on the node do not end when they are deleted; they do when cured',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
+  'pod-hangs': {
+    summary: 'one pod on the node hangs in Terminating since yesterday, for a finalizer that nobody takes away',
+    ends: 'cured',
+    kubernetesOnly: true,
+  },
+  'evictions-refused': {
+    summary: 'an admission webhook refuses every eviction from the node',
     ends: 'cured',
     kubernetesOnly: true,
   },

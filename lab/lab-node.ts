@@ -64,6 +64,9 @@ export type NodeState = {
   stagedConfig?: string | undefined
 }
 
+/** One of Talos' ImageVerificationRules. */
+export type ImageRule = { id: string; imagePattern: string; skip: boolean; deny: boolean }
+
 /** What happened on the node; `runtime` events are what `talosctl events` streams while the connection lives. */
 export type NodeEvent =
   | { type: 'state' }
@@ -166,6 +169,8 @@ export interface LabNode {
   answersGarbage(): boolean
   /** true while nobody is told what machined has logged (fault log-unreadable) */
   hidesLog(): boolean
+  /** rules of image verification; there are some only while one denies (fault image-refused) */
+  imageRules(): readonly ImageRule[]
   /** lines of machined's log / the kernel's log since the last boot */
   log(name: 'machined' | 'dmesg'): readonly string[]
   on(listener: (event: NodeEvent) => void): () => void

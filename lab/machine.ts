@@ -13,6 +13,7 @@ import {
   ApiError,
   type Disk,
   type Entrance,
+  type ImageRule,
   type LabEtcd,
   type LabNode,
   type NodeEvent,
@@ -68,6 +69,9 @@ export type MachineOptions = {
 
 type Sequence = 'boot' | 'reboot' | 'upgrade' | 'stageUpgrade'
 type InstallerOutput = { message: string } | { exitCode: number }
+
+/** Talos numbers them as they stand in its configuration. */
+const denyingRule: ImageRule = { id: '0000', imagePattern: 'factory.talos.dev/**', skip: false, deny: true }
 
 const connectionLost = () => new ApiError('UNAVAILABLE', 'error reading from server: EOF')
 
@@ -208,6 +212,10 @@ export class Machine implements LabNode {
     return this.#fault('log-unreadable') !== undefined
   }
 
+  imageRules(): readonly ImageRule[] {
+    return this.#fault('image-refused') === undefined ? [] : [denyingRule]
+  }
+
   log(name: 'machined' | 'dmesg'): readonly string[] {
     return this.#journal.lines(name)
   }
@@ -234,6 +242,9 @@ export class Machine implements LabNode {
     const { log, clock, timings, faults } = this.#options
     log.append({ type: 'pull.started', node: this.name, image })
     try {
+      if (faults.strike('image-refused', this.name)) {
+        throw new ApiError('UNKNOWN', `verification denied by matched rule (${denyingRule.id})`)
+      }
       await faults.hold('image-pull-hangs', this.name, signal)
       if (faults.strike('image-pull-fails', this.name) || !this.#published(image)) {
         throw new ApiError(

@@ -356,6 +356,18 @@ export const resourceKinds: readonly ResourceKind[] = [
     },
   },
   {
+    type: 'ImageVerificationRules.security.talos.dev',
+    display: 'ImageVerificationRule',
+    namespace: 'security',
+    columns: [
+      ['Pattern', '{.imagePattern}'],
+      ['Skip', '{.skip}'],
+      ['Deny', '{.deny}'],
+    ],
+    since: '1.13.0',
+    items: (node) => node.imageRules().map(({ id, ...spec }) => ({ id, yaml: spec })),
+  },
+  {
     type: 'Diagnostics.runtime.talos.dev',
     display: 'Diagnostic',
     namespace: 'runtime',

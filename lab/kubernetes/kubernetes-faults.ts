@@ -1,6 +1,9 @@
+import type { PemPair } from '../api/certificates.ts'
 import type { Clock } from '../clock.ts'
 import type { Fault, FaultBoard } from '../fault-board.ts'
 import type { ApiClient, KubeObject } from './api-client.ts'
+import { EvictionWebhook } from './eviction-webhook.ts'
+import { hangPod, letPodGo } from './hanging-pod.ts'
 import { ignoreMissing } from './ignore-missing.ts'
 import type { Informer } from './informer.ts'
 import type { Kubelet } from './kubelet.ts'
@@ -19,6 +22,8 @@ export class KubernetesFaults {
   readonly #signal: AbortSignal
   /** opens or closes the entrance to the API server of a control plane */
   readonly #close: (node: string, closed: boolean) => void
+  readonly #webhook: EvictionWebhook
+  readonly #etcdUrls: readonly string[]
 
   constructor(options: {
     api: ApiClient
@@ -28,6 +33,8 @@ export class KubernetesFaults {
     board: FaultBoard
     signal: AbortSignal
     close: (node: string, closed: boolean) => void
+    authority: PemPair
+    etcdUrls: readonly string[]
   }) {
     this.#api = options.api
     this.#pods = options.pods
@@ -36,6 +43,10 @@ export class KubernetesFaults {
     this.#board = options.board
     this.#signal = options.signal
     this.#close = options.close
+    this.#etcdUrls = options.etcdUrls
+    const { api, authority, signal } = options
+    const refuses = (namespace: string, name: string) => this.#isRefused(this.#pods.find(name, namespace))
+    this.#webhook = new EvictionWebhook({ api, authority, signal, refuses })
     options.board.on((change, fault) => (change === 'in force' ? this.#begin(fault) : this.#end(fault)))
   }
 
@@ -59,6 +70,10 @@ export class KubernetesFaults {
       case 'node-object-deleted':
         await this.#api.delete(`/api/v1/nodes/${this.#nodeOf(node)}`)
         return
+      case 'pod-hangs':
+        return hangPod(this.#api, this.#etcdUrls, this.#nodeOf(node))
+      case 'evictions-refused':
+        return this.#refuseEvictions(node)
       default:
         return
     }
@@ -77,6 +92,11 @@ export class KubernetesFaults {
         return
       case 'node-object-deleted':
         return this.#kubelets.get(node)?.register()
+      case 'pod-hangs':
+        return letPodGo(this.#api, this.#nodeOf(node))
+      case 'evictions-refused':
+        if (this.#board.list().inForce.some((fault) => fault.name === name)) return
+        return this.#webhook.close()
       default:
         return
     }
@@ -85,6 +105,19 @@ export class KubernetesFaults {
   /** Name of the Node that the machine has since its last boot. */
   #nodeOf(machine: string): string {
     return this.#kubelets.get(machine)?.name ?? machine
+  }
+
+  async #refuseEvictions(node: string): Promise<void> {
+    const any = this.#pods.all().find((pod) => pod.spec.nodeName === this.#nodeOf(node))
+    if (any === undefined) throw new Error(`there is no pod on ${node}`)
+    const { namespace = '', name } = any.metadata
+    await this.#webhook.open({ namespace, name })
+  }
+
+  /** Whether the pod is on a node whose evictions are refused. */
+  #isRefused(pod: KubeObject | undefined): boolean {
+    const [machine] = [...this.#kubelets].find(([, kubelet]) => kubelet.name === pod?.spec.nodeName) ?? []
+    return machine !== undefined && this.#board.strike('evictions-refused', machine) !== undefined
   }
 
   #cureLater(fault: Fault): void {

@@ -123,6 +123,7 @@ export class LabKubernetes {
       kubelets: this.#kubelets,
       board: faults,
       close: (node, closed) => this.#shut(node, closed),
+      ...{ authority: identity.authority, etcdUrls },
     })
     await storage.start()
     if (this.#options.operators.includes('longhorn')) await new Longhorn({ api, storage, nodes: names, signal }).start()

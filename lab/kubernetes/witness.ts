@@ -15,6 +15,13 @@ const runOf = (mark: string | undefined): string | undefined => {
   }
 }
 
+/** a drain may be at work on what was deleted later */
+const hangsAfterMs = 5 * 60_000
+
+/** Deleted long ago, and held back by somebody: no drain can move it. */
+const hangs = ({ metadata }: KubeObject): boolean =>
+  Date.now() - Date.parse(metadata.deletionTimestamp ?? '') > hangsAfterMs
+
 type Objects = Pick<Informer, 'all' | 'find' | 'on'>
 
 /**
@@ -58,7 +65,7 @@ export class Witness {
     const isLab = userAgent.startsWith(labAgent)
     const by = userAgent.split(' ')[0] ?? ''
     if (resource === 'nodes' && subresource === undefined) this.#lastChangeBy.set(name, isLab ? 'lab' : by)
-    if (resource === 'pods' && subresource === 'eviction') {
+    if (resource === 'pods' && subresource === 'eviction' && !isLab) {
       const isDryRun =
         requestURI.includes('dryRun=All') || requestObject?.deleteOptions?.dryRun?.includes('All') === true
       this.#log.append({ type: 'pod.evicted', ...this.#where(namespace, name), code, dryRun: isDryRun })
@@ -107,7 +114,11 @@ export class Witness {
     const pods = this.#pods.all()
     const evictable = pods
       .filter(
-        (pod) => pod.spec.nodeName === name && isEvictable(pod) && others.some((node) => couldRunOn(pod, node, pods)),
+        (pod) =>
+          pod.spec.nodeName === name &&
+          isEvictable(pod) &&
+          !hangs(pod) &&
+          others.some((node) => couldRunOn(pod, node, pods)),
       )
       .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
     this.#log.append({ type: 'node.loaded', node: machine, evictable })

@@ -31,6 +31,20 @@ test('image-pull-fails: the image is not found, until cured', async () => {
   assert.is(fake.machine.images().length, 1)
 })
 
+test('image-refused: the pull is denied by a rule that the node shows, until cured', async () => {
+  const fake = await fakeMachine()
+  await fake.faults.inject({ name: 'image-refused', node })
+  const { code, message } = await refusal(fake.machine.pullImage(image('v1.13.9'), never))
+  assert.equal([code, message], ['UNKNOWN', 'verification denied by matched rule (0000)'])
+  assert.equal(
+    fake.machine.imageRules().map(({ id, deny }) => [id, deny]),
+    [['0000', true]],
+  )
+  await fake.faults.cure({})
+  assert.equal(fake.machine.imageRules(), [])
+  await pull(fake, image('v1.13.9'))
+})
+
 test('image-pull-hangs: the pull goes nowhere, and goes on when cured', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'image-pull-hangs', node })

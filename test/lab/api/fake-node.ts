@@ -72,6 +72,7 @@ export class FakeNode implements LabNode {
   presentsWrongCa = (): boolean => this.wrongCa
   answersGarbage = (): boolean => this.garbage
   hidesLog = (): boolean => this.logHidden
+  imageRules = (): [] => []
   log = (name: 'machined' | 'dmesg'): readonly string[] => this.logs[name]
   images = (): ReturnType<LabNode['images']> => [
     {
