@@ -26,12 +26,21 @@ export const deployment = (name: string, replicas: number, spec: object = spread
   spec: { replicas, selector: labels(name), template: template(name, spec) },
 })
 
-/** The same, whose pods end again and again. */
-export function crashing(workload: ReturnType<typeof deployment>): typeof workload {
+type Annotated = { spec: { template: { metadata: object } } }
+
+/** The same, with annotations on its pods. */
+const annotated = <Workload extends Annotated>(workload: Workload, annotations: Record<string, string>): Workload => {
   const { template: of, ...spec } = workload.spec
-  const metadata = { ...of.metadata, annotations: { 'lab/crash-loops': '' } }
-  return { ...workload, spec: { ...spec, template: { ...of, metadata } } }
+  return { ...workload, spec: { ...spec, template: { ...of, metadata: { ...of.metadata, annotations } } } }
 }
+
+/** The same, whose pods end again and again. */
+export const crashing = <Workload extends Annotated>(workload: Workload): Workload =>
+  annotated(workload, { 'lab/crash-loops': '' })
+
+/** The same, whose pods take that many seconds to end. */
+export const ending = <Workload extends Annotated>(workload: Workload, seconds: number): Workload =>
+  annotated(workload, { 'lab/termination-seconds': String(seconds) })
 
 /** Over the pods of the app that it is called after, unless others are named. */
 export const budgetOver = (

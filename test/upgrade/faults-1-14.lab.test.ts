@@ -12,6 +12,7 @@ import { dieWhenLogged } from '../support/crash.ts'
 import { labImage, startLab, type TestLab } from '../support/lab.ts'
 import { changesOf, untilWell } from '../support/lab-changes.ts'
 import { startEntry } from '../support/run-entry.ts'
+import { typeHint } from '../support/type-hint.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 
 // One lab for all rows: each is on its way to another patch release. What is begun on a worker, and how its log tells of
@@ -40,6 +41,8 @@ type Row = {
   meddle?: () => void
   deadlines?: Readonly<Record<string, string>>
   first: { code: number; verdicts: Both<Verdict>; reasons: readonly FailureReason[] }
+  /** what the first hint shows when it is typed */
+  shown?: string
   /** the same command while the fault lasts: refused, and nothing is changed */
   meanwhile?: readonly FailureReason[]
   /** the same command when the fault is over */
@@ -60,6 +63,12 @@ const rows: readonly Row[] = [
     title: 'image-pull-fails keeps both as they are, for another try',
     faults: [{ name: 'image-pull-fails', node: other }],
     first: { code: 75, verdicts: ['unchanged', 'unchanged'], reasons: ['image-pull-failed'] },
+  },
+  {
+    title: 'image-refused: the rule that denies the image is named, and shown by the hint',
+    faults: [{ name: 'image-refused', node: other }],
+    first: { code: 77, verdicts: ['unchanged', 'refused'], reasons: ['image-refused'] },
+    shown: 'deny: true',
   },
   {
     title: 'install-fails with code 2 is for good: not tried again without --retry',
@@ -195,6 +204,7 @@ async function meet({ faults, meddle, deadlines = {}, first, ...row }: Row): Pro
     assert.ok(inForce, `${name} never came into force`)
   }
   await assertTypable(lab, run)
+  if (row.shown) assert.match(await typeHint(lab, run.finished.failures[0]?.hint ?? ''), row.shown)
   if (row.meanwhile) await expectRefusal(row.meanwhile)
   await lab.cure()
   await untilWell(lab)
