@@ -1,13 +1,13 @@
 // limit: 1200 s
-import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Failure, FailureReason } from '../../workflows/model/failure.ts'
 import { eventually } from '../support/eventually.ts'
-import { type TestLab, toolPath } from '../support/lab.ts'
+import type { TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
+import { typeHint } from '../support/type-hint.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
 import { withLab } from '../support/with-lab.ts'
 import { budgetOver, crashing, database, deployment, labelled } from '../support/workloads.ts'
@@ -150,7 +150,7 @@ test('gates are tried before anything is changed, and hold after each return; a 
     await assertUpgraded(lab, 'v1.13.9', all)
   }))
 
-test('a crash-looping pod and missing roles are told by name, and what is printed about them helps', () => {
+test('a crash-looping pod and missing roles are told by name, and with what is printed about them the upgrade ends well', () => {
   const crash = [crashing(deployment('crash', 1)), budgetOver('crash', { maxUnavailable: 1 })]
   return withLab({ ...wishes, workloads: [deployment('web', 2)] }, async (lab) => {
     for (const object of crash) await lab.kubectl(['create', '-f', '-'], { stdin: JSON.stringify(object) })
@@ -164,7 +164,7 @@ test('a crash-looping pod and missing roles are told by name, and what is printe
       unwell?.detail ?? '',
       /allows no disruption of default\/crash-\S+ now \(Deployment crash: 0 of 1 healthy, 0 needed\); the pod is unwell itself \(CrashLoopBackOff\)/,
     )
-    await typed(lab, unwell?.hint ?? '')
+    await typeHint(lab, unwell?.hint ?? '')
     assert.equal(changesOf(lab.log()), [])
 
     // somebody who may do nothing: the Lease is asked for first, then all the rest
@@ -193,6 +193,19 @@ test('a crash-looping pod and missing roles are told by name, and what is printe
     assert.equal(changesOf(lab.log()), [], 'it is known before anything is changed')
     const applied = await lab.kubectl(['apply', '-f', '-'], { stdin: early?.manifest ?? '' })
     assert.is(applied.code, 0, applied.stderr)
+
+    // those rights are enough, and neither file has to lie beside the declaration
+    const given = ['talosconfig', 'kubeconfig'].map((name) => {
+      const [from, elsewhere] = [join(lab.clusterDir, name), join(lab.dir, `given ${name}`)]
+      copyFileSync(from, elsewhere)
+      rmSync(from)
+      return [`--${name}`, elsewhere]
+    })
+    const run = await runUpgrade(lab, { flags: [...given.flat(), '--nodes', 'worker-1'], operations: { upgrade } })
+    assertEnding(run, ['worker-1'], { code: 0, verdicts: ['upgraded'], reasons: [] })
+    const nobody = run.events.filter((event) => event.type === 'notice' && event.text.includes('Kubernetes'))
+    assert.equal(nobody, [], 'it kept its Lease, and marked its Node')
+    assert.equal(lab.check(), [])
   })
 })
 
@@ -201,17 +214,6 @@ async function failuresOf(lab: TestLab, code: number): Promise<readonly Failure[
   const run = await runUpgrade(lab, { flags, operations: { upgrade } })
   assert.is(run.code, code, JSON.stringify(run.finished, null, 2))
   return run.finished.failures
-}
-
-/** Runs a hint as it was printed. */
-async function typed(lab: TestLab, hint: string): Promise<void> {
-  const tools = dirname(await toolPath('kubectl'))
-  const { status, stderr } = spawnSync('sh', ['-c', hint], {
-    cwd: lab.dir,
-    env: { ...process.env, PATH: `${tools}:${process.env.PATH}` },
-    encoding: 'utf8',
-  })
-  assert.is(status, 0, `${hint}: ${stderr}`)
 }
 
 /** The person's own kubeconfig is that of an account without any role. */
