@@ -1,10 +1,12 @@
-// limit: 600 s
+// limit: 900 s
 import { spawn } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { parse, stringify } from 'yaml'
+import { toolTable } from '../scripts/toolchain/tool-table.ts'
 
 const test = suite('bad input to every command')
 const root = join(import.meta.dirname, '..')
@@ -27,6 +29,20 @@ const replaced = (file: string, content?: string | Buffer) => (folder: string) =
   else writeFileSync(join(folder, file), content)
 }
 
+type Talenv = { nodes: { ipAddress?: string }[] }
+
+const edited = (change: (nodes: Talenv['nodes']) => void) => (folder: string) => {
+  const file = join(folder, 'talenv.yaml')
+  const talenv = parse(readFileSync(file, 'utf8')) as Talenv
+  change(talenv.nodes)
+  writeFileSync(file, stringify(talenv))
+}
+
+const rewritten = (change: (text: string) => string) => (folder: string) => {
+  const file = join(folder, 'talenv.yaml')
+  writeFileSync(file, change(readFileSync(file, 'utf8')))
+}
+
 const good = declared('good')
 const file = join(scratch, 'file')
 writeFileSync(file, '')
@@ -38,31 +54,60 @@ type Command = {
   /** what is wrong with the files does not reach it */
   readsNothing?: boolean
   takesNodes?: boolean
+  /** with good input it would do something */
+  acts?: boolean
+  /** what it says where the machine has no tool */
+  wants?: RegExp
 }
 
 const byCluster = (dir: string) => ['--cluster', '101', '--dir', dir]
 
+const talosctl = /talosctl-1\.1\d is not on PATH and not built \(mise install talosctl@1\.1\d\./
+
+/** Each entry of workflows/, and each verb of the lab. */
 const commands: Readonly<Record<string, Command>> = {
-  status: { own: [], declaration: byCluster, takesNodes: true },
-  upgrade: { own: ['--dry-run'], declaration: byCluster, takesNodes: true },
-  init: { own: ['--dry-run'], declaration: byCluster, readsNothing: true },
-  'gen-config': { own: ['--dry-run'], declaration: byCluster },
+  status: { own: [], declaration: byCluster, takesNodes: true, wants: talosctl },
+  upgrade: { own: ['--dry-run'], declaration: byCluster, takesNodes: true, wants: talosctl },
+  init: {
+    own: ['--dry-run'],
+    declaration: byCluster,
+    readsNothing: true,
+    wants: /sops is not on PATH and not built \(mise use --global sops@/,
+  },
+  'gen-config': { own: ['--dry-run'], declaration: byCluster, wants: talosctl },
   'register-schematics': { own: ['--dry-run'], declaration: byCluster },
-  'import-terraform': { own: ['--terraform-dir', scratch, '--dry-run'], declaration: byCluster, readsNothing: true },
+  'import-terraform': {
+    own: ['--terraform-dir', scratch, '--dry-run'],
+    declaration: byCluster,
+    readsNothing: true,
+    wants: /neither terraform nor tofu is on PATH/,
+  },
   'validate-talenv': {
     own: [],
     declaration: (dir) => ['--file', join(dir, 'clusters', 'cluster-101', 'talenv.yaml')],
   },
-  lab: { own: [], declaration: byCluster, readsNothing: true },
+  'lab up': { own: [], declaration: byCluster, acts: true },
+  ...Object.fromEntries(
+    ['lab down', 'lab status', 'lab log', 'lab check', 'lab fault --list'].map((name) => [
+      name,
+      { own: [], declaration: byCluster, readsNothing: true },
+    ]),
+  ),
 }
+
+test('every entry of workflows/ is among them', () => {
+  const entries = readdirSync(join(root, 'workflows')).filter((name) => name.endsWith('.ts'))
+  const named = new Set(Object.keys(commands).map((name) => `${name.split(' ')[0]}.ts`))
+  assert.equal([...named].sort(), entries.sort())
+})
 
 type Ended = { code: number | null; said: string }
 
 /** Types a command, as `"$@"` of a line of bash. */
 function type(words: readonly string[], { line = 'exec "$@"', env = {} } = {}): Promise<Ended> {
   const [name = '', ...flags] = words
-  const verb = name === 'lab' ? ['status'] : []
-  const argv = ['-c', line, 'bash', process.execPath, '--import', 'tsx', `workflows/${name}.ts`, ...verb, ...flags]
+  const [entry, ...verb] = name.split(' ')
+  const argv = ['-c', line, 'bash', process.execPath, '--import', 'tsx', `workflows/${entry}.ts`, ...verb, ...flags]
   const child = spawn('bash', argv, { cwd: root, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr])
@@ -70,6 +115,15 @@ function type(words: readonly string[], { line = 'exec "$@"', env = {} } = {}): 
       said += text
     })
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, said })))
+}
+
+/** A machine without any of them. */
+const noTools: NodeJS.ProcessEnv = {
+  ...Object.fromEntries(Object.values(toolTable).map(({ override }) => [override, ''])),
+  ...{ TALOSCTL: '', ETCD: '', TERRAFORM: '' },
+  PATH: `${dirname(process.execPath)}:/usr/bin:/bin`,
+  MISE_DATA_DIR: scratch,
+  XDG_CACHE_HOME: join(scratch, 'no-cache'),
 }
 
 function assertTold({ code, said }: Ended, codes: readonly number[], ...sentences: readonly RegExp[]): void {
@@ -80,7 +134,7 @@ function assertTold({ code, said }: Ended, codes: readonly number[], ...sentence
   for (const sentence of sentences) assert.match(said, sentence)
 }
 
-for (const [name, { own, declaration, readsNothing, takesNodes }] of Object.entries(commands)) {
+for (const [name, { own, declaration, readsNothing, takesNodes, acts, wants }] of Object.entries(commands)) {
   const whole = [name, ...declaration(good), ...own]
 
   test(`${name} tells every mistake of its command line at once`, async () => {
@@ -108,7 +162,7 @@ for (const [name, { own, declaration, readsNothing, takesNodes }] of Object.entr
     ])
     assertTold(cluster, [64, 65])
     assertTold(stray, [64], /101 stands without a flag/)
-    if (name !== 'lab') assertTold(folder, [64], /file is no folder/)
+    if (!name.startsWith('lab')) assertTold(folder, [64], /file is no folder/)
     assertTold(
       node,
       [takesNodes ? 65 : 64],
@@ -124,6 +178,22 @@ for (const [name, { own, declaration, readsNothing, takesNodes }] of Object.entr
         ['binary', replaced('talenv.yaml', Buffer.from([0xff, 0xfe, 0, 1, 2])), /talenv\.yaml:1:1: /],
         ['empty', replaced('talenv.yaml', ''), /talenv\.yaml/],
         ['a folder', replaced('talenv.yaml'), /talenv\.yaml is a folder, and a file is wanted/],
+        [
+          'a tab',
+          rewritten((text) => text.replace('  name:', '\tname:')),
+          /talenv\.yaml:\d+:1: .*tab.* \(use spaces\)/i,
+        ],
+        [
+          'a key twice',
+          rewritten((text) => text.replace(/( {2}name: .*\n)/, '$1$1')),
+          /talenv\.yaml:\d+:3: the key name is there twice/,
+        ],
+        ['no address', edited((nodes) => delete nodes[1]?.ipAddress), /talenv\.yaml:\d+:\d+: .*ipAddress/],
+        [
+          'one address twice',
+          edited((nodes) => Object.assign(nodes[1] ?? {}, { ipAddress: nodes[0]?.ipAddress })),
+          /talenv\.yaml:\d+:\d+: two nodes have the address 127\.\S+ \(the other one is on line \d+\)/,
+        ],
         ['a folder beside it', replaced('operations.yaml'), /operations\.yaml is a folder, and a file is wanted/],
       ] as const
       for (const [how, spoil, sentence] of spoilt) {
@@ -134,6 +204,13 @@ for (const [name, { own, declaration, readsNothing, takesNodes }] of Object.entr
       if (process.getuid?.() === 0) return
       const dir = declared(`${name} forbidden`, (folder) => chmodSync(join(folder, 'talenv.yaml'), 0))
       assertTold(await type([name, ...declaration(dir), ...own]), [65], /talenv\.yaml is not for this user to read/)
+    })
+
+  if (acts) continue
+
+  if (wants)
+    test(`${name} tells which tool is missing`, async () => {
+      assertTold(await type(whole, { env: noTools }), [69], wants)
     })
 
   test(`${name} ends as ever when nobody reads what it says, and wherever its home is`, async () => {
