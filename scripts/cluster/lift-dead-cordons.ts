@@ -1,6 +1,6 @@
 import type { NodeName } from '../../workflows/model/cluster.ts'
 import type { Observation } from '../../workflows/model/observation.ts'
-import { liftCordon } from '../steps/lift-cordon.ts'
+import { liftCordon } from '../steps/uncordon.ts'
 import type { Waiter } from '../watch.ts'
 import type { Session } from './open-cluster.ts'
 

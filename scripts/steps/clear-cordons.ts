@@ -3,7 +3,7 @@ import type { ClearInput } from '../../workflows/machines/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { liftCordon } from './lift-cordon.ts'
+import { liftCordon } from './uncordon.ts'
 
 export const clearCordons =
   (world: World) =>

@@ -12,7 +12,7 @@ import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { ensureCordoned } from './ensure-cordoned.ts'
+import { cordon } from './cordon.ts'
 
 export const drain =
   (world: World) =>
@@ -60,7 +60,7 @@ async function attempt(
   // since an earlier process was stopped, somebody may have lifted the cordon, or the machine have another name; what was
   // read before the cordon counts no more
   if (!(before.ok && before.value.nodes.some((node) => node.name === name && node.ready && node.unschedulable))) {
-    const cordoned = await ensureCordoned(world, plan, context)
+    const cordoned = await cordon(world)({ plan }, context)
     if (!cordoned.ok) return { failure: cordoned.failure }
     before = await world.kubernetes.read(options)
   }

@@ -1,11 +1,60 @@
 /** Lifts our cordon; where the node carries none of ours, there is nothing to do. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
-import type { Result } from '../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { CallOptions } from '../cluster/kubernetes.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { liftCordon } from './lift-cordon.ts'
+import { CORDON_ANNOTATION } from '../tools/kubectl.ts'
+import { type Waiter, watch } from '../watch.ts'
 
 export const uncordon =
   (world: World) =>
   ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> =>
     liftCordon(world, { name: kubernetesName(plan), run: world.run, ...asking(world, plan, context) }, context)
+
+/**
+ * Lifts the cordon of `run`, and nobody else's; done when a read shows that it is gone. Where its mark outlived it only that
+ * goes, which may fail: it does no harm. Where the Node does not tell whose cordon it is, a person has to know.
+ */
+export async function liftCordon(
+  world: Pick<World, 'cluster' | 'kubernetes'>,
+  { name, run, ...options }: { name: string; run: string } & CallOptions,
+  waiter: Waiter,
+): Promise<Result<void>> {
+  const isLifted = async (): Promise<Result<boolean>> => {
+    const node = await world.kubernetes.node(name, options)
+    if (!node.ok) return node
+    const { mark, staleMark } = node.value ?? {}
+    if (node.value === undefined || (mark ?? staleMark)?.run !== run) return { ok: true, value: true }
+    if (staleMark?.beside === 'unknown-cordon') return { ok: false, failure: left(name, UNKNOWN) }
+    if (staleMark) {
+      await world.kubernetes.unmark(node.value, options)
+      return { ok: true, value: true }
+    }
+    const patched = await world.kubernetes.uncordon(node.value, options)
+    return patched.ok ? { ok: true, value: false } : patched
+  }
+  const { met, seen } = await watch(waiter, {
+    what: `${name} to be uncordoned`,
+    // a patch that went through is seen to have done so, right away
+    look: async () => {
+      const first = await isLifted()
+      return first.ok && !first.value ? isLifted() : first
+    },
+    until: (result) => (result.ok ? result.value : result.failure.reason === 'left-cordoned'),
+    say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
+    deadlineMs: world.cluster.operations.deadlines.readyMs,
+    everyMs: 300,
+  })
+  if (met) return seen.ok ? { ok: true, value: undefined } : seen
+  const why = seen.ok ? 'somebody else changes the node all the time' : (seen.failure.detail ?? seen.failure.reason)
+  return { ok: false, failure: left(name, `since our cordon could not be lifted: ${why}`) }
+}
+
+const UNKNOWN = 'since its Node does not tell whether the cordon is ours'
+
+const left = (name: string, why: string): Failure =>
+  failure('left-cordoned', {
+    detail: `it stays cordoned, ${why}`,
+    hint: `kubectl uncordon ${name} && kubectl annotate node ${name} ${CORDON_ANNOTATION}-`,
+  })
