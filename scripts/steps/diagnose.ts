@@ -3,7 +3,7 @@ import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { isUpgraded } from '../../workflows/model/verdict.ts'
-import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { votes } from '../../workflows/plan/etcd.ts'
 import { judge } from '../../workflows/plan/judge.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -19,6 +19,6 @@ export const diagnose =
     // a control plane is not well while its member does not vote
     const etcd = await world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))
     const { lagBound } = world.cluster.operations.etcd
-    const votes = etcd.members.some((member) => member.node === plan.node && isHealthyVoter(member, etcd, lagBound))
-    return { ok: true, value: judge(plan, begun, { ...seen.value, votes }) }
+    const sight = { ...seen.value, votes: votes(plan.node, etcd, lagBound) }
+    return { ok: true, value: judge(plan, begun, sight) }
   }

@@ -1,6 +1,7 @@
 /** Moves etcd's leadership away from a node before it goes down, so that nobody has to notice its absence first. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import { leads } from '../../workflows/plan/etcd.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -9,11 +10,9 @@ export const handOverLeadership =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const self = declaredNode(world, plan.node)
-    const leads = async (): Promise<boolean> => {
-      const etcd = await world.talos.observeEtcd([self], reading(world, context))
-      return etcd.members.some((m) => m.node === plan.node && m.answers && m.leader)
-    }
-    if (!(await leads())) return { ok: true, value: undefined }
+    const stillLeads = async (): Promise<boolean> =>
+      leads(plan.node, await world.talos.observeEtcd([self], reading(world, context)))
+    if (!(await stillLeads())) return { ok: true, value: undefined }
     const { signal, processFile } = context
     const call = await world.talos.forfeitLeadership(self, {
       signal,
@@ -22,7 +21,7 @@ export const handOverLeadership =
     })
     const { met } = await watch(context, {
       what: `${plan.node} to lead etcd no more`,
-      look: leads,
+      look: stillLeads,
       until: (still) => !still,
       deadlineMs: call.ok ? world.cluster.operations.deadlines.observeMs : 0,
       everyMs: 200,

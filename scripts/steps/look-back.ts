@@ -3,7 +3,7 @@ import type { LookBackInput } from '../../workflows/machines/cluster.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
-import { isHealthyVoter } from '../../workflows/plan/etcd.ts'
+import { votes } from '../../workflows/plan/etcd.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
 import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
@@ -44,7 +44,9 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
   const { lagBound } = world.cluster.operations.etcd
   const [facts, etcd] = await Promise.all([
     world.talos.observeNodes(declared.flat(), reading(world, context)),
-    nodes.some(votes) ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context)) : undefined,
+    nodes.some(isVerifiedVoter)
+      ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))
+      : undefined,
   ])
   const plans = nodes.map(({ plan }) => plan)
   // an address that was refused for it tells nothing of the machine that has it now
@@ -55,14 +57,13 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
   return nodes.map((stood) => {
     const { node } = stood.plan
     const seen = facts[node]
-    const member = votes(stood) && etcd?.members.find((m) => m.node === node)
     const other = seen?.reachable
       ? machineObjection(stood.plan, plans, seen.bootId, { cluster: world.cluster, nodes: { ...own, [node]: seen } })
       : undefined
     const sight: Result<Sight> = other
       ? { ok: false, failure: other }
       : seen?.reachable
-        ? { ok: true, value: member && etcd ? { ...seen, votes: isHealthyVoter(member, etcd, lagBound) } : seen }
+        ? { ok: true, value: etcd && isVerifiedVoter(stood) ? { ...seen, votes: votes(node, etcd, lagBound) } : seen }
         : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
     return { node, ...judged(stood, sight) }
   })
@@ -79,4 +80,4 @@ async function answers(world: World, node: NodeDeclaration, context: StepContext
 }
 
 /** Of a control plane that was left running nobody verified its member. */
-const votes = ({ plan, flipped }: Stood): boolean => plan.role === 'controlplane' && flipped
+const isVerifiedVoter = ({ plan, flipped }: Stood): boolean => plan.role === 'controlplane' && flipped

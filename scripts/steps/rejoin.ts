@@ -2,7 +2,7 @@
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
-import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
+import { lagOf, votes } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { isAsWell } from '../../workflows/plan/unwell.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
@@ -62,7 +62,7 @@ async function untilVoting(world: World, node: NodeDeclaration, context: StepCon
   const { met, seen } = await watch(context, {
     what: `etcd member of ${node.name} to vote and catch up`,
     look: () => world.talos.observeEtcd(controlPlanes, reading(world, context)),
-    until: (etcd) => etcd.members.some((m) => m.node === node.name && isHealthyVoter(m, etcd, lagBound)),
+    until: (etcd) => votes(node.name, etcd, lagBound),
     say: (etcd) => {
       const member = etcd.members.find((m) => m.node === node.name)
       if (!member?.answers) return member?.failure?.detail ?? 'no answer'

@@ -9,10 +9,7 @@ import { watch } from '../watch.ts'
 /** where the port can not be reached from here, others are asked this often */
 const BY_OTHERS_MS = 5_000
 
-export type Sight = { answers: boolean; glance?: Result<Glance> }
-
-/** Whether the node is not on its way down: it can be asked to act. */
-export const isUp = ({ stage }: Glance): boolean => stage === 'running' || stage === 'booting'
+type Sight = { answers: boolean; glance?: Result<Glance> }
 
 /** Looks until the node answers and `until` holds, or the deadline passes. */
 export async function watchReturn(

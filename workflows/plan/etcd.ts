@@ -17,6 +17,23 @@ export function lagOf(member: EtcdMember, etcd: EtcdObservation): number {
 export const isHealthyVoter = (member: EtcdMember, etcd: EtcdObservation, lagBound: number): boolean =>
   memberObjections(member, etcd, lagBound).length === 0
 
+/** Whether the member of that node is there, and is a healthy voter. */
+export const votes = (node: NodeName, etcd: EtcdObservation, lagBound: number): boolean =>
+  etcd.members.some((member) => member.node === node && isHealthyVoter(member, etcd, lagBound))
+
+/** Whether the member of that node leads. */
+export const leads = (node: NodeName, { members }: Pick<EtcdObservation, 'members'>): boolean =>
+  members.some((member) => member.node === node && member.answers && member.leader)
+
+/**
+ * Whether of all members only that of the node is unwell, so that taking it down costs nothing and may be the cure. What is no
+ * member at all is not unwell.
+ */
+export const onlyItselfUnwell = (node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): boolean =>
+  etcd.members.some((member) => member.node === node) &&
+  !votes(node, etcd, policy.lagBound) &&
+  etcdObjections(node, etcd, policy).length === 0
+
 /** Why `member` does not count as a healthy voter; empty when it does. */
 function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: number): Failure[] {
   const { node } = member

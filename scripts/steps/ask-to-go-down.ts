@@ -1,0 +1,124 @@
+/**
+ * Asks a node to leave its boot, and returns when it answers with a new boot id; does nothing if it already did. Right before each
+ * request it looks at etcd once more, and at what waits in the other slot. Where what led to it has expired it asks nothing, and
+ * says that the node still runs.
+ */
+import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
+import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Inspection } from '../../workflows/model/observation.ts'
+import { type Asked, acts, isUp } from '../../workflows/plan/return.ts'
+import type { CallOptions, Glance } from '../cluster/talos.ts'
+import { declaredNode, reading, type World } from '../cluster/world.ts'
+import type { StepContext } from '../engine/driver.ts'
+import { watch } from '../watch.ts'
+import { lastLook } from './last-look.ts'
+import { otherMachine } from './other-machine.ts'
+import { watchReturn } from './returned.ts'
+
+const REQUESTS = 3
+
+/** Failures of the call after which asking again is no use, or no good: the call that is late goes on, and may yet begin. */
+const FINAL: ReadonlySet<Failure['reason'] | undefined> = new Set(['permission-denied', 'install-timed-out'])
+
+type Call = (options: Required<Pick<CallOptions, 'signal' | 'processFile'>>) => Promise<Result<void>>
+
+/** What is asked of a node, and how long everything may take. */
+export type Request = {
+  /** what the node is to do at once, and in the end: "begin the upgrade", "answer with a new boot id" */
+  begins: string
+  ends: string
+  withinMs: number
+  /** how long it may go on as before until the request counts as lost; an accepted one shows as a stage at once */
+  actsWithinMs: { accepted: number; failed: number }
+  /** it is made once more where the node acted on it, and runs on all the same */
+  repeats: boolean
+  /** how the step ends where nothing is to be asked; undefined where it is */
+  ended(first: Inspection): Result<RebootOutput> | undefined
+  /** All that comes before the last look: the call that may be made, or why none may. `asked` tells of those before. */
+  prepare(seen: Inspection, asked: Asked & { requests: number }): Promise<Result<Call>>
+  ranOn(asked: Asked): Failure
+}
+
+const DOWN: Result<RebootOutput> = { ok: true, value: { flippedEarly: false } }
+const STILL_UP: Result<RebootOutput> = { ok: true, value: { flippedEarly: false, stillUp: true } }
+
+export async function askToGoDown(
+  world: World,
+  input: NodeStepInput,
+  context: StepContext,
+  request: Request,
+): Promise<Result<RebootOutput>> {
+  const { plan } = input
+  const node = declaredNode(world, plan.node)
+  const deadline = performance.now() + request.withinMs
+  const inspect = async (): Promise<Result<Inspection>> => {
+    const seen = await world.talos.inspect(node, reading(world, context))
+    const stranger = seen.ok ? await otherMachine(world, plan, seen.value.bootId, context) : undefined
+    return stranger ? { ok: false, failure: stranger } : seen
+  }
+  const first = await inspect()
+  if (!first.ok && first.failure.reason === 'other-node-than-declared') return first
+  const ended = first.ok ? request.ended(first.value) : undefined
+  if (ended) return ended
+  // somebody may have booted it since the plan was made: the boot that runs is the one to leave
+  const bootId = first.ok ? first.value.bootId : plan.bootId
+  const asked: Asked & { requests: number } = { requests: 0, underWay: first.ok && !isUp(first.value) }
+  /** Keeps in mind that the node was seen to act, and tells whether it does. */
+  const note = (now: Glance): boolean => {
+    asked.underWay ||= now.bootId === bootId && !isUp(now)
+    return acts(now, bootId)
+  }
+  let unused = first.ok ? first : undefined
+  // our own earlier request may be what makes it silent; whoever is silent is not asked
+  let mayAct = first.ok && isUp(first.value)
+  while (asked.requests < REQUESTS) {
+    if (mayAct) {
+      // it may have been another process that was here, and pods may have come back
+      if (context.isStale()) return STILL_UP
+      const told = unused ?? (await inspect())
+      unused = undefined
+      if (!told.ok) return told
+      if (told.value.bootId !== bootId) return DOWN
+      const prepared = await request.prepare(told.value, asked)
+      if (!prepared.ok) return prepared
+      const objection = await lastLook(world, input, context)
+      if (context.isStale()) return STILL_UP
+      if (objection && asked.requests === 0) return { ok: false, failure: objection }
+      if (objection) {
+        asked.refusal = objection
+        break
+      }
+      asked.requests += 1
+      const { signal, processFile } = context
+      const call = await prepared.value({ signal, processFile })
+      asked.refusal = call.ok ? undefined : call.failure
+      if (asked.refusal?.reason === 'permission-denied') return { ok: false, failure: asked.refusal }
+      // a lost call gives the same error whether the node goes down or not
+      await watch(context, {
+        what: `${plan.node} to ${request.begins}`,
+        look: () => world.talos.glance(node, reading(world, context)),
+        until: (glance) => !glance.ok || note(glance.value),
+        deadlineMs: call.ok ? request.actsWithinMs.accepted : request.actsWithinMs.failed,
+        everyMs: 200,
+      })
+    }
+    const { met, glance } = await watchReturn(world, plan.node, context, {
+      what: `${plan.node} to ${request.ends}`,
+      until: (now) => {
+        note(now)
+        return now.bootId !== bootId || isUp(now)
+      },
+      deadlineMs: Math.max(0, deadline - performance.now()),
+    })
+    if (met && glance?.bootId !== bootId) return DOWN
+    if (!met && !(glance && request.repeats)) {
+      const hint = `talosctl -n ${plan.node} version # and look at its console`
+      return { ok: false, failure: failure('never-returned', { hint }) }
+    }
+    // whether the slot was written before it gave up can not be known, and is not repeated
+    if (!met || (asked.underWay && !request.repeats)) break
+    if (asked.refusal && FINAL.has(asked.refusal.reason)) return { ok: false, failure: asked.refusal }
+    mayAct = true
+  }
+  return { ok: false, failure: request.ranOn(asked) }
+}

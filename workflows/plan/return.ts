@@ -1,0 +1,78 @@
+/** What a node that was asked to go down is seen to do: whether it has left its boot, acts, or runs on; and whether it went already. */
+import semver from 'semver'
+import { type Failure, failure } from '../model/failure.ts'
+import type { Inspection } from '../model/observation.ts'
+import type { NodePlan } from './plan.ts'
+import { runsTarget, waits } from './slot.ts'
+
+type Seen = Pick<Inspection, 'stage' | 'bootId'>
+
+/** Whether the node is not on its way down: it can be asked to act. */
+export const isUp = ({ stage }: Pick<Seen, 'stage'>): boolean => stage === 'running' || stage === 'booting'
+
+/** Whether a node that was asked acts: it is on its way down, or back already. */
+export const acts = (seen: Seen, bootId: string): boolean => seen.bootId !== bootId || !isUp(seen)
+
+/** What became of the requests so far. */
+export type Asked = {
+  /** it was seen on its way down, in the boot that it was to leave */
+  underWay: boolean
+  /** why the last request failed, or could not be made once more */
+  refusal?: Failure | undefined
+}
+
+/** What is remembered of the boots under which something was begun. */
+type Remembered = {
+  /** this very request may have been made already, by us */
+  again: boolean
+  /** an installation of ours was begun under the boot that runs */
+  begun: boolean
+}
+
+/**
+ * Whether a node that is to be rebooted has left its planned boot already, and nothing waits there for one more; undefined where it
+ * is still to go. It may have been booted in between, and been installed once more under the boot that runs.
+ */
+export function wentBefore(
+  plan: NodePlan,
+  seen: Inspection,
+  { again, begun }: Remembered,
+): { flippedEarly: boolean } | undefined {
+  if (seen.bootId === plan.bootId) return undefined
+  const runs = runsTarget(plan, seen)
+  const stillWaits = waits(plan.image, seen) || (seen.otherSlot.state === 'unknown' && begun)
+  return !runs && stillWaits ? undefined : { flippedEarly: !again && runs }
+}
+
+/**
+ * The same of a node that one call installs and reboots; `requested`: that call was about to be made under an earlier boot. A boot
+ * other than the planned one is of our doing only where the call was written down, which comes before it is made.
+ */
+export function wentByItself(
+  plan: NodePlan,
+  seen: Inspection,
+  { again, requested }: { again: boolean; requested: boolean },
+): { flippedEarly: boolean } | undefined {
+  const runs = plan.from !== plan.to && semver.eq(seen.version, plan.to)
+  const isOurs = again && requested && seen.bootId !== plan.bootId
+  return runs || isOurs ? { flippedEarly: !again } : undefined
+}
+
+const because = (words: string, { refusal }: Asked): string => (refusal?.detail ? `${words}: ${refusal.detail}` : words)
+
+/** Why a node that was asked to reboot is called not to have done so. */
+export const notRebooted = ({ node }: Pick<NodePlan, 'node'>, asked: Asked): Failure =>
+  failure('reboot-failed', {
+    detail: because('asked, and the node runs on with the boot id that it had', asked),
+    hint: `talosctl -n ${node} reboot`,
+  })
+
+/** The same of a node that one call was to install and reboot. */
+export const notReplaced = ({ node }: Pick<NodePlan, 'node'>, asked: Asked): Failure =>
+  failure('install-failed', {
+    detail: because(
+      asked.underWay ? 'it gave the upgrade up, and runs on as before' : 'asked, and it runs on as before',
+      asked,
+    ),
+    hint: `talosctl -n ${node} dmesg`,
+  })
