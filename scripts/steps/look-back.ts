@@ -1,11 +1,10 @@
 /** The last look of a run, at all its nodes together: whether they still stand as it left them. */
 import type { LookBackInput } from '../../workflows/machines/cluster.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
-import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { Result } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
-import { votes } from '../../workflows/plan/etcd.ts'
-import { machineObjection } from '../../workflows/plan/identity.ts'
-import { lookBack as judged, type Sight, type Stood } from '../../workflows/plan/judge.ts'
+import type { Stood } from '../../workflows/plan/judge.ts'
+import { lookBackAtAll, newlyUnwell, wasVerifiedVoter } from '../../workflows/plan/look-back.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -30,9 +29,6 @@ export const lookBack =
     return { ok: true, value: seen }
   }
 
-const newlyUnwell = (nodes: readonly Stood[], found: readonly NodeVerdict[]): NodeVerdict[] =>
-  found.filter(({ failure: why }, index) => why !== undefined && nodes[index]?.failure === undefined)
-
 async function look(world: World, nodes: readonly Stood[], context: StepContext): Promise<NodeVerdict[]> {
   const declared = await Promise.all(
     nodes.map(async ({ plan, verdict }) => {
@@ -41,32 +37,12 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
       return verdict !== 'unreachable' || (await answers(world, node, context)) ? [node] : []
     }),
   )
-  const { lagBound } = world.cluster.operations.etcd
-  const [facts, etcd] = await Promise.all([
-    world.talos.observeNodes(declared.flat(), reading(world, context)),
-    nodes.some(isVerifiedVoter)
-      ? world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))
-      : undefined,
+  const { cluster, talos } = world
+  const [seen, etcd] = await Promise.all([
+    talos.observeNodes(declared.flat(), reading(world, context)),
+    nodes.some(wasVerifiedVoter) ? talos.observeEtcd(controlPlanesOf(cluster), reading(world, context)) : undefined,
   ])
-  const plans = nodes.map(({ plan }) => plan)
-  // an address that was refused for it tells nothing of the machine that has it now
-  const refused = nodes.flatMap(({ plan, failure: why }) =>
-    why?.reason === 'other-node-than-declared' ? plan.node : [],
-  )
-  const own = Object.fromEntries(Object.entries(facts).filter(([node]) => !refused.includes(node)))
-  return nodes.map((stood) => {
-    const { node } = stood.plan
-    const seen = facts[node]
-    const other = seen?.reachable
-      ? machineObjection(stood.plan, plans, seen.bootId, { cluster: world.cluster, nodes: { ...own, [node]: seen } })
-      : undefined
-    const sight: Result<Sight> = other
-      ? { ok: false, failure: other }
-      : seen?.reachable
-        ? { ok: true, value: etcd && isVerifiedVoter(stood) ? { ...seen, votes: votes(node, etcd, lagBound) } : seen }
-        : { ok: false, failure: seen?.failure ?? failure('node-unreachable', { node }) }
-    return { node, ...judged(stood, sight) }
-  })
+  return lookBackAtAll(nodes, { cluster, nodes: seen, ...(etcd && { etcd }) })
 }
 
 /** how long a node may take to be asked through others whether it is there */
@@ -78,6 +54,3 @@ async function answers(world: World, node: NodeDeclaration, context: StepContext
   const { [node.name]: stage } = await world.talos.stages([node], { ...reading(world, context), timeoutMs: GLANCE_MS })
   return stage?.ok === true
 }
-
-/** Of a control plane that was left running nobody verified its member. */
-const isVerifiedVoter = ({ plan, flipped }: Stood): boolean => plan.role === 'controlplane' && flipped

@@ -8,7 +8,7 @@ import type { NodeStepInput, SettleOutput } from '../../workflows/machines/node.
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { NodeFacts } from '../../workflows/model/observation.ts'
-import { ownNodes } from '../../workflows/plan/identity.ts'
+import { registeredAnew } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { settling } from '../../workflows/plan/unwell.ts'
 import type { CallOptions } from '../cluster/kubernetes.ts'
@@ -33,8 +33,8 @@ export const settle =
         machine = (await identityOf(world, plan, context)) ?? machine
       if (machine === undefined || node.value?.bootId === machine.bootId) return node
       const nodes = await world.kubernetes.nodes(options)
-      const now = nodes.ok ? ownNodes(declaredNode(world, plan.node), machine, nodes.value).node : undefined
-      if (now === undefined || now.name === name || now.bootId !== machine.bootId) return node
+      const now = nodes.ok ? registeredAnew(declaredNode(world, plan.node), name, machine, nodes.value) : undefined
+      if (now?.bootId !== machine.bootId) return node
       name = now.name
       context.notice(`${kubernetes.name} is ${name} in Kubernetes since this boot`)
       return { ok: true, value: now }

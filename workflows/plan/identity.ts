@@ -14,26 +14,41 @@ type Seen = Pick<Observation, 'nodes' | 'etcd'>
 
 const ROLES = { controlplane: 'a control plane', worker: 'a worker' } as const
 
+const differs = (node: NodeName, detail: string, hint: string): Failure =>
+  failure('other-node-than-declared', { node, detail, hint })
+
 /** Why a machine that was looked at is not the node that is declared at its address. */
 export function identityObjections(cluster: Cluster, { nodes, etcd }: Seen): Failure[] {
   const members = membersAmong(cluster.nodes, etcd, nodes)
   return cluster.nodes.flatMap((declared) => {
-    const { name: node, address, role } = declared
+    const { name: node, role } = declared
     const seen = nodes[node]
-    const differs = (detail: string, hint: string) => failure('other-node-than-declared', { node, detail, hint })
-    const other = seen?.reachable ? declaredAs(cluster, declared, seen) : undefined
-    const says = `talosctl -n ${node} get`
+    const isMember = members.includes(declared) && !(seen?.reachable && seen.role !== role)
     return [
-      ...(other === undefined
-        ? []
-        : [differs(`${address} answers as ${other}, which is declared elsewhere`, `${says} hostnamestatus`)]),
-      ...(seen?.reachable && seen.role !== role
-        ? [differs(`is declared as ${ROLES[role]}, and the machine is ${ROLES[seen.role]}`, `${says} machinetype`)]
-        : members.includes(declared)
-          ? [differs('is declared as a worker, and etcd lists it as a member', 'talosctl etcd members')]
-          : []),
+      ...differences(cluster, declared, seen),
+      ...(isMember
+        ? [differs(node, 'is declared as a worker, and etcd lists it as a member', 'talosctl etcd members')]
+        : []),
     ]
   })
+}
+
+/** What a machine tells of itself that the node which is declared at its address is not. */
+function differences(cluster: Cluster, declared: NodeDeclaration, seen: NodeObservation | undefined): Failure[] {
+  if (!seen?.reachable) return []
+  const { name: node, address, role } = declared
+  const other = declaredAs(cluster, declared, seen)
+  const says = `talosctl -n ${node} get`
+  return [
+    ...(other === undefined
+      ? []
+      : [differs(node, `${address} answers as ${other}, which is declared elsewhere`, `${says} hostnamestatus`)]),
+    ...(seen.role === role
+      ? []
+      : [
+          differs(node, `is declared as ${ROLES[role]}, and the machine is ${ROLES[seen.role]}`, `${says} machinetype`),
+        ]),
+  ]
 }
 
 /**
@@ -55,10 +70,10 @@ export function machineObjection(
   const other = boots.find((one) => one.node !== node && one.bootId === bootId && !sharing.includes(one.node))
   if (other !== undefined) {
     const detail = `its address answers as ${other.node} does, with the same boot id`
-    return failure('other-node-than-declared', { node, detail, hint: `talosctl -n ${node} get hostnamestatus` })
+    return differs(node, detail, `talosctl -n ${node} get hostnamestatus`)
   }
-  const etcd = { members: [], undeclared: [], disagreements: [], alarms: [], unread: [] }
-  return cluster && identityObjections(cluster, { nodes, etcd }).find((one) => one.node === node)
+  const declared = cluster?.nodes.find(({ name }) => name === node)
+  return cluster && declared && differences(cluster, declared, nodes[node])[0]
 }
 
 type Boot = Pick<NodePlan, 'node' | 'bootId'>
@@ -145,4 +160,33 @@ export function ownNodes(
     rivals: fits.length > 1 ? fits : [],
     stale: nodes.filter((other) => isAt(other) && !other.ready && !fits.includes(other)),
   }
+}
+
+/** The Node under which a machine has registered by now, where it is another one than that which is `known` of it. */
+export function registeredAnew(
+  declared: Pick<NodeDeclaration, 'name' | 'address' | 'otherAddresses'>,
+  known: string,
+  machine: Pick<NodeFacts, 'bootId' | 'nodename'>,
+  nodes: readonly KubeNode[],
+): KubeNode | undefined {
+  const { node } = ownNodes(declared, machine, nodes)
+  return node?.name === known ? undefined : node
+}
+
+/**
+ * Why the Node that was planned is not that of the machine any more. One that is not ready, or gone, or of another boot, may have
+ * been left behind by it: it runs its pods under another name by now.
+ */
+export function nodeObjection(
+  declared: Pick<NodeDeclaration, 'name' | 'address' | 'otherAddresses'>,
+  planned: string,
+  machine: Pick<NodeFacts, 'bootId' | 'nodename'>,
+  nodes: readonly KubeNode[],
+): Failure | undefined {
+  const known = nodes.find(({ name }) => name === planned)
+  if (known?.ready && (known.bootId ?? machine.bootId) === machine.bootId) return undefined
+  const now = registeredAnew(declared, planned, machine, nodes)
+  if (now === undefined) return undefined
+  const detail = `it is ${now.name} in Kubernetes by now, and was ${planned} when that was planned`
+  return failure('kubernetes-node-unknown', { detail, hint: 'run again' })
 }

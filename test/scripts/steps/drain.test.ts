@@ -140,7 +140,7 @@ test('says once, and does not try again, that evictions are forbidden', async ()
 test('cordons and drains nothing where another machine answers for the node', async () => {
   assert.equal(await drained([pod('web-1')], [without('web-1')], { cordoned: false, bootId: 'b-before' }), {
     ended: 'other-node-than-declared: its address answers as b does, with the same boot id',
-    started: ['get everything', 'get node'],
+    started: ['get everything', 'get nodes'],
   })
 })
 

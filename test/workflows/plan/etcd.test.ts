@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
-import { etcdObjections, isHealthyVoter, quorum } from '../../../workflows/plan/etcd.ts'
+import { etcdObjections, isHealthyVoter, leads, onlyItselfUnwell, quorum, votes } from '../../../workflows/plan/etcd.ts'
 
 const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
   node,
@@ -133,6 +133,27 @@ row(
   accepted,
 )
 row('accepts no outage among three', etcd(trio({ answers: false })), ['etcd-member-unhealthy', 'etcd-quorum'], accepted)
+
+const dead = { answers: false }
+const whose: [sentence: string, seen: EtcdObservation, votes: boolean, onlyItself: boolean][] = [
+  ['well, as all others are', etcd(trio()), true, false],
+  ['unwell, and all others are well', etcd([member('a', dead), member('b'), member('c')]), false, true],
+  ['unwell, as another one is', etcd([member('a', dead), member('b', dead), member('c')]), false, false],
+  ['well, and another one is not', etcd(trio(dead)), true, false],
+  ['behind', etcd([member('a', { appliedIndex: 1 }), member('b'), member('c')]), false, true],
+  ['not there', etcd([member('b'), member('c')]), false, false],
+]
+for (const [sentence, seen, vote, onlyItself] of whose)
+  test(`a member that is ${sentence}: ${vote ? 'votes' : 'does not vote'}, ${onlyItself ? '' : 'not '}the only one that is unwell`, () =>
+    assert.equal([votes('a', seen, 100), onlyItselfUnwell('a', seen, policy)], [vote, onlyItself]))
+
+test('a member leads that answers and is the leader', () => {
+  const rows: Partial<EtcdMember>[] = [{ leader: true }, { leader: true, answers: false }, {}]
+  assert.equal(
+    rows.map((more) => leads('a', etcd([member('a', more), member('b')]))),
+    [true, false, false],
+  )
+})
 
 const anyMember = (node: string) =>
   fc
