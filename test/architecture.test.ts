@@ -154,6 +154,12 @@ const rules: Record<string, Rule> = {
     ...imports.filter((name) => /^(node:)?timers/.test(name)),
     ...callees.filter((name) => /^(setTimeout|setInterval|sleep|pause|delay)$/.test(name)),
   ]),
+  'every step has a table of its own': within(/^scripts\/steps\/steps\.ts$/, ({ imports }) =>
+    imports
+      .filter((name) => name.startsWith('scripts/steps/'))
+      .map((name) => `test/${name.replace(/\.ts$/, '.test.ts')}`)
+      .filter((path) => !existsSync(join(root, path))),
+  ),
   'files have kebab-case names that say what is in them': ({ path }) => {
     const [stem = ''] = basename(path).split('.')
     const fits = /^[a-z0-9]+(-[a-z0-9]+)*(\.lab)?(\.test)?\.ts$/.test(basename(path))
@@ -231,6 +237,9 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['scripts/steps/reboot.ts', `import { setTimeout as wait } from 'node:timers/promises'`],
     ['scripts/steps/reboot.ts', 'await new Promise((resolve) => setTimeout(resolve, 5000))'],
     ['scripts/steps/reboot.ts', 'await sleep(5)'],
+  ],
+  'every step has a table of its own': [
+    ['scripts/steps/steps.ts', `import { dance } from './dance.ts'\nexport const steps = { dance }`],
   ],
   'files have kebab-case names that say what is in them': [
     ['scripts/view/utils.ts', ''],

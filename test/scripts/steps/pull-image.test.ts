@@ -1,20 +1,48 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { World } from '../../../scripts/cluster/world.ts'
 import { pullImage } from '../../../scripts/steps/pull-image.ts'
-import { failure } from '../../../workflows/model/failure.ts'
+import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { exitCodeOf } from '../../../workflows/plan/exit-code.ts'
-import { defaultOperations } from '../../support/default-operations.ts'
-import { stepContext } from '../../support/step-context.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
 
-test('an image that a rule of the node refuses is refused with the rule, and with where the rules are', async () => {
-  const denied = failure('image-refused', { node: 'a', detail: 'verification denied by matched rule (0002)' })
-  const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
-  const talos = { pull: async () => ({ ok: false, failure: denied }) }
-  const world = { cluster: { nodes, operations: defaultOperations }, talos } as unknown as World
-  const pulled = await pullImage(world)({ plan: nodePlan('a', 'worker') } as never, stepContext())
-  assert.equal(pulled, { ok: false, failure: { ...denied, hint: 'talosctl -n a get imageverificationrules -o yaml' } })
+const denied = failure('image-refused', { node: 'a', detail: 'verification denied by matched rule (0002)' })
+const refusing =
+  (why: Failure): Row['answers'] =>
+  () => ({ talos: { pull: async () => ({ ok: false, failure: why }) } })
+const asks = ['pull a factory.talos.dev/metal-installer/s:v1.13.9']
+
+const rows: Omit<Row, 'asks'>[] = [
+  { title: 'pulls the installer; what is there already costs nothing', ends: 'done' },
+  {
+    title: 'hands on why an image could not be pulled',
+    answers: refusing(failure('image-pull-failed', { detail: 'not found' })),
+    ends: 'image-pull-failed: not found',
+  },
+  {
+    title: 'hands on that a rule of the node refuses it',
+    answers: refusing(denied),
+    ends: 'image-refused: verification denied by matched rule (0002)',
+  },
+  { title: 'is cut off in the middle', abortedIn: 'pull', ends: 'cut off' },
+]
+
+for (const { title, ends, ...given } of rows)
+  test(title, async () => {
+    assert.equal(await carriedOut(['a'], pullImage, inputOf(), given), { asks, ends })
+  })
+
+test('an image that a rule of the node refuses is refused with where the rules are', async () => {
+  let ended: Result<void> | undefined
+  await carriedOut(
+    ['a'],
+    (world) => async (input: Parameters<ReturnType<typeof pullImage>>[0], context) => {
+      ended = await pullImage(world)(input, context)
+      return ended
+    },
+    inputOf(),
+    { answers: refusing(denied) },
+  )
+  assert.equal(ended, { ok: false, failure: { ...denied, hint: 'talosctl -n a get imageverificationrules -o yaml' } })
   assert.is(exitCodeOf([denied]), 77)
 })
 

@@ -1,0 +1,79 @@
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { uncordon } from '../../../scripts/steps/uncordon.ts'
+import { failure } from '../../../workflows/model/failure.ts'
+import type { KubeNode } from '../../../workflows/model/kubernetes.ts'
+import { kubeNode } from '../../support/kubernetes-facts.ts'
+import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
+
+const mark = { run: 'r', at: '2026-01-01T00:00:00Z' }
+const ours: Row['when'] = ({ kubernetes }) => kubernetes.cordon('a', mark)
+const seen =
+  (...nodes: Partial<KubeNode>[]): Row['answers'] =>
+  () => ({
+    kubernetes: {
+      node: async () => ({ ok: true, value: kubeNode('a', '', nodes.length > 1 ? nodes.shift() : nodes[0]) }),
+    },
+  })
+
+const rows: Row[] = [
+  {
+    title: 'lifts our cordon, and looks whether it is gone',
+    when: ours,
+    asks: ['node a', 'uncordon a', 'node a'],
+    ends: 'done',
+  },
+  { title: 'does nothing where the node is not cordoned', asks: ['node a'], ends: 'done' },
+  {
+    title: 'does nothing where there is no Node',
+    answers: () => ({ kubernetes: { node: async () => ({ ok: true, value: undefined }) } }),
+    asks: ['node a'],
+    ends: 'done',
+  },
+  {
+    title: 'leaves the cordon of a person',
+    when: ({ kubernetes }) => kubernetes.cordon('a'),
+    asks: ['node a'],
+    ends: 'done',
+  },
+  {
+    title: 'takes away the mark alone where somebody lifted our cordon',
+    answers: seen({ staleMark: { ...mark, beside: 'no-cordon' } }),
+    asks: ['node a', 'unmark a'],
+    ends: 'done',
+  },
+  {
+    title: 'lifts nothing where the Node does not tell whose the cordon is',
+    answers: seen({ unschedulable: true, staleMark: { ...mark, beside: 'unknown-cordon' } }),
+    asks: ['node a'],
+    ends: 'left-cordoned: it stays cordoned, since its Node does not tell whether the cordon is ours',
+  },
+  {
+    title: 'tries again where somebody else changed the node meanwhile',
+    answers: seen({ unschedulable: true, mark }, { unschedulable: true, mark }, {}),
+    asks: ['node a', 'uncordon a', 'node a', 'uncordon a', 'node a'],
+    ends: 'done',
+  },
+  {
+    title: 'says that the node stays cordoned where it can not be read',
+    when: ours,
+    answers: () => ({ kubernetes: { node: async () => ({ ok: false, failure: failure('kubernetes-unreachable') }) } }),
+    deadlineMs: 0,
+    asks: ['node a'],
+    ends: 'left-cordoned: it stays cordoned, since our cordon could not be lifted: kubernetes-unreachable',
+  },
+  {
+    title: 'does not look again once it is told to end',
+    when: ours,
+    abortedIn: 'uncordon',
+    asks: ['node a', 'uncordon a'],
+    ends: 'cut off',
+  },
+]
+
+for (const { title, asks, ends, ...given } of rows)
+  test(title, async () => {
+    assert.equal(await carriedOut(['a', 'b'], uncordon, inputOf(), given), { asks, ends })
+  })
+
+test.run()
