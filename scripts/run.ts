@@ -4,12 +4,13 @@
  * escalates.
  */
 import { setMaxListeners } from 'node:events'
-import { closeSync, existsSync, fsyncSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { $, quote } from 'zx/core'
-import { failureOfDisk, named } from './disk/on-disk.ts'
+import { failureOfDisk } from './disk/on-disk.ts'
+import { replaceFile } from './disk/replace-file.ts'
 import { processNote } from './engine/process-note.ts'
 import { findShell } from './toolchain/find-shell.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
@@ -177,7 +178,8 @@ export function createRun({
       const lines = onLine && !output ? createInterface({ input: child.stdout }).on('line', onLine) : undefined
       const errorLines =
         onErrorLine && !output ? createInterface({ input: child.stderr }).on('line', onErrorLine) : undefined
-      if (processFile !== undefined) writeDurably(processFile, processNote(pid))
+      // durable: a crash of the machine right after must not have started a tool that no file tells of
+      if (processFile !== undefined) replaceFile(processFile, processNote(pid), 0o600)
       child.stdin.end(`\n${command.stdin ?? ''}`)
 
       const result = await Promise.race([child, late])
@@ -218,19 +220,6 @@ function kill(group: number, signal: NodeJS.Signals): void {
     process.kill(-group, signal)
   } catch {
     // Everyone in it is gone.
-  }
-}
-
-/** So that a crash of the machine right after can not have started a tool that no file tells of. */
-function writeDurably(path: string, text: string): void {
-  const file = openSync(path, 'w', 0o600)
-  try {
-    named(path, () => {
-      writeSync(file, text)
-      fsyncSync(file)
-    })
-  } finally {
-    closeSync(file)
   }
 }
 

@@ -9,12 +9,12 @@ import type { CommonFlags } from '../cli/flags.ts'
 import { clusterFolder, isClusterFolder, packageRoot } from '../declaration/layout.ts'
 import { forPeople, invalid, readSource } from '../declaration/load-cluster.ts'
 import { makeFolder } from '../disk/make-folder.ts'
+import { onDisk } from '../disk/on-disk.ts'
 import { replaceFile } from '../disk/replace-file.ts'
 import { createRun } from '../run.ts'
 import { findShell } from '../toolchain/find-shell.ts'
 import { findTerraform, parseTerraformOutput, terraformOutput } from '../tools/terraform.ts'
 import { redact } from '../view/redact.ts'
-import { onOutput } from './placing/on-output.ts'
 
 const OUTPUT = 'talenv_yaml'
 const TIMEOUT_MS = 120_000
@@ -51,10 +51,10 @@ export async function importTerraform(
   const before = readSource(file)?.text
   const changed = before !== text
   if (changed && !common.dryRun) {
-    const written = onOutput(() => {
+    const written = onDisk(() => {
       makeFolder(dirname(file))
       replaceFile(file, text, 0o644)
-    })
+    }, 'output-unwritable')
     if (!written.ok) return no(written.failure)
   }
   const diff = changed ? unified(file, before, text) : ''

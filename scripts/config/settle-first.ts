@@ -4,7 +4,6 @@ import type { Layout } from '../declaration/layout.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import { acquireLock } from '../engine/lock.ts'
 import { runFolder } from '../engine/run-folder.ts'
-import { onOutput } from './placing/on-output.ts'
 import { isAbandonedStaging, type Places, placingFiles } from './placing/places.ts'
 import { settlePlacing } from './placing/settle-placing.ts'
 
@@ -20,7 +19,7 @@ const isUnsettled = (places: Places): boolean =>
  */
 export function settleFirst({ folder }: Layout): Failure | undefined {
   const places = { outDir: folder, stateDir: runFolder(folder) }
-  const unsettled = onOutput(() => isUnsettled(places))
+  const unsettled = onDisk(() => isUnsettled(places), 'output-unwritable')
   if (!unsettled.ok) return unsettled.failure
   if (!unsettled.value) return undefined
   const asked = onDisk(() => acquireLock(places.stateDir, 'finishing what gen-config began'))

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import type { Result } from '../../workflows/model/failure.ts'
-import { onOutput } from '../config/placing/on-output.ts'
+import { onDisk } from '../disk/on-disk.ts'
 import { replaceFile } from '../disk/replace-file.ts'
 
 /** Which schematics a factory is known to have: a file in `.run`, which can be lost without harm. */
@@ -23,8 +23,9 @@ export function unregistered(ids: readonly string[], { factory, cacheFile }: Reg
 export function rememberRegistered(ids: readonly string[], { factory, cacheFile }: RegisteredAt): Result<void> {
   const known = read(cacheFile)
   const all = [...new Set([...(known[factory] ?? []), ...ids])].sort()
-  return onOutput(() =>
-    replaceFile(cacheFile, `${JSON.stringify({ ...known, [factory]: all }, undefined, 2)}\n`, 0o600),
+  return onDisk(
+    () => replaceFile(cacheFile, `${JSON.stringify({ ...known, [factory]: all }, undefined, 2)}\n`, 0o600),
+    'output-unwritable',
   )
 }
 

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { open, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { open, readFile, realpath, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { makeFolder } from '../disk/make-folder.ts'
+import { replaceFile } from '../disk/replace-file.ts'
 import { toolCache } from './tool-cache.ts'
 import type { Tool } from './tool-table.ts'
 
@@ -18,7 +19,7 @@ export async function toolVersion(tool: Tool, path: string, env: NodeJS.ProcessE
   const remembered = record && (await readFile(record, 'utf8').catch(() => undefined))
   if (remembered) return remembered
   const version = await askVersion(tool, path, env)
-  if (version && record) await remember(record, version)
+  if (version && record) remember(record, version)
   return version
 }
 
@@ -62,12 +63,10 @@ async function isScript(file: string): Promise<boolean> {
   }
 }
 
-async function remember(record: string, version: string): Promise<void> {
-  const unfinished = `${record}.${process.pid}`
+function remember(record: string, version: string): void {
   try {
-    makeFolder(join(record, '..'))
-    await writeFile(unfinished, version)
-    await rename(unfinished, record)
+    makeFolder(dirname(record))
+    replaceFile(record, version, 0o644)
   } catch {
     // A home folder that cannot be written costs the time of asking again, nothing else.
   }

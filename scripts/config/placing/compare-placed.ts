@@ -2,8 +2,8 @@ import { lstatSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
+import { onDisk } from '../../disk/on-disk.ts'
 import { fingerprint } from './fingerprint.ts'
-import { onOutput } from './on-output.ts'
 import { placedBefore } from './placed-before.ts'
 import type { GeneratedFiles, Places } from './places.ts'
 
@@ -34,7 +34,7 @@ export function comparePlaced(places: Places, generated: GeneratedFiles): Result
   const obstructions: Failure[] = []
   const changes: FileChange[] = []
   for (const name of [...new Set([...generated.keys(), ...Object.keys(before)])].sort()) {
-    const found = onOutput(() => look(places.outDir, name))
+    const found = onDisk(() => look(places.outDir, name), 'output-unwritable')
     if (!found.ok) return { ok: false, failure: [found.failure] }
     if (found.value.is === 'other') {
       obstructions.push(

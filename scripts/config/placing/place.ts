@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { onDisk } from '../../disk/on-disk.ts'
 import { openRunFolder } from '../../engine/run-folder.ts'
 import { type Comparison, comparePlaced } from './compare-placed.ts'
 import { type Disk, realDisk } from './disk.ts'
 import { fingerprint } from './fingerprint.ts'
-import { onOutput } from './on-output.ts'
 import { placedBefore, type Remembered } from './placed-before.ts'
 import { type GeneratedFiles, type Places, placingFiles, stagedName } from './places.ts'
 import { carryOutPlacing, type PlacingManifest, writeState } from './placing-manifest.ts'
@@ -55,7 +55,7 @@ export function place(
 
   const { staging, manifest } = placingFiles(places)
   const folder = join(places.stateDir, staging)
-  const ready = onOutput(() => {
+  const ready = onDisk(() => {
     openRunFolder(places.stateDir)
     disk.remove(folder)
     disk.makeFolder(folder)
@@ -69,17 +69,17 @@ export function place(
     const todo: PlacingManifest = { v: 1, staging, moves, removals, placed }
     writeState(manifest, todo, disk)
     return todo
-  })
+  }, 'output-unwritable')
   if (!ready.ok) {
     // a manifest whose files are gone would be carried out in vain, so it goes first, and for certain
-    onOutput(() => {
+    onDisk(() => {
       disk.remove(manifest)
       disk.sync(places.stateDir)
       disk.remove(folder)
-    })
+    }, 'output-unwritable')
     return { ok: false, failure: [ready.failure] }
   }
-  const done = onOutput(() => carryOutPlacing(places, ready.value, disk))
+  const done = onDisk(() => carryOutPlacing(places, ready.value, disk), 'output-unwritable')
   return done.ok
     ? done
     : { ok: false, failure: [{ ...done.failure, hint: 'the next command that can write finishes it' }] }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
-import { onOutput } from './on-output.ts'
+import { onDisk } from '../../disk/on-disk.ts'
 import { type Places, placingFiles } from './places.ts'
 
 /** Names come back from disk and go into paths: below the folder, and nowhere else. */
@@ -28,7 +28,7 @@ export function placedBefore(places: Places): Result<Remembered | undefined> {
 
 /** A file of ours in `.run`; undefined when it is not there. */
 export function readState<S extends v.GenericSchema>(path: string, schema: S): Result<v.InferOutput<S> | undefined> {
-  const text = onOutput(() => textOf(path))
+  const text = onDisk(() => textOf(path), 'output-unwritable')
   if (!text.ok || text.value === undefined) return text as Result<undefined>
   try {
     return { ok: true, value: v.parse(schema, JSON.parse(text.value)) }

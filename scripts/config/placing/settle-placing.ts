@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Result } from '../../../workflows/model/failure.ts'
+import { onDisk } from '../../disk/on-disk.ts'
 import { processIdentity } from '../../engine/process-identity.ts'
 import { type Disk, realDisk } from './disk.ts'
-import { onOutput } from './on-output.ts'
 import { readState } from './placed-before.ts'
 import { isAbandonedStaging, type Places, placingFiles } from './places.ts'
 import { carryOutPlacing, placingManifest } from './placing-manifest.ts'
@@ -20,14 +20,14 @@ export function settlePlacing(
 ): Result<'nothing' | 'finished' | 'undone'> {
   const manifest = readState(placingFiles(places).manifest, placingManifest)
   if (!manifest.ok) return manifest
-  return onOutput(() => {
+  return onDisk(() => {
     const { value } = manifest
     if (value !== undefined) carryOutPlacing(places, value, disk)
     const leftovers = namesIn(places.stateDir).filter((name) => isAbandonedStaging(name) || isAbandonedDraft(name))
     for (const name of leftovers) disk.remove(join(places.stateDir, name))
     if (value !== undefined) return 'finished'
     return leftovers.length > 0 ? 'undone' : 'nothing'
-  })
+  }, 'output-unwritable')
 }
 
 const isAbandonedDraft = (name: string): boolean => {

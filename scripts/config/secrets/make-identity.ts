@@ -1,8 +1,8 @@
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import { createWhole } from '../../disk/create-whole.ts'
 import { createRun } from '../../run.ts'
 import { ageKeygenCommands, ageRecipients } from '../../tools/age-keygen.ts'
 import { isDone } from '../../tools/ended.ts'
-import { createWhole } from './create-whole.ts'
 import type { SecretTools } from './secret-tools.ts'
 
 /** Makes a new age identity in `file`, for its owner's eyes only, and tells its recipient. Fails when the file exists. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createWhole } from '../../../../scripts/config/secrets/create-whole.ts'
+import { createWhole } from '../../../scripts/disk/create-whole.ts'
 
 const test = suite<{ dir: string }>('files that are made once')
 

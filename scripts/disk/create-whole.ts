@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { constants, copyFileSync, linkSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { createFile } from '../../disk/create-file.ts'
-import { makeFolder } from '../../disk/make-folder.ts'
-import { syncToDisk } from '../../disk/sync-to-disk.ts'
+import { createFile } from './create-file.ts'
+import { makeFolder } from './make-folder.ts'
+import { syncToDisk } from './sync-to-disk.ts'
 
 /**
  * Makes a file that is there whole or not at all, also after a power cut, and never in place of another one: false when
