@@ -101,7 +101,9 @@ const rules: Record<string, Rule> = {
     pureFolders,
     ({ imports }) =>
       imports.filter(
-        (name) => !pureFolders.test(name) && !isPackage(name, 'xstate', 'yaml', 'semver', 'ipaddr.js', 'valibot'),
+        (name) =>
+          !pureFolders.test(name) &&
+          !isPackage(name, 'damerau-levenshtein', 'xstate', 'yaml', 'semver', 'ipaddr.js', 'valibot'),
       ),
   ),
   'the model, the plan and the machines know no clock, no chance and no process': within(pureFolders, ({ globals }) =>

@@ -1,5 +1,6 @@
 /** What talosctl has against machine configurations, in words that quote nothing secret of them. */
 import { availableParallelism } from 'node:os'
+import pLimit from 'p-limit'
 import { parse, parseAllDocuments } from 'yaml'
 import type { MachineMode } from '../../../workflows/plan/configuration.ts'
 import { eachLeaf, secretLeaves } from '../../config/diff/secret-leaves.ts'
@@ -16,16 +17,13 @@ export async function judgeConfigurations(
   configurations: readonly Judged[],
   { strict, signal }: { strict: boolean; signal?: AbortSignal },
 ): Promise<Map<string, string>> {
-  const queue = [...configurations]
   const objections = new Map<string, string>()
-  const worker = async (): Promise<void> => {
-    for (let next = queue.shift(); next !== undefined && !signal?.aborted; next = queue.shift()) {
-      const { name, text, mode } = next
-      const answer = await run(validateCommand(text, mode, { strict }), { ...(signal && { signal }) })
-      if (!isDone(answer)) objections.set(name, objectionIn(answer, text))
-    }
+  const judge = async ({ name, text, mode }: Judged): Promise<void> => {
+    if (signal?.aborted) return
+    const answer = await run(validateCommand(text, mode, { strict }), { ...(signal && { signal }) })
+    if (!isDone(answer)) objections.set(name, objectionIn(answer, text))
   }
-  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  await pLimit(availableParallelism()).map(configurations, judge)
   return objections
 }
 
