@@ -24,7 +24,7 @@ export type Command = {
   tool: Program
   argv: readonly string[]
   /** given on standard input, which is closed after it; secrets go here, never into argv */
-  stdin?: string
+  stdin?: string | undefined
   /** the tool is given the name of a pipe that holds it, as its last argument: secrets need no file for a tool that wants one */
   stdinIsFile?: true
   timeoutMs: number
@@ -39,13 +39,13 @@ export type CommandResult = {
 }
 
 export type RunOptions = {
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** each line of standard output as it comes; of an uninterruptible command when it has ended */
   onLine?: (line: string) => void
   /** each line of standard error as it comes; not of an uninterruptible command */
   onErrorLine?: (line: string) => void
   /** gets the pid, which is also the process group, and whose it is, before the tool starts; the caller removes the file */
-  processFile?: string
+  processFile?: string | undefined
   /**
    * Once started it is never signalled by us, and it outlives us: its output goes to files, because the first write to
    * a pipe whose reader died would kill it. After `timeoutMs` the result says so and the process is left alone.

@@ -20,10 +20,10 @@ import { objectsOf, readAttachment, readKubernetes, readNode, readPod } from '..
 import { type KubeTarget, kubectlCommands } from '../tools/kubectl.ts'
 
 export type CallOptions = {
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   timeoutMs: number
   /** file for the pid of the command; how a later run finds an orphan */
-  processFile?: string
+  processFile?: string | undefined
   /** address of a node that is about to go down, or was: its own API server is asked last */
   avoid?: string
 }
@@ -146,7 +146,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       if (answer && leftMs <= 0) break
       const command = build({
         kubeconfig: config.value,
-        ...(server === undefined ? {} : { server: server.url }),
+        server: server?.url,
         cacheDir: access.cacheDir,
         timeoutMs: Math.max(1, leftMs),
       })

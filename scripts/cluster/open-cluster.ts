@@ -128,7 +128,7 @@ export async function observe(
   const asked = cluster.nodes.filter(
     (n: NodeDeclaration) => n.role === 'controlplane' || !wished || wished.includes(n.name),
   )
-  const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
+  const options = { timeoutMs: cluster.operations.deadlines.observeMs, signal }
   const [nodes, etcd, seen] = await Promise.all([
     talos.observeNodes(asked, options),
     talos.observeEtcd(controlPlanes, options),
@@ -152,7 +152,7 @@ export async function withConfigurations(
   const asked = cluster.nodes.filter(
     ({ name }) => observed.nodes[name]?.reachable === true && (!wished || wished.includes(name)),
   )
-  const options = { timeoutMs: cluster.operations.deadlines.observeMs, ...(signal && { signal }) }
+  const options = { timeoutMs: cluster.operations.deadlines.observeMs, signal }
   if (release === undefined) return { ...observed, configurations: await talos.configurations(asked, options) }
   const modes = Object.fromEntries(
     asked.flatMap(({ name }) => {
@@ -166,7 +166,7 @@ export async function withConfigurations(
   }
 }
 
-type Limits = { timeoutMs: number; signal?: AbortSignal }
+type Limits = { timeoutMs: number; signal: AbortSignal | undefined }
 
 /** The Node objects alone: all that tells of cordons and readiness. */
 async function observeKubeNodes({ kubernetes }: Session, options: Limits): Promise<KubernetesObservation> {

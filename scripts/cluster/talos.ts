@@ -31,10 +31,10 @@ import { resolveHost } from './resolve-host.ts'
 
 export type CallOptions = {
   /** aborts the command with its process group; ignored by `install` and `upgradeLegacy`, which are never cut off */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   timeoutMs: number
   /** file that the command's shell writes its pid to before it becomes the tool; how a later run finds an orphan */
-  processFile?: string
+  processFile?: string | undefined
 }
 
 /** The few things that tell whether a node came back, read in one go. */
@@ -129,7 +129,7 @@ export function createTalos(
   const ways = createWays({ knock, inMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
-    ...(signal === undefined ? {} : { signal }),
+    signal,
     deadlineAt: performance.now() + timeoutMs,
   })
 
@@ -143,7 +143,7 @@ export function createTalos(
     const { processFile } = options
     const answer = await ask.change(node.address, build, {
       ...until(options),
-      ...(processFile === undefined ? {} : { processFile }),
+      processFile,
       ...more,
     })
     if (isDone(answer)) return { ok: true, value: { stdout: answer.stdout } }
@@ -183,7 +183,7 @@ export function createTalos(
         return text === undefined || mode === undefined ? [] : [{ name, text, mode }]
       })
       const { signal } = options
-      const objections = await judgeConfigurations(run, judged, { strict: false, ...(signal && { signal }) })
+      const objections = await judgeConfigurations(run, judged, { strict: false, signal })
       return Object.fromEntries(
         nodes.map(({ name, address }): [NodeName, Result<Configuration>] => {
           const answer = found.get(address)
@@ -249,7 +249,7 @@ export function createTalos(
         const leftMs = deadline - performance.now()
         if (told || leftMs <= 0 || signal?.aborted) return
         const at = { talosconfig: config.talosconfig, endpoint, nodes: [address], timeoutMs: leftMs }
-        await guarded(talosctlCommands.watchStage(at), { ...(signal === undefined ? {} : { signal }), onLine: feed })
+        await guarded(talosctlCommands.watchStage(at), { signal, onLine: feed })
       }
     },
 

@@ -36,7 +36,7 @@ export async function checkRendered(
   const found = [
     ...(await checkTalconfig(talconfig, schema.value)),
     ...patches.flatMap(({ documents }) => documents.flatMap(({ problems }) => problems)),
-    ...lint({ talconfig, patches, variables: Object.keys(rendered.variables), ...(cilium && { cilium }) }),
+    ...lint({ talconfig, patches, variables: Object.keys(rendered.variables), cilium }),
   ]
   const files = new Map([rendered.talconfig, ...rendered.patches].map((file) => [shown(file), file]))
   const placed = await Promise.all(

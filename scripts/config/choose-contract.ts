@@ -18,7 +18,7 @@ export function chooseContract(
 ): Result<string, Failure[]> {
   const { talosContract: declared, talosVersion } = cluster
   const before = placed && (placed.contract ?? contractOfGenerated(readGenerated(layout, cluster)))
-  const contract = contractOf({ talosVersion, ...(declared && { declared }), ...(before && { before }) })
+  const contract = contractOf({ talosVersion, declared, before })
   if (!isNewer(contract, contractOfVersion(talosVersion))) return { ok: true, value: contract }
   const detail = `configurations in the form of ${contract} can not be read by Talos ${talosVersion}`
   const hint = `talosContract: ${contractOfVersion(talosVersion)}, or a later talosVersion`

@@ -16,6 +16,6 @@ export function validateTalenv(file: string | undefined, common: CommonFlags): E
   if (!read.ok) return reject([read.failure], common)
   const [talenv, operations] = read.value
   if (talenv === undefined) return reject([failure('cluster-unknown', { detail: `there is no ${file}` })], common)
-  const parsed = parseTalenv({ talenv, ...(operations && { operations }) })
+  const parsed = parseTalenv({ talenv, operations })
   return parsed.ok ? EXIT_CODES.done : reject(parsed.problems.map(invalid), common)
 }

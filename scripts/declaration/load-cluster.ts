@@ -57,7 +57,7 @@ function parse(
 ): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (name: string) => readSource(join(folder, name))
   const operations = source('operations.yaml')
-  const policy = { ...(operations && { operations }), purpose }
+  const policy = { operations, purpose }
   const missing = { path: join(folder, 'talenv.yaml'), text: '' }
   if (kind === 'talenv') {
     const parsed = parseTalenv({ talenv: source('talenv.yaml') ?? missing, ...policy })
@@ -67,7 +67,7 @@ function parse(
   }
   if (kind === 'nodes') return parseNodes(root, folder, policy)
   const pins = source('talenv.yaml')
-  const parsed = parseTalconfig({ talconfig: source(talconfig) ?? missing, ...(pins && { pins }), ...policy })
+  const parsed = parseTalconfig({ talconfig: source(talconfig) ?? missing, pins, ...policy })
   if (!parsed.ok) return parsed
   const { cluster, variables } = parsed.value
   return { ...parsed, value: { cluster, declared: { kind: 'talconfig', variables } } }
@@ -76,7 +76,7 @@ function parse(
 function parseNodes(
   root: string,
   folder: string,
-  policy: { operations?: SourceText; purpose: Purpose | undefined },
+  policy: { operations: SourceText | undefined; purpose: Purpose | undefined },
 ): Parsed<{ cluster: Cluster; declared: Declared }> {
   const source = (path: string): SourceText => readSource(path) ?? { path: forPeople(path), text: '' }
   const template = source(join(root, 'templates', 'config', 'talos', 'talconfig.yaml.j2')).text
@@ -95,7 +95,7 @@ function parseNodes(
 
 /** A mistake in a file as the failure of a command. */
 export const invalid = ({ file, line, col, message, hint }: Problem): Failure =>
-  failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, ...(hint && { hint }) })
+  failure('declaration-invalid', { detail: `${file}:${line}:${col}: ${message}`, hint })
 
 /** Nothing is there, nor could be. */
 const isMissing = (error: unknown): boolean =>

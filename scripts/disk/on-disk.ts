@@ -30,7 +30,7 @@ export function failureOfDisk(error: unknown, reason: FailureReason = 'file-unus
   const trouble = TROUBLES[code]
   if (trouble === undefined) return failure(reason, { detail: message })
   const hint = trouble.hint?.(shellWord(path === undefined ? '.' : thereIs(path)))
-  return failure(reason, { detail: `${path ?? syscall} ${trouble.says} (${code})`, ...(hint && { hint }) })
+  return failure(reason, { detail: `${path ?? syscall} ${trouble.says} (${code})`, hint })
 }
 
 /** Whatever was thrown, as a failure: what the disk says, else a bug with its trace. */

@@ -4,7 +4,7 @@ import type { Command } from '../run.ts'
 const ageKeygen = (argv: string[], stdin?: string): Command => ({
   tool: 'age-keygen',
   argv,
-  ...(stdin === undefined ? {} : { stdin }),
+  stdin,
   timeoutMs: 20_000,
   mutates: false,
 })

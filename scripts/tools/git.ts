@@ -7,7 +7,7 @@ import { howEnded } from './ended.ts'
 const git = (folder: string, argv: string[], stdin?: string): Command => ({
   tool: 'git',
   argv: ['-C', folder, ...argv],
-  ...(stdin === undefined ? {} : { stdin }),
+  stdin,
   timeoutMs: 30_000,
   mutates: false,
 })

@@ -20,8 +20,8 @@ export const LEASE = { name: 'talos-workflows', namespace: 'kube-system' } as co
 /** Where a command goes. */
 export type KubeTarget = {
   kubeconfig: string
-  /** `https://10.0.0.1:6443`; absent: the server of the kubeconfig */
-  server?: string
+  /** `https://10.0.0.1:6443`; undefined: the server of the kubeconfig */
+  server: string | undefined
   /** folder for what kubectl remembers of the API's kinds */
   cacheDir: string
   timeoutMs: number

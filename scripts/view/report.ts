@@ -20,9 +20,9 @@ export type Report = {
   steps: StepReport[]
   /** milliseconds by node and step; steps of the whole cluster stand under its name */
   phases: Record<string, Record<string, number>>
-  verdicts: Record<NodeName, { verdict: Verdict; evidence: Evidence; failure?: Failure }>
+  verdicts: Record<NodeName, { verdict: Verdict; evidence: Evidence; failure?: Failure | undefined }>
   failures: Failure[]
-  notices: { at: string; text: string; node?: NodeName }[]
+  notices: { at: string; text: string; node?: NodeName | undefined }[]
   /** argv of every tool that was started, redacted */
   commands: string[][]
   exitCode?: ExitCode
@@ -31,7 +31,7 @@ export type Report = {
 }
 
 export type StepReport = {
-  node?: NodeName
+  node?: NodeName | undefined
   step: string
   title: string
   startedAt?: string
@@ -68,7 +68,7 @@ export function collectReport(now: () => Date, known: Pick<Report, 'command' | '
     const { node, step, title, tookMs } = event
     let record = openStep(node, step)
     if (record === undefined) {
-      record = { ...(node !== undefined && { node }), step, title, outcome: 'open' }
+      record = { node, step, title, outcome: 'open' }
       report.steps.push(record)
     }
     record.tookMs = tookMs
@@ -101,11 +101,11 @@ export function collectReport(now: () => Date, known: Pick<Report, 'command' | '
           report.plan = event.plan
           return
         case 'notice':
-          report.notices.push({ at, text: event.text, ...(event.node !== undefined && { node: event.node }) })
+          report.notices.push({ at, text: event.text, node: event.node })
           return
         case 'step.started': {
           const { node, step, title } = event
-          report.steps.push({ ...(node !== undefined && { node }), step, title, startedAt: at, outcome: 'open' })
+          report.steps.push({ node, step, title, startedAt: at, outcome: 'open' })
           return
         }
         case 'waiting':
@@ -116,7 +116,7 @@ export function collectReport(now: () => Date, known: Pick<Report, 'command' | '
           return
         case 'verdict': {
           const { verdict, evidence, failure } = event
-          report.verdicts[event.node] = { verdict, evidence, ...(failure !== undefined && { failure }) }
+          report.verdicts[event.node] = { verdict, evidence, failure }
           return
         }
         case 'run.finished':

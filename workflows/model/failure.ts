@@ -167,7 +167,13 @@ export type Failure = {
   manifest?: string
 }
 
-export const failure = (reason: FailureReason, more: Omit<Failure, 'reason'> = {}): Failure => ({ reason, ...more })
+type Told = Omit<Failure, 'reason'>
+
+/** A failure as it is told and kept: what is undefined of `more` is no part of it. */
+export const failure = (
+  reason: FailureReason,
+  more: { [Key in keyof Told]?: Told[Key] | undefined } = {},
+): Failure => ({ reason, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) })
 
 /** What a call that can fail returns. */
 export type Result<T, F = Failure> = { ok: true; value: T } | { ok: false; failure: F }

@@ -164,4 +164,9 @@ export type EvictionTrial = { allowed: boolean; detail: string }
  * How a gate stood: `wrong` is a gate that can not be evaluated at all, such as a kind that does not exist; `manifest` what it
  * would take to be allowed to look.
  */
-export type GateTrial = { gate: string; state: 'met' | 'unmet' | 'wrong'; detail: string; manifest?: string }
+export type GateTrial = {
+  gate: string
+  state: 'met' | 'unmet' | 'wrong'
+  detail: string
+  manifest?: string | undefined
+}

@@ -13,7 +13,11 @@ export const contractOfVersion = (version: TalosVersion): string => `v${semver.m
  * The contract to generate in: the declared one, else the one of the last generation, else that of the release; and of
  * what nobody declared never one that we do not write yet, or that the release can not read.
  */
-export function contractOf(of: { declared?: string; before?: string; talosVersion: TalosVersion }): string {
+export function contractOf(of: {
+  declared?: string | undefined
+  before?: string | undefined
+  talosVersion: TalosVersion
+}): string {
   if (of.declared !== undefined) return of.declared
   const own = contractOfVersion(of.talosVersion)
   return [own, NEWEST_CONTRACT, of.before ?? own].reduce((least, one) => (isNewer(least, one) ? one : least))

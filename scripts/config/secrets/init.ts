@@ -54,7 +54,7 @@ async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitC
     generated,
     file,
     tools,
-    ...(ageKey !== undefined && { ageKey }),
+    ageKey,
     ...(foreign && { foreign: foreign.value }),
   })
   if (!planned.ok) return reject(planned.failure, common)
@@ -117,7 +117,7 @@ function speaker(output: BareCall['common']['output']): Speaker {
     return {
       line: (text) => event({ type: 'notice', text: redact(text) }),
       end: (exitCode, next) => {
-        event({ type: 'run.finished', exitCode, verdicts: {}, failures: [], ...(next !== undefined && { next }) })
+        event({ type: 'run.finished', exitCode, verdicts: {}, failures: [], next })
         return exitCode
       },
     }

@@ -42,7 +42,7 @@ export type SecretsWish = {
   /** `talsecret.sops.yaml` in it */
   file: string
   /** where the age identity is, or is to be made */
-  ageKey?: string
+  ageKey?: string | undefined
   /** secrets to take over instead of making new ones */
   foreign?: ForeignSecrets
   tools: SecretTools

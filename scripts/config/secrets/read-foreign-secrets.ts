@@ -26,7 +26,7 @@ export type ForeignSecrets = {
 export async function readForeignSecrets(file: string, tools: SecretTools): Promise<Result<ForeignSecrets, Failure[]>> {
   const wrong = (detail: string, hint?: string): Result<never, Failure[]> => ({
     ok: false,
-    failure: [failure('declaration-invalid', { detail: `${file}: ${detail}`, ...(hint !== undefined && { hint }) })],
+    failure: [failure('declaration-invalid', { detail: `${file}: ${detail}`, hint })],
   })
   let text: string
   try {

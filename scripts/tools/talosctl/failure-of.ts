@@ -76,7 +76,7 @@ export function failureOf(
   if (meaning && !late)
     return failure(meaning.reason, {
       detail: meaning.detail ?? oneLine(meaning.says.exec(result.stderr)?.groups?.says) ?? said,
-      ...(meaning.hint === undefined ? {} : { hint: meaning.hint }),
+      hint: meaning.hint,
     })
   if (result.ended.by === 'abort') return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
   if (result.slow && !otherwise) {

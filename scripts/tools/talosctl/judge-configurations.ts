@@ -15,12 +15,12 @@ export type Judged = { name: string; text: string; mode: MachineMode }
 export async function judgeConfigurations(
   run: Run,
   configurations: readonly Judged[],
-  { strict, signal }: { strict: boolean; signal?: AbortSignal },
+  { strict, signal }: { strict: boolean; signal?: AbortSignal | undefined },
 ): Promise<Map<string, string>> {
   const objections = new Map<string, string>()
   const judge = async ({ name, text, mode }: Judged): Promise<void> => {
     if (signal?.aborted) return
-    const answer = await run(validateCommand(text, mode, { strict }), { ...(signal && { signal }) })
+    const answer = await run(validateCommand(text, mode, { strict }), { signal })
     if (!isDone(answer)) objections.set(name, objectionIn(answer, text))
   }
   await pLimit(availableParallelism()).map(configurations, judge)

@@ -49,7 +49,7 @@ const rows: Row[] = [
   ],
   [
     'leaves the server to the kubeconfig where none is named',
-    c.attachments({ kubeconfig: 'k', cacheDir: 'c', timeoutMs: 60_000 }),
+    c.attachments({ ...at, server: undefined }),
     'kubectl --kubeconfig=k --cache-dir=c --request-timeout=10s get volumeattachments --output=json',
   ],
   [

@@ -30,7 +30,7 @@ export function parseNodesAndCluster(files: {
   nodes: SourceText
   clusterYaml: SourceText
   pins: SourceText
-  operations?: SourceText
+  operations?: SourceText | undefined
   name: string
   purpose?: Purpose | undefined
 }): Parsed<DeclaredNodes> {

@@ -22,8 +22,8 @@ const TALHELPERS_TALOS = 'v1.13.8'
  */
 export function parseTalconfig(files: {
   talconfig: SourceText
-  pins?: SourceText
-  operations?: SourceText
+  pins?: SourceText | undefined
+  operations?: SourceText | undefined
   purpose?: Purpose | undefined
 }): Parsed<{ cluster: Cluster; variables: Record<string, string> }> {
   const operations = parseOperations(files.operations)

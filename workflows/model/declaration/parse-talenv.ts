@@ -31,7 +31,7 @@ export type DeclaredTalenv = { cluster: Cluster; talenv: Talenv }
  */
 export function parseTalenv(files: {
   talenv: SourceText
-  operations?: SourceText
+  operations?: SourceText | undefined
   purpose?: Purpose | undefined
 }): Parsed<DeclaredTalenv> {
   const source = readYaml(files.talenv)

@@ -7,7 +7,7 @@ export type LintInput = {
   /** every file that `patches:` of talconfig may refer to as `@<path>`, under the path that people see */
   patches: readonly PatchFile[]
   /** Helm values of Cilium, where the repository has some */
-  cilium?: YamlSource
+  cilium?: YamlSource | undefined
   /** names of the variables that talhelper is given in its env file */
   variables?: readonly string[]
 }
