@@ -3,11 +3,11 @@
  * Whatever happens, the lab is taken down at the end; exits with the code of the first command that failed.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failureOfDisk } from './disk/on-disk.ts'
-import { runFolder } from './engine/run-folder.ts'
+import { runFolder, runNames } from './engine/run-folder.ts'
 import { resolveTool } from './toolchain/resolve-tool.ts'
 import { createToolProgress } from './toolchain/tool-progress.ts'
 import { failureText } from './view/failure-text.ts'
@@ -94,11 +94,8 @@ async function tools(): Promise<boolean> {
 /** A new lab is a new world: a run that was interrupted in the last one must not be carried on in it. */
 function forgetEarlierRuns(): void {
   const runs = runFolder(join(root, 'clusters', `cluster-${cluster}`))
-  if (!existsSync(runs)) return
-  for (const name of readdirSync(runs)) if (isRun(name)) rmSync(join(runs, name), { recursive: true })
+  for (const name of runNames(runs)) rmSync(join(runs, name), { recursive: true })
 }
-
-const isRun = (name: string): boolean => /^\d{4}-\d{2}-\d{2}T/.test(name)
 
 type Scene = [script: string, argv: string[]]
 

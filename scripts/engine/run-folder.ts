@@ -52,7 +52,8 @@ export function newRun(folder: string, command: string, now: Date): RunPaths {
 /** Whether a run of that name was begun in this folder, and its record is still there. */
 export const hasRun = (folder: string, run: string): boolean => runNames(folder).includes(run)
 
-const runNames = (folder: string): string[] =>
+/** The runs that were begun in this folder, earliest first; none where it is not there. */
+export const runNames = (folder: string): string[] =>
   namesIn(folder)
     .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
     .sort()

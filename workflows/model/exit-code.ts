@@ -1,26 +1,28 @@
-/** How a command ends, after sysexits(3) where a code exists there. README repeats this table. */
-export const EXIT_CODES = {
-  /** done, or nothing to do */
-  done: 0,
-  /** failed; the verdicts say where each node stands */
-  failed: 1,
-  /** `--dry-run`: changes are pending */
-  pending: 2,
-  /** wrong usage */
-  usage: 64,
-  /** the declaration is wrong or there is none */
-  declaration: 65,
-  /** a tool or a node that is needed is missing or unreachable; nothing was changed */
-  unavailable: 69,
-  /** not now, try again: locked by another run, image not published yet */
-  tryAgain: 75,
-  /** a safety rule says no */
-  refused: 77,
-  /** stopped by SIGINT; the resume command was printed */
-  interrupted: 130,
-  /** stopped by SIGTERM; the resume command was printed */
-  terminated: 143,
-} as const
+/** How a command ends, after sysexits(3) where a code exists there. `--help` and README show this table. */
+export const EXITS = {
+  done: { code: 0, means: 'done, or nothing to do' },
+  failed: { code: 1, means: 'failed; the verdicts say where each node stands' },
+  pending: { code: 2, means: '--dry-run: changes are pending' },
+  usage: { code: 64, means: 'wrong usage' },
+  declaration: { code: 65, means: 'the declaration is wrong or there is none' },
+  unavailable: {
+    code: 69,
+    means: 'a tool or a node that is needed is missing or unreachable; nothing was changed',
+  },
+  tryAgain: {
+    code: 75,
+    means:
+      'not now, try again: locked by another run, image not published yet; no installation was begun, and no machine booted',
+  },
+  refused: { code: 77, means: 'refused: a safety rule says no' },
+  interrupted: { code: 130, means: 'stopped by SIGINT; the command that resumes was printed' },
+  terminated: { code: 143, means: 'stopped by SIGTERM; the command that resumes was printed' },
+} as const satisfies Record<string, { code: number; means: string }>
 
-export type ExitName = keyof typeof EXIT_CODES
-export type ExitCode = (typeof EXIT_CODES)[ExitName]
+export type ExitName = keyof typeof EXITS
+export type ExitCode = (typeof EXITS)[ExitName]['code']
+
+/** The codes alone, by name. */
+export const EXIT_CODES = Object.fromEntries(Object.entries(EXITS).map(([name, { code }]) => [name, code])) as {
+  [Name in ExitName]: (typeof EXITS)[Name]['code']
+}
