@@ -6,9 +6,9 @@ import { labCommand } from '../lab/lab-command.ts'
 import { wantsKubernetes } from '../lab/lab-file.ts'
 import { labUsage, readLabFlags } from '../lab/lab-flags.ts'
 import { labUp } from '../lab/up.ts'
+import { finishPlacingFirst } from '../scripts/config/finish-placing-first.ts'
 import { readGenerated } from '../scripts/config/read-generated.ts'
 import { protectFromGit } from '../scripts/config/secrets/protect-from-git.ts'
-import { settleFirst } from '../scripts/config/settle-first.ts'
 import { loadCluster } from '../scripts/declaration/load-cluster.ts'
 import { failureOfDisk } from '../scripts/disk/on-disk.ts'
 import { labTools } from '../scripts/toolchain/lab-tools.ts'
@@ -31,8 +31,8 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const tools = await labTools({ kubernetes: wantsKubernetes(labFile) }, { stream: process.stderr })
   if (!tools) return EXIT_CODES.unavailable
   const { cluster, layout } = loaded.value
-  const unsettled = settleFirst(layout)
-  if (unsettled) return complain(failureText(unsettled)) ?? EXIT_CODES.unavailable
+  const unfinished = finishPlacingFirst(layout)
+  if (unfinished) return complain(failureText(unfinished)) ?? EXIT_CODES.unavailable
   // a talosconfig of its own is about to lie beside the declaration
   const { generated: prefix, root: dir } = layout
   const guard = { folder: command.clusterDir, dir, generated: prefix, tools: { env: process.env } }

@@ -104,10 +104,10 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   call: BareCall & { flags: FlagValues<Specs> },
 ): Promise<ExitCode> {
   const { common } = call
-  const [{ loadCluster }, { namedNodes }, { settleFirst }] = await Promise.all([
+  const [{ loadCluster }, { namedNodes }, { finishPlacingFirst }] = await Promise.all([
     import('../declaration/load-cluster.ts'),
     import('./named-nodes.ts'),
-    import('../config/settle-first.ts'),
+    import('../config/finish-placing-first.ts'),
   ])
   const loaded = loadCluster(common.dir, common.cluster, spec.purpose ?? 'operate')
   if (!loaded.ok) return reject(loaded.failure, common)
@@ -116,8 +116,8 @@ async function withDeclaration<const Specs extends FlagSpecs>(
   if (!access.ok) return reject(access.failure, common)
   const nodes = common.nodes ? namedNodes(cluster, common.nodes) : undefined
   if (nodes && !nodes.ok) return reject(nodes.failure, common)
-  const unsettled = settleFirst(loaded.value.layout)
-  if (unsettled) return reject([unsettled], common)
+  const unfinished = finishPlacingFirst(loaded.value.layout)
+  if (unfinished) return reject([unfinished], common)
   const known = { ...call, ...loaded.value, layout: access.value, ...(nodes ? { nodes: nodes.value } : {}) }
   return spec.run({ ...known, carryOut: carryOutFor(known) })
 }

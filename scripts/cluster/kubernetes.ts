@@ -132,11 +132,11 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     build: (at: KubeTarget) => Command,
     options: CallOptions,
     more: Pick<RunOptions, 'onLine' | 'onErrorLine'> = {},
-    again = false,
+    refusedBefore = false,
   ): Promise<Result<CommandResult>> => {
     const { timeoutMs, avoid, ...limits } = options
     const deadline = performance.now() + timeoutMs
-    const config = await access.kubeconfig({ refused: again })
+    const config = await access.kubeconfig({ refused: refusedBefore })
     if (!config.ok) return config
     let answer: CommandResult | undefined
     let refused: CommandResult | undefined
@@ -160,7 +160,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       }
     }
     if (!answer || !refused) return answer ? { ok: true, value: answer } : { ok: false, failure: silence }
-    if (again) return { ok: true, value: refused }
+    if (refusedBefore) return { ok: true, value: refused }
     const renewed = await send(build, { ...options, timeoutMs: deadline - performance.now() }, more, true)
     if (renewed.ok || renewed.failure.reason !== 'kubeconfig-unusable') return renewed
     // strangers that the kubeconfig was not made for refuse it, too: what its own server says is what counts

@@ -23,11 +23,11 @@ import { checkRendered } from './check-rendered.ts'
 import { chooseContract, contractWarnings } from './choose-contract.ts'
 import { generate } from './generate.ts'
 import { type Comparison, comparePlaced, wouldChange } from './placing/compare-placed.ts'
+import { finishPlacing } from './placing/finish-placing.ts'
 import { keepTalosconfig } from './placing/keep-talosconfig.ts'
 import { editFailures, place } from './placing/place.ts'
 import { placedBefore } from './placing/placed-before.ts'
 import type { Places } from './placing/places.ts'
-import { settlePlacing } from './placing/settle-placing.ts'
 import { privateFolder } from './private-folder.ts'
 import { type RenderedConfig, renderConfig } from './render-config.ts'
 import { type CheckedSecrets, checkSecrets } from './secrets/check-secrets.ts'
@@ -72,8 +72,8 @@ async function underLock<T>({ common, layout, cluster }: Call, work: () => Promi
   if (!locked.ok) return { ok: false as const, failure: [locked.failure] }
   const lock: Lock = locked.lock
   try {
-    const settled = settlePlacing(placesOf(layout.folder))
-    return settled.ok ? await work() : { ok: false as const, failure: [settled.failure] }
+    const finished = finishPlacing(placesOf(layout.folder))
+    return finished.ok ? await work() : { ok: false as const, failure: [finished.failure] }
   } finally {
     onDisk(() => lock.release())
   }

@@ -32,24 +32,24 @@ type SpawnAction = { type: string; params: { id: string; src: string; input: unk
 /** Begins a run of `machine`; `machines` are those that it may spawn by name. */
 export function begin(machines: Machines, machine: AnyStateMachine, input: unknown): RunState {
   const [snapshot, actions] = initialTransition(machine, input as never)
-  return settle(machines, absorb(machines, { machine, snapshot, effects: new Map(), children: new Map() }, actions))
+  return tellParent(machines, absorb(machines, { machine, snapshot, effects: new Map(), children: new Map() }, actions))
 }
 
 /** Advances the run by the outcome of the effect at `path`; a path that is not open is a bug of the caller. */
 export function feed(machines: Machines, state: RunState, path: string, outcome: Outcome): RunState {
-  if (state.effects.has(path)) return settle(machines, advance(machines, state, path, outcome))
+  if (state.effects.has(path)) return tellParent(machines, advance(machines, state, path, outcome))
   const child = [...state.children.keys()].find((id) => path.startsWith(`${id}/`))
   const nested = child === undefined ? undefined : state.children.get(child)
   if (child === undefined || nested === undefined) throw new Error(`no effect is open at ${path}`)
   const fed = feed(machines, nested, path.slice(child.length + 1), outcome)
-  return settle(machines, { ...state, children: new Map(state.children).set(child, fed) })
+  return tellParent(machines, { ...state, children: new Map(state.children).set(child, fed) })
 }
 
 /** Tells each machine that what was found before has expired; the steps that it leaves are open no more. */
 export function expire(machines: Machines, state: RunState): RunState {
   const children = new Map([...state.children].map(([id, child]) => [id, expire(machines, child)]))
   const [snapshot, actions] = transition(state.machine, state.snapshot, { type: RESUMED } as never)
-  return settle(machines, absorb(machines, { ...state, snapshot, children }, actions))
+  return tellParent(machines, absorb(machines, { ...state, snapshot, children }, actions))
 }
 
 /** Everything that was started by the machines and has not ended. */
@@ -98,9 +98,9 @@ function absorb(machines: Machines, state: RunState, actions: readonly unknown[]
 }
 
 /** A nested run that ended tells its parent, which may end or spawn in turn. */
-function settle(machines: Machines, state: RunState): RunState {
+function tellParent(machines: Machines, state: RunState): RunState {
   const ended = [...state.children].find(([, child]) => isDone(child))
   if (!ended) return state
   const [id, child] = ended
-  return settle(machines, advance(machines, state, id, { ok: true, output: child.snapshot.output }))
+  return tellParent(machines, advance(machines, state, id, { ok: true, output: child.snapshot.output }))
 }

@@ -1,4 +1,4 @@
-/** A disk for `place` and `settlePlacing` that dies with its process, or seems to, after so many operations. */
+/** A disk for `place` and `finishPlacing` that dies with its process, or seems to, after so many operations. */
 import { type Disk, realDisk } from '../../scripts/config/placing/disk.ts'
 
 /**

@@ -1,12 +1,12 @@
 /**
- * Places or settles in a process of its own, which kills itself after so many operations on the disk:
- * `place-and-die.ts <outDir> <place|settle> <operations> [torn] < files.json`.
+ * Places or finishes in a process of its own, which kills itself after so many operations on the disk:
+ * `place-and-die.ts <outDir> <place|finish> <operations> [torn] < files.json`.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { comparePlaced } from '../../scripts/config/placing/compare-placed.ts'
+import { finishPlacing } from '../../scripts/config/placing/finish-placing.ts'
 import { place } from '../../scripts/config/placing/place.ts'
-import { settlePlacing } from '../../scripts/config/placing/settle-placing.ts'
 import { mortalDisk } from './mortal-disk.ts'
 
 const [outDir = '', action, operations, torn] = process.argv.slice(2)
@@ -17,8 +17,8 @@ const disk = mortalDisk(Number(operations), torn === 'torn', () => {
   throw new Error('still alive')
 })
 
-if (action === 'settle') {
-  settlePlacing(places, { disk })
+if (action === 'finish') {
+  finishPlacing(places, { disk })
 } else {
   const files = JSON.parse(readFileSync(0, 'utf8')) as Record<string, string>
   const generated = new Map(Object.entries(files).map(([name, text]) => [name, Buffer.from(text)]))

@@ -17,8 +17,8 @@ export type PlaceOptions = {
 }
 
 /**
- * Puts a generation in place as one: after a crash at any moment `settlePlacing` makes it the old set or the new one. The
- * caller holds the cluster's lock and has settled before. Writes nothing where all is in place already. Fails with
+ * Puts a generation in place as one: after a crash at any moment `finishPlacing` makes it the old set or the new one. The
+ * caller holds the cluster's lock and has called that before. Writes nothing where all is in place already. Fails with
  * `output-edited`, also when the folder is no longer what was compared, `output-obstructed` and `output-unwritable`.
  */
 export function place(

@@ -9,8 +9,8 @@ import { createKubeconfig } from '../../../scripts/cluster/kubeconfig.ts'
 import type { Talos } from '../../../scripts/cluster/talos.ts'
 import type { World } from '../../../scripts/cluster/world.ts'
 import { comparePlaced } from '../../../scripts/config/placing/compare-placed.ts'
+import { finishPlacing } from '../../../scripts/config/placing/finish-placing.ts'
 import { place } from '../../../scripts/config/placing/place.ts'
-import { settlePlacing } from '../../../scripts/config/placing/settle-placing.ts'
 import { privateFolder } from '../../../scripts/config/private-folder.ts'
 import { readSource } from '../../../scripts/declaration/load-cluster.ts'
 import { createWhole } from '../../../scripts/disk/create-whole.ts'
@@ -135,8 +135,8 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
   'generated files': (folder) => {
     const places = { outDir: folder, stateDir: runFolder(folder) }
     const generated = new Map([['node.yaml', Buffer.from('a: 1\n')]])
-    const settled = settlePlacing(places)
-    if (!settled.ok) return [settled.failure]
+    const finished = finishPlacing(places)
+    if (!finished.ok) return [finished.failure]
     const compared = comparePlaced(places, generated)
     if (!compared.ok) return compared.failure
     return failed(place(places, generated, compared.value, { caFingerprint: 'x' }, { discardEdits: false }))

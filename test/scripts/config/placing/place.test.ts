@@ -19,10 +19,10 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { comparePlaced, wouldChange } from '../../../../scripts/config/placing/compare-placed.ts'
 import { type Disk, realDisk } from '../../../../scripts/config/placing/disk.ts'
+import { finishPlacing } from '../../../../scripts/config/placing/finish-placing.ts'
 import { place } from '../../../../scripts/config/placing/place.ts'
 import { placedBefore } from '../../../../scripts/config/placing/placed-before.ts'
 import type { Places } from '../../../../scripts/config/placing/places.ts'
-import { settlePlacing } from '../../../../scripts/config/placing/settle-placing.ts'
 import { mortalDisk } from '../../../support/mortal-disk.ts'
 
 type Files = Record<string, string>
@@ -118,7 +118,7 @@ test('writes nothing where all is in place already', () => {
       throw new Error('wrote')
     })
     assert.equal(putInPlace(places, OLD, { disk }), [])
-    assert.equal(settlePlacing(places, { disk }), { ok: true, value: 'nothing' })
+    assert.equal(finishPlacing(places, { disk }), { ok: true, value: 'nothing' })
   })
 })
 
@@ -217,7 +217,7 @@ test('leaves a staging folder alone whose process lives', () => {
     const disk: Disk = {
       ...realDisk,
       create(path, content) {
-        seen ??= settlePlacing(places)
+        seen ??= finishPlacing(places)
         realDisk.create(path, content)
       },
     }
@@ -233,8 +233,8 @@ test('is not led out of the folder by what lies in .run', () => {
     const placed = { v: 1, files: {}, caFingerprint: '' }
     const manifest = { v: 1, staging: 'staging.1.00000000', moves: [], removals: ['../victim'], placed }
     writeFileSync(join(places.stateDir, 'placing.json'), JSON.stringify(manifest))
-    const settled = settlePlacing(places)
-    assert.ok(!settled.ok && settled.failure.reason === 'output-unwritable')
+    const finished = finishPlacing(places)
+    assert.ok(!finished.ok && finished.failure.reason === 'output-unwritable')
     writeFileSync(join(places.stateDir, 'placed.json'), '{')
     assert.equal(putInPlace(places, OLD), ['output-unwritable'])
   })
@@ -276,8 +276,8 @@ for (const once of [true, false]) {
         const failures = putInPlace(places, NEW, { disk })
         over = !disk.failed()
         if (!over) assert.match(failures.join(), /^output-unwritable: .* \(ENOSPC\)/)
-        const settled = settlePlacing(places)
-        assert.ok(settled.ok)
+        const finished = finishPlacing(places)
+        assert.ok(finished.ok)
         const now = inPlace(places)
         ends.add('c-new.yaml' in now ? 'new' : 'old')
         assert.equal(now, 'c-new.yaml' in now ? NEW : OLD, `operation ${operation}`)
@@ -294,7 +294,7 @@ for (const once of [true, false]) {
 /** Runs in a process of its own; true when that was killed. */
 function die(
   places: Places,
-  action: 'place' | 'settle',
+  action: 'place' | 'finish',
   operations: number,
   torn: boolean,
   files: Files = {},
@@ -310,15 +310,15 @@ function die(
   return false
 }
 
-/** Settles, and looks whether it is the old or the new set as a whole, and whether life goes on. */
+/** Finishes, and looks whether it is the old or the new set as a whole, and whether life goes on. */
 function judge(places: Places, when: string): 'old' | 'new' {
-  const settled = settlePlacing(places)
-  assert.ok(settled.ok, when)
+  const finished = finishPlacing(places)
+  assert.ok(finished.ok, when)
   const now = inPlace(places)
   const set = 'c-new.yaml' in now ? 'new' : 'old'
   assert.equal(now, set === 'new' ? NEW : OLD, when)
   assert.equal(leftIn(places), [], when)
-  assert.equal(settlePlacing(places), { ok: true, value: 'nothing' }, when)
+  assert.equal(finishPlacing(places), { ok: true, value: 'nothing' }, when)
   assert.equal(
     changes(places, NEW).filter((change) => change.includes('edited') || change.includes('foreign')),
     [],
@@ -373,8 +373,8 @@ test('shows the new set after kill -9 of what finishes a placing, and of that ag
       })
       assert.throws(() => putInPlace(places, NEW, { disk: dead }), /dead/)
       assert.ok(existsSync(join(places.stateDir, 'placing.json')))
-      killed = die(places, 'settle', operation, false)
-      if (operation % 7 === 0) die(places, 'settle', 2, false)
+      killed = die(places, 'finish', operation, false)
+      if (operation % 7 === 0) die(places, 'finish', 2, false)
       assert.is(judge(places, `settling killed at operation ${operation}`), 'new')
     })
     if (!killed) break
@@ -402,8 +402,8 @@ test('shows one whole set whatever the sets are and whenever it dies', () => {
         }
         assert.equal(putInPlace(places, old), [])
         attempt(() => putInPlace(places, made, { disk: mortalDisk(dies + 1, torn, dead) }))
-        attempt(() => settlePlacing(places, { disk: mortalDisk(diesAgain + 1, torn, dead) }))
-        assert.ok(settlePlacing(places).ok)
+        attempt(() => finishPlacing(places, { disk: mortalDisk(diesAgain + 1, torn, dead) }))
+        assert.ok(finishPlacing(places).ok)
         const [was, is, now] = [old, made, inPlace(places)].map((set) => JSON.stringify(sorted(set)))
         assert.ok(now === was || now === is, `${was} → ${is}, but found ${now}`)
         assert.equal(putInPlace(places, made), [])

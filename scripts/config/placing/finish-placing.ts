@@ -14,7 +14,7 @@ const DRAFT = /^(placing|placed)\.json\.(\d+)\.draft$/
  * First thing that every command which reads the folder does: finishes a placing that was cut off after its manifest was
  * on disk, and undoes one that was cut off before. Writes nothing where neither happened. Fails with `output-unwritable`.
  */
-export function settlePlacing(
+export function finishPlacing(
   places: Places,
   { disk = realDisk }: { disk?: Disk } = {},
 ): Result<'nothing' | 'finished' | 'undone'> {
