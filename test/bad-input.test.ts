@@ -1,5 +1,5 @@
 // limit: 900 s
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -41,6 +41,11 @@ const edited = (change: (nodes: Talenv['nodes']) => void) => (folder: string) =>
 const rewritten = (change: (text: string) => string) => (folder: string) => {
   const file = join(folder, 'talenv.yaml')
   writeFileSync(file, change(readFileSync(file, 'utf8')))
+}
+
+const pipe = (file: string) => (folder: string) => {
+  rmSync(join(folder, file))
+  execFileSync('mkfifo', [join(folder, file)])
 }
 
 const good = declared('good')
@@ -195,6 +200,8 @@ for (const [name, { own, declaration, readsNothing, takesNodes, acts, wants }] o
           /talenv\.yaml:\d+:\d+: two nodes have the address 127\.\S+ \(the other one is on line \d+\)/,
         ],
         ['a folder beside it', replaced('operations.yaml'), /operations\.yaml is a folder, and a file is wanted/],
+        ['a pipe', pipe('talenv.yaml'), /talenv\.yaml is no regular file/],
+        ['a pipe beside it', pipe('operations.yaml'), /operations\.yaml is no regular file/],
       ] as const
       for (const [how, spoil, sentence] of spoilt) {
         const dir = spoil === undefined ? join(scratch, 'none') : declared(`${name} ${how}`, spoil)

@@ -1,5 +1,5 @@
 /** A simulated Talos cluster on loopback that the real talosctl talks to: up, down, status, fault, log, check. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { labCommand } from '../lab/lab-command.ts'
@@ -11,6 +11,7 @@ import { readGenerated } from '../scripts/config/read-generated.ts'
 import { protectFromGit } from '../scripts/config/secrets/protect-from-git.ts'
 import { loadCluster } from '../scripts/declaration/load-cluster.ts'
 import { failureOfDisk } from '../scripts/disk/on-disk.ts'
+import { readText } from '../scripts/disk/read-text.ts'
 import { labTools } from '../scripts/toolchain/lab-tools.ts'
 import { failureText } from '../scripts/view/failure-text.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
@@ -27,7 +28,7 @@ async function run(flags: ReturnType<typeof readLabFlags>): Promise<number> {
   const loaded = loadCluster(flags.dir, flags.cluster, 'operate')
   if (!loaded.ok) return complain(loaded.failure.map(failureText).join('\n')) ?? EXIT_CODES.declaration
   const file = join(command.clusterDir, 'lab.yaml')
-  const labFile = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  const labFile = existsSync(file) ? readText(file) : ''
   const tools = await labTools({ kubernetes: wantsKubernetes(labFile) }, { stream: process.stderr })
   if (!tools) return EXIT_CODES.unavailable
   const { cluster, layout } = loaded.value

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { Layout } from '../declaration/layout.ts'
+import { readText } from '../disk/read-text.ts'
 
 /** What gen-config put in place for a cluster: the talosconfig and the configuration of each node that has one. */
 export type GeneratedTexts = { talosconfig: string; machineConfigs: Record<string, string> }
@@ -14,9 +15,9 @@ export function readGenerated(
   const machineConfigs = Object.fromEntries(
     cluster.nodes.flatMap(({ name }): [string, string][] => {
       const file = join(folder, generated, `${cluster.name}-${name}.yaml`)
-      return existsSync(file) ? [[name, readFileSync(file, 'utf8')]] : []
+      return existsSync(file) ? [[name, readText(file)]] : []
     }),
   )
   if (!existsSync(talosconfig) || Object.keys(machineConfigs).length === 0) return undefined
-  return { talosconfig: readFileSync(talosconfig, 'utf8'), machineConfigs }
+  return { talosconfig: readText(talosconfig), machineConfigs }
 }

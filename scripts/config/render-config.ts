@@ -2,7 +2,7 @@
  * From a declaration to what talhelper reads: talconfig.yaml and the patches that it refers to. Everything stays in
  * memory; a mistake in one template does not hide those in others.
  */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import type { Cluster, NodeName, TemplateOptions } from '../../workflows/model/cluster.ts'
 import { PATCH_SCOPES } from '../../workflows/model/declaration/patch-scopes.ts'
@@ -11,6 +11,7 @@ import { nearest } from '../../workflows/model/nearest.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
 import { type Layout, packageRoot } from '../declaration/layout.ts'
 import { type Declared, forPeople } from '../declaration/load-cluster.ts'
+import { readText } from '../disk/read-text.ts'
 import type { Run } from '../run.ts'
 import { type PatchFile, patchFiles } from './patch-files.ts'
 import type { Rendered } from './template/render-template.ts'
@@ -54,7 +55,7 @@ export async function renderConfig(of: {
 }
 
 function asWritten({ folder, talconfig: name }: Layout, variables: Readonly<Record<string, string>>): Outcome {
-  const text = readFileSync(join(folder, name), 'utf8')
+  const text = readText(join(folder, name))
   return { ok: true, value: { talconfig: { name, text }, patches: [], variables, warnings: [] } }
 }
 
@@ -73,7 +74,7 @@ async function renderTalenv(
   const renderOwn = await renderer(templates.patchesRoot, options, run, problems)
 
   const schematics: Record<NodeName, unknown> = {}
-  const keys = nodeKeysOf(readFileSync(templates.schematic, 'utf8'), options)
+  const keys = nodeKeysOf(readText(templates.schematic), options)
   const alike = new Map<string, unknown>()
   for (const node of talenv.nodes) {
     if (node.schematic !== null) continue
@@ -181,7 +182,7 @@ async function renderPatch(
   render: Render,
   context: Record<string, unknown>,
 ): Promise<RenderedPatch | undefined> {
-  if (!template) return { name, scope, text: readFileSync(path, 'utf8') }
+  if (!template) return { name, scope, text: readText(path) }
   const rendered = await render(path, context)
   return rendered && { name, scope, text: rendered.text, origin: rendered.origin }
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import { parseNodesAndCluster } from '../../workflows/model/declaration/parse-nodes-and-cluster.ts'
@@ -10,7 +10,8 @@ import type { SourceText } from '../../workflows/model/declaration/yaml-source.t
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { nearest } from '../../workflows/model/nearest.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
-import { named, onDisk } from '../disk/on-disk.ts'
+import { onDisk } from '../disk/on-disk.ts'
+import { readText } from '../disk/read-text.ts'
 import { clusterFolder, findLayout, type Layout, packageRoot } from './layout.ts'
 
 /** A declaration that was read, and where it and everything generated from it live. */
@@ -104,7 +105,7 @@ const isMissing = (error: unknown): boolean =>
 /** A file under the name that people know it by; undefined when it is not there. */
 export function readSource(path: string): SourceText | undefined {
   try {
-    return { path: forPeople(path), text: named(path, () => readFileSync(path, 'utf8')) }
+    return { path: forPeople(path), text: readText(path) }
   } catch (error) {
     if (isMissing(error)) return undefined
     throw error

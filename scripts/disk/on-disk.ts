@@ -4,6 +4,7 @@ import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { type Failure, type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
 import { shellWord } from '../cli/shell-word.ts'
+import { UnfitFile } from './unfit-file.ts'
 
 /** Carries out what reads or writes files of ours. A disk that is full, read-only or gone is a failure and no bug. */
 export function onDisk<T>(work: () => T, reason: FailureReason = 'journal-unwritable'): Result<T> {
@@ -16,9 +17,12 @@ export function onDisk<T>(work: () => T, reason: FailureReason = 'journal-unwrit
   }
 }
 
-/** What was thrown as a failure with that reason; undefined where it is a bug. */
-export function failureOfDisk(error: unknown, reason: FailureReason = 'file-unusable'): Failure | undefined {
+/** What was thrown as a failure, with that reason if there is one; undefined where it is a bug. */
+export function failureOfDisk(error: unknown, as?: FailureReason): Failure | undefined {
   if (!(error instanceof Error)) return undefined
+  if (error instanceof UnfitFile)
+    return failure(as ?? 'declaration-invalid', { detail: error.message, hint: error.hint })
+  const reason = as ?? 'file-unusable'
   const { syscall, code = '', path, message } = error as NodeJS.ErrnoException
   if (syscall === undefined || (path === undefined && !(code in TROUBLES))) return undefined
   const owned = isForbidden(code) && path !== undefined ? ownedByOther(path) : undefined
@@ -75,6 +79,8 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   EIO: { says: 'can not be read or written, since its disk fails', hint: () => 'dmesg | tail' },
   EEXIST: { says: 'is there, and not what is wanted', hint: (place) => `ls -ld ${place}` },
   ENOTDIR: { says: 'lies below something that is no folder', hint: (place) => `ls -ld ${place}` },
+  ELOOP: { says: 'is a symbolic link that leads back to itself', hint: (place) => `ls -la ${place}` },
+  ENAMETOOLONG: { says: 'has a name that is too long' },
   EISDIR: { says: 'is a folder, and a file is wanted', hint: (place) => `ls -la ${place}` },
 }
 

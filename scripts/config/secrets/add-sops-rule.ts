@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, relative } from 'node:path'
 import { type Document, isSeq, parseDocument } from 'yaml'
+import { readText } from '../../disk/read-text.ts'
 import { replaceFile } from '../../disk/replace-file.ts'
 
 /** The `path_regex` for one file in the .sops.yaml `config`, as sops matches it: against the path from there. */
@@ -11,7 +12,7 @@ export const pathRegexFor = (config: string, file: string): string =>
 export function addSopsRule(config: string, rule: { pathRegex: string; recipient: string }): void {
   const entry = { path_regex: rule.pathRegex, age: rule.recipient }
   const there = existsSync(config)
-  const before = there ? readFileSync(config, 'utf8') : ''
+  const before = there ? readText(config) : ''
   const document = parseDocument(before.trim() === '' ? EMPTY : before)
   append(document, entry)
   replaceFile(config, document.toString({ lineWidth: 0 }), there ? statSync(config).mode & 0o777 : 0o644)

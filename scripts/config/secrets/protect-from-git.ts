@@ -1,9 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
+import { readText } from '../../disk/read-text.ts'
 import { replaceFile } from '../../disk/replace-file.ts'
 import { type CommandResult, createRun, type Run } from '../../run.ts'
 import { howEnded, isDone, isMissing } from '../../tools/ended.ts'
@@ -68,7 +69,7 @@ export async function protectFromGit({
   const added: IgnoreLines[] = []
   for (const { file, names } of wanted) {
     const uncovered = isRepository ? await uncoveredBy(run, there, dirname(file), names) : names
-    const before = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const before = existsSync(file) ? readText(file) : ''
     const lines = uncovered.map((name) => `/${name}`).filter((line) => !holds(before, line))
     if (lines.length > 0) added.push({ file, lines })
     if (dryRun || uncovered.length === 0) continue

@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
+import { failureOfDisk } from '../../disk/on-disk.ts'
+import { readText } from '../../disk/read-text.ts'
 import { createRun } from '../../run.ts'
 import { isDone } from '../../tools/ended.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
@@ -30,9 +31,11 @@ export async function readForeignSecrets(file: string, tools: SecretTools): Prom
   })
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = readText(file)
   } catch (error) {
-    return wrong((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not there' : 'it can not be read')
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const unread = isMissing ? undefined : failureOfDisk(error, 'declaration-invalid')
+    return unread ? { ok: false, failure: [unread] } : wrong('it is not there')
   }
   const run = createRun(tools)
   const contents = mapsIn(text)

@@ -47,6 +47,9 @@ class Loader(jinja2.BaseLoader):
         real = os.path.realpath(os.path.join(self.root, name))
         if not real.startswith(self.root + os.sep):
             raise Trouble("outside", name)
+        # a pipe would be waited for
+        if not os.path.isfile(real):
+            raise jinja2.TemplateNotFound(name)
         try:
             with open(real, "r", encoding="utf-8", newline="") as file:
                 source = re.sub("\r\n?", "\n", file.read())

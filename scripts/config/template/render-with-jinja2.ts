@@ -1,8 +1,9 @@
 /** Renders with the jinja2 of the person's own python3: makejinja's delimiters and all of Python's methods and filters. */
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { nearest } from '../../../workflows/model/nearest.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
+import { readText } from '../../disk/read-text.ts'
 import { howEnded, isMissing } from '../../tools/ended.ts'
 import { originsOf } from './output-origin.ts'
 import type { Rendered, RenderRequest } from './render-template.ts'
@@ -163,7 +164,7 @@ function firstTag({ options }: RenderRequest, source: string): number {
 
 function lineText({ root }: RenderRequest, { path, line }: Place): string {
   try {
-    return readFileSync(realpathSync(join(root, path)), 'utf8').split(/\r\n?|\n/)[line - 1] ?? ''
+    return readText(realpathSync(join(root, path))).split(/\r\n?|\n/)[line - 1] ?? ''
   } catch {
     return ''
   }

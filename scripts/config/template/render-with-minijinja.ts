@@ -4,11 +4,13 @@
  * with `debug` on lists the values that the template used, so only its first line and its mark are read; and maps come
  * back sorted by key.
  */
-import { readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { Environment } from 'minijinja-js'
 import { nearest } from '../../../workflows/model/nearest.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
+import { readText } from '../../disk/read-text.ts'
+import { UnfitFile } from '../../disk/unfit-file.ts'
 import { callJinja, printed } from './jinja-functions.ts'
 import { lexTemplate, TemplateSyntaxError } from './lex-template.ts'
 import { MapOrder } from './map-order.ts'
@@ -83,24 +85,23 @@ function load(request: RenderRequest): Loaded {
   const bound = new Set<string>()
   const numbers = new Map<string, number>()
   const key = (path: string, alone: boolean) => `${alone ? 'alone' : 'with'} ${path}`
-  const read = (path: string): { source: string } | 'outside' | undefined => {
+  const outside = (path: string) => ({ trouble: `'${path}' is outside of ${request.shown('')}` })
+  const read = (path: string): { source: string } | { trouble: string } | undefined => {
     try {
       const real = realpathSync(join(root, path))
-      if (!real.startsWith(root + sep)) return 'outside'
+      if (!real.startsWith(root + sep)) return outside(path)
       // As Jinja reads them.
-      return { source: readFileSync(real, 'utf8').replace(/\r\n?/g, '\n') }
-    } catch {
-      return relative(root, join(root, path)).startsWith('..') ? 'outside' : undefined
+      return { source: readText(real).replace(/\r\n?/g, '\n') }
+    } catch (error) {
+      if (error instanceof UnfitFile) return { trouble: error.message }
+      return relative(root, join(root, path)).startsWith('..') ? outside(path) : undefined
     }
   }
   const add = (path: string, alone: boolean, from?: { template: Template; reference: Reference }): void => {
     if (numbers.has(key(path, alone))) return
     const found = read(path)
-    if (found === undefined || found === 'outside') {
-      const message =
-        found === 'outside'
-          ? `'${path}' is outside of ${request.shown('')}`
-          : `there is no template '${path}' in ${request.shown('')}`
+    if (found === undefined || 'trouble' in found) {
+      const message = found?.trouble ?? `there is no template '${path}' in ${request.shown('')}`
       const optional =
         found === undefined &&
         from?.reference.how === 'include' &&

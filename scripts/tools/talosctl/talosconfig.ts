@@ -1,11 +1,11 @@
 import { createHash, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import * as v from 'valibot'
 import { parse } from 'yaml'
 import { type Cluster, controlPlanesOf } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
 import { shellWord } from '../../cli/shell-word.ts'
-import { failureOfDisk, named } from '../../disk/on-disk.ts'
+import { failureOfDisk } from '../../disk/on-disk.ts'
+import { readText } from '../../disk/read-text.ts'
 
 /** What is used of a talosconfig's current context; the private key is never taken out of the file. */
 export type Talosconfig = {
@@ -39,7 +39,7 @@ const File = v.object({
 export function readTalosconfig(path: string): Result<Talosconfig> {
   let text: string
   try {
-    text = named(path, () => readFileSync(path, 'utf8'))
+    text = readText(path)
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
     const unread = isMissing ? undefined : failureOfDisk(error, 'talosconfig-invalid')

@@ -1,5 +1,4 @@
 /** Whatever the disk refuses, wherever: a failure that names the file, says why in words, and what to type. */
-import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +44,7 @@ import { awake } from '../../support/awake.ts'
 import { onFailingDisk } from '../../support/failing-disk.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { checkoutOf } from '../../support/fake-command.ts'
+import { isTypable } from '../../support/is-typable.ts'
 import { upgradePlan } from '../../support/upgrade-plan.ts'
 
 const ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EMFILE', 'ENFILE', 'EIO']
@@ -182,7 +182,6 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
     }),
 }
 
-const isTypable = (hint: string): boolean => spawnSync('sh', ['-n', '-c', hint]).status === 0
 const hints = new Set<string>()
 
 for (const [name, work] of Object.entries(PLACES))
