@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import { shellWord } from '../cli/shell-word.ts'
+import { forPeople } from '../declaration/load-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
 import { openRunFolder } from '../engine/run-folder.ts'
+import { checkKubeconfig } from './check-kubeconfig.ts'
 import type { Talos } from './talos.ts'
 
 const DAY_MS = 24 * 3600 * 1000
@@ -31,6 +34,7 @@ export function createKubeconfig({
 }): (why: { refused: boolean }) => Promise<Result<string>> {
   const own = join(runFolder, 'kubeconfig')
   let fetching: Promise<Result<string>> | undefined
+  let isSound = false
 
   const fetch = async (): Promise<Result<string>> => {
     const unfinished = `${own}.${process.pid}`
@@ -58,10 +62,13 @@ export function createKubeconfig({
     // kubectl keeps its cache there, whoever's kubeconfig it is; where it can not, it does without
     const opened = onDisk(() => openRunFolder(runFolder), 'kubeconfig-unusable')
     if (existsSync(given)) {
-      const hint = 'take another one; where none is given or beside talenv.yaml, talosctl fetches one'
-      return refused
-        ? { ok: false, failure: failure('kubeconfig-unusable', { detail: 'the API server refuses it', hint }) }
-        : { ok: true, value: given }
+      const shown = forPeople(given)
+      const hint = `kubectl --kubeconfig ${shellWord(shown)} get nodes`
+      if (refused)
+        return { ok: false, failure: failure('kubeconfig-unusable', { detail: `${shown} is not taken`, hint }) }
+      const why = isSound ? undefined : checkKubeconfig(given)
+      isSound = why === undefined
+      return why ? { ok: false, failure: why } : { ok: true, value: given }
     }
     if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
     if (!opened.ok) return opened

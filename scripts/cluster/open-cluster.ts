@@ -24,6 +24,7 @@ import { findShell } from '../toolchain/find-shell.ts'
 import { findTalosctl } from '../toolchain/find-talosctl.ts'
 import { findTool } from '../toolchain/find-tool.ts'
 import { checkTalosconfig, readTalosconfig } from '../tools/talosctl/talosconfig.ts'
+import { checkKubeconfig } from './check-kubeconfig.ts'
 import { knock } from './knock.ts'
 import { createKubeconfig } from './kubeconfig.ts'
 import { createKubernetes, type Kubernetes } from './kubernetes.ts'
@@ -67,6 +68,8 @@ export async function openSession(
       isMissing ? { ...objection, hint: workflowCommand('gen-config', cluster.id, layout.root) } : objection,
     )
   }
+  const unfit = to !== undefined && existsSync(layout.kubeconfig) ? checkKubeconfig(layout.kubeconfig) : undefined
+  if (unfit) failures.push(unfit)
   if (failures.length > 0 || !talosctl.found || !kubectl.found) return { ok: false, failure: failures }
   const start = createRun({ paths: { talosctl: talosctl.path, kubectl: kubectl.path }, env: process.env })
   const changes: string[][] = []

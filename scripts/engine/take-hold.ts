@@ -71,7 +71,8 @@ export async function takeHold({
     if (!first.ok) return giveBack(isWitness ? why : first.failure)
     if (why.reason === 'locked' || why.reason === 'interrupted') return giveBack(why)
     if (why.reason === 'kubernetes-forbidden') return giveBack(mayKeepNone(why))
-    const because = keepsLease ? `since Kubernetes is silent: ${why.detail ?? why.reason}` : SKIPPED
+    const silent = why.reason === 'kubernetes-unreachable' ? 'is silent' : 'can not be asked'
+    const because = keepsLease ? `since Kubernetes ${silent}: ${why.detail ?? why.reason}` : SKIPPED
     say(`only the lock of this folder keeps others away, ${because}`)
   }
   if (lock === undefined) {

@@ -17,7 +17,8 @@ import { statusTable } from './status-table.ts'
 
 /**
  * Observes a cluster and prints what was seen: a table, or with `--output json` the observation itself. A node that does
- * not answer is a finding and no failure; only a cluster of which nothing answers can not be looked at (69).
+ * not answer is a finding and no failure; only a cluster of which nothing answers can not be looked at (69), nor can drains be
+ * forecast where Kubernetes does not answer.
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
   const session = await openSession(call)
@@ -38,7 +39,9 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
     process.stdout.write(redact(statusTable(session.value.cluster, observation, paint)))
     if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation, paint)))
   }
-  return Object.values(observation.nodes).some(({ reachable }) => reachable) ? EXIT_CODES.done : EXIT_CODES.unavailable
+  const isTold = Object.values(observation.nodes).some(({ reachable }) => reachable)
+  // what was asked for is not told where Kubernetes does not answer
+  return isTold && (!drain || observation.kubernetes.answers) ? EXIT_CODES.done : EXIT_CODES.unavailable
 }
 
 /** What a drain of each declared node would do now, whether or not anything is to be done to it. */

@@ -323,6 +323,20 @@ const cases: Case[] = [
     says: [/talosconfig has the role os:reader, and what was asked needs os:admin/],
   },
   {
+    name: 'a kubeconfig that was never filled',
+    spoil: (folder) => writeFileSync(join(folder, 'kubeconfig'), ''),
+    code: 69,
+    says: [/kubeconfig is no kubeconfig \(mv \S+kubeconfig \S+kubeconfig\.old\)/],
+  },
+  {
+    name: 'a kubeconfig whose context is gone, for a forecast of drains',
+    entry: 'status',
+    flags: ['--drain'],
+    spoil: (folder) => writeFileSync(join(folder, 'kubeconfig'), 'current-context: gone\n'),
+    code: 69,
+    says: [/Kubernetes: \S+kubeconfig has no context "gone"/],
+  },
+  {
     name: 'a variable that names no talosctl',
     env: () => ({ TALOSCTL_1_13: '/nonexistent' }),
     code: 69,

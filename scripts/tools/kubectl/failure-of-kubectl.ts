@@ -16,7 +16,7 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
     reason: 'kubeconfig-unusable',
   },
   {
-    says: /error loading config file|invalid configuration|unable to read client-(cert|key)/,
+    says: /error loading config file|invalid configuration|Error in configuration|unable to read client-(cert|key)|getting credentials: exec|Please enter Username/,
     reason: 'kubeconfig-unusable',
   },
   { says: /\(Forbidden\): /, reason: 'kubernetes-forbidden' },
@@ -46,12 +46,13 @@ export function failureOfKubectl(result: CommandResult, otherwise: FailureReason
 export const refusalOf = ({ stderr }: CommandResult): string | undefined =>
   /^Error from server \((\w+)\):/m.exec(stderr)?.[1]
 
-/** The one sentence in what kubectl printed, without the lines of its client library. */
+/** The one sentence in what kubectl printed, without the lines of its client library, and the advice after it. */
 function gist(stderr: string): string {
   const lines = stderr
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !/^[EWI]\d{4} /.test(line) && !/^Warning: /.test(line))
-  const text = (lines.at(-1) ?? '').replace(/^(error|Error from server \(\w+\)): /, '')
+  const said = lines.findLast((line) => /^(error|Error|Unable to connect)\b/.test(line)) ?? lines.at(-1) ?? ''
+  const text = said.replace(/^(error|Error from server \(\w+\)): /, '')
   return text.length > 300 ? `${text.slice(0, 299)}…` : text
 }

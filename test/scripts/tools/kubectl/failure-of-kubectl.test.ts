@@ -46,6 +46,28 @@ const rows: [says: string, reason: FailureReason, detail: string, refusal: strin
     undefined,
   ],
   [
+    `E1130 14:05:55.902991   30538 memcache.go:265] "Unhandled Error" err=<
+	couldn't get current server API group list: Get "https://10.0.0.1:6443/api?timeout=32s": getting credentials: exec: executable no-such-login not found
+
+	To learn more about this feature, consult the documentation available at:
+	      https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+ >
+Unable to connect to the server: getting credentials: exec: executable no-such-login not found
+
+To learn more about this feature, consult the documentation available at:
+      https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins`,
+    'kubeconfig-unusable',
+    'Unable to connect to the server: getting credentials: exec: executable no-such-login not found',
+    undefined,
+  ],
+  ['Please enter Username: error: EOF', 'kubeconfig-unusable', 'Please enter Username: error: EOF', undefined],
+  [
+    'Error in configuration: context was not found for specified context: gone',
+    'kubeconfig-unusable',
+    'Error in configuration: context was not found for specified context: gone',
+    undefined,
+  ],
+  [
     'Error from server (Forbidden): nodes "a" is forbidden: User "x" cannot patch resource "nodes"',
     'kubernetes-forbidden',
     'nodes "a" is forbidden: User "x" cannot patch resource "nodes"',
