@@ -92,8 +92,9 @@ const commands: Readonly<Record<string, Command>> = {
     declaration: (dir) => ['--file', join(dir, 'clusters', 'cluster-101', 'talenv.yaml')],
   },
   'lab up': { own: [], declaration: byCluster, acts: true },
+  'lab fault': { own: ['wrong-ca', '--node', 'k8s-1'], declaration: byCluster, readsNothing: true },
   ...Object.fromEntries(
-    ['lab down', 'lab status', 'lab log', 'lab check', 'lab fault --list'].map((name) => [
+    ['lab down', 'lab status', 'lab log', 'lab check'].map((name) => [
       name,
       { own: [], declaration: byCluster, readsNothing: true },
     ]),
