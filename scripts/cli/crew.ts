@@ -16,7 +16,7 @@ export const crew: Crew = {
       cluster: session.cluster,
       talos: session.talos,
       kubernetes: session.kubernetes,
-      acceptEtcdOutage: plan.acceptEtcdOutage,
+      acceptEtcdOutage: plan.policy.acceptEtcdOutage,
       snapshots: join(root, 'snapshots'),
       run,
       installs: createInstallMemory(remembered, journal),

@@ -11,6 +11,7 @@ import type {
   NodeObservation,
 } from '../../workflows/model/observation.ts'
 import type { MachineMode } from '../../workflows/plan/configuration.ts'
+import type { RebootMode } from '../../workflows/plan/plan.ts'
 import type { Command, Run, RunOptions } from '../run.ts'
 import { isDone } from '../tools/ended.ts'
 import { createAsk } from '../tools/talosctl/ask.ts'
@@ -94,7 +95,7 @@ export interface Talos {
   /** The one call of Talos below 1.13 that installs and reboots; `force` skips the node's own etcd check. */
   upgradeLegacy(node: NodeDeclaration, image: string, options: CallOptions & { force: boolean }): Promise<Result<void>>
   /** Asks for a reboot and does not wait for it. */
-  reboot(node: NodeDeclaration, options: CallOptions): Promise<Result<void>>
+  reboot(node: NodeDeclaration, options: CallOptions & { mode?: RebootMode }): Promise<Result<void>>
   forfeitLeadership(node: NodeDeclaration, options: CallOptions): Promise<Result<void>>
   /** Writes a new administrator's kubeconfig to `path`, which must not be there yet. */
   kubeconfig(node: NodeDeclaration, path: string, options: Omit<CallOptions, 'processFile'>): Promise<Result<void>>
@@ -270,7 +271,8 @@ export function createTalos(
         }),
       ),
 
-    reboot: async (node, options) => nothing(await change(node, talosctlCommands.reboot, REASONS.reboot, options)),
+    reboot: async (node, { mode, ...options }) =>
+      nothing(await change(node, (at) => talosctlCommands.reboot(at, mode), REASONS.reboot, options)),
 
     forfeitLeadership: async (node, options) =>
       nothing(await change(node, talosctlCommands.forfeitLeadership, REASONS.forfeitLeadership, options)),

@@ -6,7 +6,7 @@ import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, trans
 import { RESUMED, type StepMeta, type Subject, subjectOf } from '../../workflows/machines/step.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 
-/** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/flip/reboot`. */
+/** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/turn/reboot`. */
 export type Effect = {
   path: string
   meta: StepMeta

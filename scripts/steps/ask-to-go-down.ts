@@ -61,7 +61,7 @@ export async function askToGoDown(
   const ended = first.ok ? request.ended(first.value) : undefined
   if (ended) return ended
   // somebody may have booted it since the plan was made: the boot that runs is the one to leave
-  const bootId = first.ok ? first.value.bootId : plan.bootId
+  const bootId = first.ok ? first.value.bootId : plan.before.bootId
   const asked: Asked & { requests: number } = { requests: 0, underWay: first.ok && !isUp(first.value) }
   /** Keeps in mind that the node was seen to act, and tells whether it does. */
   const note = (now: Glance): boolean => {

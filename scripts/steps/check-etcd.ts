@@ -2,8 +2,7 @@
 import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import { etcdObjections } from '../../workflows/plan/etcd.ts'
-import { controlPlaneObjections } from '../../workflows/plan/upgrade.ts'
+import { gateObjections } from '../../workflows/plan/gate.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -50,21 +49,9 @@ async function look(world: World, node: string, context: StepContext): Promise<G
     talos.stages(others, reading(world, context)),
     talos.observeEtcd(controlPlanes, reading(world, context)),
   ])
-  const down = Object.entries(stages).flatMap(([name, status]) => {
-    if (status.ok) return controlPlaneObjections(name, status.value)
-    // its member counts, while one is listed
-    if (status.failure.reason === 'node-in-maintenance') return []
-    return [
-      failure('control-plane-unreachable', {
-        node: name,
-        detail: status.failure.detail ?? status.failure.reason,
-        hint: `talosctl -n ${name} version`,
-      }),
-    ]
-  })
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return {
-    failures: [...down, ...etcdObjections(node, etcd, policy)],
+    failures: gateObjections({ node, others: stages, etcd, policy }),
     leads: etcd.members.some((m) => m.node === node && m.leader),
   }
 }

@@ -2,9 +2,8 @@
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
-import { isUpgraded } from '../../workflows/model/verdict.ts'
 import { votes } from '../../workflows/plan/etcd.ts'
-import { judge } from '../../workflows/plan/judge.ts'
+import { isReached, judge } from '../../workflows/plan/judge.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { otherMachine } from './other-machine.ts'
@@ -15,7 +14,7 @@ export const diagnose =
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     const other = seen.ok ? await otherMachine(world, plan, seen.value.bootId, context) : undefined
     const judged = judge(plan, begun, seen.ok && !other ? seen.value : undefined)
-    if (!seen.ok || plan.role === 'worker' || !isUpgraded(judged.verdict)) return { ok: true, value: judged }
+    if (!seen.ok || plan.role === 'worker' || !isReached(plan.work, judged.verdict)) return { ok: true, value: judged }
     // a control plane is not well while its member does not vote
     const etcd = await world.talos.observeEtcd(controlPlanesOf(world.cluster), reading(world, context))
     const { lagBound } = world.cluster.operations.etcd

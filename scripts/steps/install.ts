@@ -8,7 +8,7 @@ import type { Inspection } from '../../workflows/model/observation.ts'
 import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
-import type { NodePlan } from '../../workflows/plan/plan.ts'
+import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
 import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -38,8 +38,9 @@ export const install =
     const objected = await lastLookAtSlot(world, plan, facts, context)
     if (objected) return objected
 
-    context.waiting(`${plan.image} to be installed`)
-    const call = await world.talos.install(declaredNode(world, plan.node), plan.image, {
+    const { image } = switchOf(plan)
+    context.waiting(`${image} to be installed`)
+    const call = await world.talos.install(declaredNode(world, plan.node), image, {
       signal: context.signal,
       timeoutMs: world.cluster.operations.deadlines.installMs,
       processFile: context.processFile,
@@ -96,10 +97,13 @@ const unseen = (plan: NodePlan, why: Failure): Failure =>
     ? why
     : failure('install-unseen', { detail: why.detail ?? why.reason, hint: `${logs(plan.node)} # then run again` })
 
-const holdsTarget = (plan: NodePlan, facts: Inspection): boolean => runsTarget(plan, facts) || waits(plan.image, facts)
+function holdsTarget(plan: NodePlan, facts: Inspection): boolean {
+  const target = switchOf(plan)
+  return runsTarget(target, facts) || waits(target.image, facts)
+}
 
-const waiting = ({ image }: NodePlan, { otherSlot }: Inspection): InstallOutput => ({
-  image,
+const waiting = (plan: NodePlan, { otherSlot }: Inspection): InstallOutput => ({
+  image: switchOf(plan).image,
   ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
 })
 
@@ -111,9 +115,11 @@ async function whyNotNow(
   context: StepContext,
 ): Promise<Failure | undefined> {
   // below 1.13 talosctl would silently fall back to the call that reboots as well
-  const changed = changedSincePlan(plan, facts.version)
+  const target = switchOf(plan)
+  const changed = changedSincePlan(plan.before, target, facts.version)
   if (changed) return changed
-  const { node, image } = plan
+  const { node } = plan
+  const { image } = target
   // that a person asked for one more try was judged by the plan; what a killed process of this run tried is enough
   if (context.again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')
   const isKnown = facts.otherSlot.state !== 'unknown'
@@ -143,14 +149,14 @@ async function lastLookAtSlot(
 }
 
 /** Why an installation that was looked at and written down may not be started any more; undefined where it may. */
-function whatChanged({ node, image }: NodePlan, before: Inspection, now: Inspection): Failure | undefined {
+function whatChanged(plan: NodePlan, before: Inspection, now: Inspection): Failure | undefined {
   if (now.bootId !== before.bootId)
     return failure('install-failed', {
       detail: 'the node booted right before it was to be installed',
       hint: 'run again',
     })
   // what was written down just now was not begun yet; the first look has judged what was begun before
-  return slotObjection({ node, facts: now, image, begun: false, retry: true })
+  return slotObjection({ node: plan.node, facts: now, image: switchOf(plan).image, begun: false, retry: true })
 }
 
 const isRefused = (image: string, { otherSlot }: Inspection): boolean =>

@@ -1,6 +1,6 @@
 import type { Failure } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
-import type { NodePlan } from '../../workflows/plan/plan.ts'
+import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
 import { asking, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 
@@ -19,9 +19,9 @@ export async function noteInstall(
   configuration?: string,
 ): Promise<Failure | undefined> {
   const known = configuration === undefined ? {} : { configuration }
-  const unwritten = world.installs.begin({ node: plan.node, bootId, image: plan.image, ...known })
+  const unwritten = world.installs.begin({ node: plan.node, bootId, image: switchOf(plan).image, ...known })
   if (unwritten || plan.kubernetes === undefined) return unwritten
-  const mark = { bootId, image: plan.image, run: world.run, ...known }
+  const mark = { bootId, image: switchOf(plan).image, run: world.run, ...known }
   const noted = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
   if (noted.ok) return undefined
   const { reason, detail = reason } = noted.failure

@@ -15,7 +15,7 @@ export async function otherMachine(
   context: StepContext,
 ): Promise<Failure | undefined> {
   const { cluster, plans, talos } = world
-  if (bootId === plan.bootId) return undefined
+  if (bootId === plan.before.bootId) return undefined
   const objection = machineObjection(plan, plans, bootId)
   if (objection) return objection
   const nodes = await talos.observeNodes(cluster.nodes, reading(world, context))

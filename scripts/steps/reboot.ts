@@ -2,6 +2,7 @@
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
+import type { Work } from '../../workflows/plan/plan.ts'
 import { notRebooted, wentBefore } from '../../workflows/plan/return.ts'
 import { bootObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, type World } from '../cluster/world.ts'
@@ -13,6 +14,8 @@ export const reboot =
   (world: World) =>
   (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const { plan } = input
+    const { before, work } = plan
+    const mode = work.kind === 'restart' ? work.mode : 'default'
     const { rebootMs, observeMs } = world.cluster.operations.deadlines
     return askToGoDown(world, input, context, {
       begins: 'act on the request to reboot',
@@ -27,14 +30,17 @@ export const reboot =
       },
       async prepare(seen) {
         // hash of the configuration under which the version that waits was installed: by us, or as the plan read it from the Node
-        const planned = seen.bootId === plan.bootId ? plan.installedOn : undefined
+        const planned = seen.bootId === before.bootId ? waitsSince(work) : undefined
         const installedOn = world.installs.configuration(seen.bootId) ?? planned
         const configured = await readConfiguration(world, plan, context)
         const objection = configurationObjection(plan.node, configured, installedOn) ?? bootObjection(plan, seen)
         if (objection) return { ok: false, failure: objection }
         const node = declaredNode(world, plan.node)
-        return { ok: true, value: (options) => world.talos.reboot(node, { ...options, timeoutMs: observeMs }) }
+        return { ok: true, value: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }) }
       },
       ranOn: (asked) => notRebooted(plan, asked),
     })
   }
+
+const waitsSince = (work: Work): string | undefined =>
+  work.kind === 'switch' && work.how === 'reboot: it waits' ? work.installedOn : undefined

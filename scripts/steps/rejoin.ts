@@ -35,7 +35,7 @@ async function untilReady(world: World, plan: NodePlan, context: StepContext): P
       node,
       (status) => {
         last = status.unmet.length > 0 ? `${status.stage}, ${status.unmet.join(', ')}` : status.stage
-        isReady = isAsWell(plan, status)
+        isReady = isAsWell(plan.before, status)
         if (isReady) enough.abort()
         else context.waiting(`${node.name} to be running and ready`, last)
       },

@@ -5,6 +5,7 @@ import type { Result } from '../../workflows/model/failure.ts'
 import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { onlyItselfUnwell } from '../../workflows/plan/etcd.ts'
+import { switchOf } from '../../workflows/plan/plan.ts'
 import { notReplaced, wentByItself } from '../../workflows/plan/return.ts'
 import { slotObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
@@ -17,7 +18,9 @@ export const upgrade =
   (world: World) =>
   (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const { plan } = input
-    const { node, image } = plan
+    const { node } = plan
+    const target = switchOf(plan)
+    const { image } = target
     const { installMs, rebootMs } = world.cluster.operations.deadlines
     return askToGoDown(world, input, context, {
       begins: 'begin the upgrade',
@@ -30,7 +33,7 @@ export const upgrade =
         const requested = world.installs.requestedBefore(node, first.bootId)
         const went = wentByItself(plan, first, { again, requested })
         if (went) return { ok: true, value: went }
-        const changed = changedSincePlan(plan, first.version)
+        const changed = changedSincePlan(plan.before, target, first.version)
         return changed && { ok: false, failure: changed }
       },
       async prepare(seen, { requests, refusal }) {

@@ -2,7 +2,7 @@
 import type { Diagnosis, NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { machineObjection } from '../../workflows/plan/identity.ts'
-import { judge, whyNotUpgraded } from '../../workflows/plan/judge.ts'
+import { judge, whyNotReached } from '../../workflows/plan/judge.ts'
 import { argumentChange } from '../../workflows/plan/kernel-arguments.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -12,10 +12,10 @@ export const verify =
   async ({ plan, ...begun }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
     const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
     if (!seen.ok) return seen
-    const why = machineObjection(plan, world.plans, seen.value.bootId) ?? whyNotUpgraded(plan, seen.value)
+    const why = machineObjection(plan, world.plans, seen.value.bootId) ?? whyNotReached(plan, seen.value)
     if (why) return { ok: false, failure: why }
     const cmdline = await world.talos.kernelCmdline(declaredNode(world, plan.node), reading(world, context))
-    const change = argumentChange(plan.kernelArguments, cmdline)
+    const change = argumentChange(plan.before.kernelArguments, cmdline)
     if (change !== undefined) context.notice(change)
     return { ok: true, value: judge(plan, begun, seen.value) }
   }

@@ -2,6 +2,7 @@
  * talosctl's command lines, as data. Always exactly one endpoint: with several, talosctl shuffles them for every call.
  * Always our own talosconfig, never the one that the environment names.
  */
+import type { RebootMode } from '../../workflows/plan/plan.ts'
 import type { Command } from '../run.ts'
 
 /** Where a command goes: through which endpoint, about which nodes (addresses). */
@@ -60,7 +61,8 @@ export const talosctlCommands = {
       '--drain=false',
       ...(force ? ['--force'] : []),
     ),
-  reboot: (at: Target) => talosctl(at, true, 'reboot', '--wait=false'),
+  reboot: (at: Target, mode: RebootMode = 'default') =>
+    talosctl(at, true, 'reboot', ...(mode === 'default' ? [] : [`--mode=${mode}`]), '--wait=false'),
   /** Fails with a single member: nobody could take over. */
   forfeitLeadership: (at: Target) => talosctl(at, true, 'etcd', 'forfeit-leadership'),
   /** Writes `path` by way of `path.part`, checks the size, renames, and opens it as the database that it should be. */

@@ -8,7 +8,7 @@ import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { NodeFacts, OtherSlot } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
 import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
-import { nodePlan, upgradePlan } from './upgrade-plan.ts'
+import { kubernetesPlan, nodePlan, upgradePlan } from './upgrade-plan.ts'
 
 type FakeNode = {
   version: string
@@ -216,8 +216,8 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
     names.map((name) =>
       nodePlan(name, 'controlplane', {
         address: addressOf(names, name),
-        bootId: bootId(name),
-        kubernetes: { name, kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+        before: { bootId: bootId(name) },
+        kubernetes: kubernetesPlan({ name }),
       }),
     ),
   )

@@ -7,7 +7,7 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { recollect } from '../../workflows/plan/memory.ts'
-import type { NodePlan } from '../../workflows/plan/plan.ts'
+import type { Before, NodePlan } from '../../workflows/plan/plan.ts'
 import { fakeCluster } from './fake-cluster.ts'
 import { stepContext } from './step-context.ts'
 
@@ -37,13 +37,16 @@ export type Row = Given & {
   ends: string
 }
 
+/** What differs in the plan of a node. */
+export type Differing = Partial<Omit<NodePlan, 'before'>> & { before?: Partial<Before> }
+
 /** What a step is given for the node `a`, as the fake cluster plans it; `more` is what differs in the plan. */
 export const inputOf =
-  (more: Partial<NodePlan> = {}, begun: Partial<NodeStepInput> = {}) =>
+  ({ before, ...more }: Differing = {}, begun: Partial<NodeStepInput> = {}) =>
   ({ plan }: Fake): NodeStepInput => {
     const own = plan.nodes.find(({ node }) => node === 'a')
     if (!own) throw new Error('a is not planned')
-    return { install: 'done', flipped: true, ...begun, plan: { ...own, ...more } }
+    return { install: 'done', flipped: true, ...begun, plan: { ...own, ...more, before: { ...own.before, ...before } } }
   }
 
 /** Carries a step out in a world of control planes; tells what it asked of whom, and how it ended. */

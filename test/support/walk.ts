@@ -18,7 +18,7 @@ import type { ClusterContext, ClusterOutput, LookBackInput } from '../../workflo
 import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
-import type { Plan } from '../../workflows/plan/plan.ts'
+import { type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
 
 /** What has happened on the way to a state, as far as a promise speaks of it. */
 type Past = {
@@ -83,7 +83,7 @@ const OUTCOMES: Record<string, Outcome[]> = {
 function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   const { input } = effect
   const { step } = effect.meta
-  const isSmall = plan.nodes.length <= 3 && !plan.keepGoing && !plan.passOverBlocked
+  const isSmall = plan.nodes.length <= 3 && !plan.policy.keepGoing && !plan.policy.passOverBlocked
   const { flipped } = input as { flipped?: boolean }
   if (step === 'diagnose' && flipped && isSmall) return [diagnosed('upgraded'), ...(OUTCOMES.diagnose ?? [])]
   // what goes on from a process that died, or slept, asks nothing
@@ -206,7 +206,14 @@ function afterDeath(state: RunState, past: Past): Past | undefined {
 /** Broken promises in one state; each is a sentence. */
 function broken(plan: Plan, state: RunState, past: Past): string[] {
   const open = openEffects(state)
+  const { policy } = plan
   const roleOf = (node: string) => plan.nodes.find((n) => n.node === node)
+  const [canary = ''] = sequenceOf(plan)
+  const howOf = (node: string): Switch['how'] | undefined => {
+    const work = roleOf(node)?.work
+    return work?.kind === 'switch' ? work.how : undefined
+  }
+  const wants = (step: string) => plan.chores.some((chore) => chore.step === step)
   const downNow = open.filter((e) => e.meta.disruptive).map(nodeOf)
   const down = [...new Set([...downNow, ...past.down])]
   const problems: string[] = []
@@ -216,55 +223,56 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
   const controlPlanesDown = down.filter((n) => roleOf(n)?.role === 'controlplane')
   promise(controlPlanesDown.length <= 1, 'two control planes are down')
   promise(
-    plan.workersBesideControlPlanes || controlPlanesDown.length === 0 || downNow.length <= 1,
+    policy.workersBesideControlPlanes || controlPlanesDown.length === 0 || downNow.length <= 1,
     'somebody is down beside a control plane',
   )
   const workersBusy = open
     .filter((e) => e.meta.disruptive || takesOut.includes(e.meta.step))
     .map(nodeOf)
     .filter((n) => roleOf(n)?.role === 'worker')
-  promise(workersBusy.length <= plan.parallelism, 'more workers are taken out than the policy allows')
+  promise(workersBusy.length <= policy.workersAtOnce, 'more workers are taken out than the policy allows')
   promise(
-    plan.keepGoing ||
-      plan.workersBesideControlPlanes ||
+    policy.keepGoing ||
+      policy.workersBesideControlPlanes ||
       past.down.length === 0 ||
-      downNow.every((n) => plan.parallelism > 1 || past.down.includes(n)),
+      downNow.every((n) => policy.workersAtOnce > 1 || past.down.includes(n)),
     'a node goes down after one failed',
   )
   promise(
-    open.length === 0 || plan.staleCordons.length === 0 || past.cleared || open[0]?.meta.step === 'clear-cordons',
+    open.length === 0 || !wants('clear-cordons') || past.cleared || open[0]?.meta.step === 'clear-cordons',
     'something is done before the cordons of dead runs are lifted',
   )
+  const bounds = plan.waves.flatMap(({ atOnce }) => atOnce ?? [])
   promise(
-    open.filter((e) => ['pull-image', 'install'].includes(e.meta.step)).length <= plan.pullParallelism,
+    open.filter((e) => ['pull-image', 'install'].includes(e.meta.step)).length <= Math.max(1, ...bounds),
     'too many pull or install at once',
   )
   promise(new Set(open.map(nodeOf)).size === open.length, 'one node does two things at once')
   const changing = open.filter((e) => e.meta.disruptive || e.meta.step === 'install')
-  const toPull = plan.nodes.filter((n) => n.work === 'upgrade')
+  const toPull = plan.nodes.filter(({ node }) => ['write, then reboot', 'one call'].includes(howOf(node) ?? ''))
   promise(
     changing.length === 0 ||
-      toPull.every((n) => past.pulled.includes(n.node) || (plan.keepGoing && past.failed.includes(n.node))),
+      toPull.every((n) => past.pulled.includes(n.node) || (policy.keepGoing && past.failed.includes(n.node))),
     'a node is changed before all have pulled',
   )
-  promise(
-    changing.length === 0 || plan.snapshotFrom === undefined || past.snapshot,
-    'a node is changed before the snapshot',
-  )
+  promise(changing.length === 0 || !wants('snapshot-etcd') || past.snapshot, 'a node is changed before the snapshot')
   for (const effect of changing) {
     const node = nodeOf(effect)
-    const { role, work, path, kubernetes } = roleOf(node) ?? {}
+    const { role, kubernetes } = roleOf(node) ?? {}
     promise(
-      node === plan.canary ||
-        past.verified.includes(plan.canary ?? '') ||
-        ((plan.keepGoing || plan.passOverBlocked) && past.failed.includes(plan.canary ?? '')),
+      node === canary ||
+        past.verified.includes(canary) ||
+        ((policy.keepGoing || policy.passOverBlocked) && past.failed.includes(canary)),
       `${effect.meta.step} before the canary is verified`,
     )
     if (!effect.meta.disruptive) continue
     promise(!past.stillUp.includes(node) || isGoingDown(effect), 'a node that runs on is taken for one that went down')
     // what is open since before a death asks nothing
     if (past.asked.includes(node)) continue
-    promise(!isGoingDown(effect) || !kubernetes?.drain || past.drained.includes(node), 'a node goes down with its pods')
+    promise(
+      !isGoingDown(effect) || (kubernetes?.drain.how ?? 'left alone') === 'left alone' || past.drained.includes(node),
+      'a node goes down with its pods',
+    )
     promise(
       !isGoingDown(effect) || role !== 'controlplane' || past.gated.includes(node),
       'a control plane goes down without a look at etcd',
@@ -278,11 +286,14 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
       'a single member was asked to hand over',
     )
     promise(
-      effect.meta.step !== 'reboot' || work === 'finish' || past.installed.includes(node),
+      effect.meta.step !== 'reboot' ||
+        !howOf(node) ||
+        howOf(node) === 'reboot: it waits' ||
+        past.installed.includes(node),
       'a node reboots without an installation',
     )
     promise(
-      effect.meta.step !== 'upgrade' || (path === 'legacy' && work === 'upgrade'),
+      effect.meta.step !== 'upgrade' || howOf(node) === 'one call',
       'the call that installs and reboots is used on a new node',
     )
   }
@@ -320,7 +331,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     )
   }
   const allWell =
-    plan.nodes.every((n) => n.work === 'none' || past.verified.includes(n.node)) && past.failed.length === 0
+    plan.nodes.every((n) => n.work.kind === 'leave' || past.verified.includes(n.node)) && past.failed.length === 0
   promise(allWell === (output.failures.length === 0), 'the run hides a failure, or invents one')
   return problems
 }

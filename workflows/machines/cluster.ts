@@ -1,9 +1,9 @@
 /**
  * The order among nodes: who may start what, given who is down and what failed.
  *
- *   clearing (cordons of dead runs) → pulling (all, a barrier) → securing → trying (the canary, alone) → installing (the rest) → flipping (one after another) → done
+ *   chores (one after another) → waving (one wave after another, each when the one before has ended) → lookingBack → done
  *      └─ a failure anywhere starts nothing more, waits for what runs, and ends with a verdict for every node
- *   whatever was touched is looked at once more at the end, all together: lookingBack → done
+ *   whatever was touched is looked at once more at the end, all together
  *
  * It spawns `node` by name, once for each goal; parent and child share only input and output.
  */
@@ -11,16 +11,20 @@ import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeVerdict } from '../model/verdict.ts'
-import { evidenceBefore, leftRunning, type Stood } from '../plan/judge.ts'
-import type { NodePlan, Plan, StaleCordon } from '../plan/plan.ts'
-import type { NodeGoal, NodeInput, NodeOutput } from './node.ts'
+import { evidenceBefore, installedBefore, leftRunning, type Stood } from '../plan/judge.ts'
+import type { Chore, NodePlan, Plan, Wave } from '../plan/plan.ts'
+import { endsTheRun, nextToGoDown } from '../plan/waves.ts'
+import type { NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
 
 export type ClusterOutput = { verdicts: NodeVerdict[]; failures: Failure[] }
 
 export type ClusterContext = {
   plan: Plan
-  goal: NodeGoal
+  /** chores that are done */
+  chores: number
+  /** the wave that is under way; below 0 before the first one */
+  wave: number
   waiting: NodeName[]
   running: NodeName[]
   results: Record<NodeName, NodeOutput>
@@ -31,9 +35,11 @@ export type ClusterContext = {
 
 export type LookBackInput = { nodes: Stood[] }
 
-export type SnapshotInput = { node: NodeName }
+type ChoreOf<Step extends Chore['step']> = Chore & { step: Step }
 
-export type ClearInput = { cordons: StaleCordon[] }
+export type SnapshotInput = Omit<ChoreOf<'snapshot-etcd'>, 'step'>
+
+export type ClearInput = Omit<ChoreOf<'clear-cordons'>, 'step'>
 
 const planOf = (context: ClusterContext, node: NodeName): NodePlan => {
   const plan = context.plan.nodes.find((n) => n.node === node)
@@ -41,118 +47,82 @@ const planOf = (context: ClusterContext, node: NodeName): NodePlan => {
   return plan
 }
 
-const isControlPlane = (context: ClusterContext, node: NodeName): boolean =>
-  planOf(context, node).role === 'controlplane'
+const waveOf = ({ plan, wave }: ClusterContext): Wave | undefined => plan.waves[wave]
 
-const installsByItself = (plan: NodePlan): boolean => plan.work === 'upgrade' && plan.path === 'lifecycle'
+const takesDown = (context: ClusterContext): boolean => waveOf(context)?.goal === 'turn'
 
-/** A failure after which nothing more is started. */
-const stops = ({ keepGoing, passOverBlocked }: Plan, { reason }: Failure): boolean => {
-  if (reason === 'bug') return true
-  const isBlocked = reason === 'drain-blocked' || reason === 'volumes-attached'
-  return !(keepGoing || (passOverBlocked && isBlocked))
-}
-
-/** Who takes part in a phase, in the order in which they start; a node that failed is done for this run. */
-function participants(context: ClusterContext, goal: NodeGoal): NodeName[] {
-  return wanted(context, goal).filter((node) => context.results[node]?.failure === undefined)
-}
-
-function wanted(context: ClusterContext, goal: NodeGoal): NodeName[] {
-  const { plan } = context
-  const canary = plan.canary === undefined ? [] : [plan.canary]
-  switch (goal) {
-    case 'pull':
-      return [...canary, ...plan.order].filter((n) => planOf(context, n).work === 'upgrade')
-    case 'upgrade':
-      return canary
-    case 'install':
-      return plan.order.filter((n) => installsByItself(planOf(context, n)))
-    case 'flip':
-      return plan.order
-  }
-}
-
-/** A control plane that was taken down and did not come back well: no other one goes down after it, whoever asks. */
+/** A control plane that was taken down and did not come back well. */
 const lostControlPlane = (context: ClusterContext): boolean =>
   Object.values(context.results).some(
-    ({ node, flipped, failure: why }) => flipped && why !== undefined && isControlPlane(context, node),
+    ({ node, flipped, failure: why }) => flipped && why !== undefined && planOf(context, node).role === 'controlplane',
   )
 
-/**
- * The node that may go down next. Control planes go alone, in their order; workers side by side as far as the policy
- * allows, and beside a control plane only where it says so.
- */
-function nextToFlip(context: ClusterContext): NodeName | undefined {
-  const { plan, running, waiting } = context
-  const beside = plan.workersBesideControlPlanes
-  const workersDown = running.filter((n) => !isControlPlane(context, n)).length
-  const controlPlaneDown = workersDown < running.length
-  const mayGo = (node: NodeName): boolean =>
-    isControlPlane(context, node)
-      ? !controlPlaneDown && (beside || running.length === 0)
-      : workersDown < plan.parallelism && (beside || !controlPlaneDown)
-  const candidates = lostControlPlane(context) ? waiting.filter((n) => !isControlPlane(context, n)) : waiting
-  // whoever stands behind somebody who has to wait overtakes only where workers and control planes go side by side
-  return beside ? candidates.find(mayGo) : candidates.slice(0, 1).find(mayGo)
-}
+const nextDown = (context: ClusterContext): NodeName | undefined =>
+  nextToGoDown({
+    policy: context.plan.policy,
+    waiting: context.waiting,
+    running: context.running,
+    roleOf: (node) => planOf(context, node).role,
+    lostControlPlane: lostControlPlane(context),
+  })
 
-/** A phase: start who may start, note who ended, move on when nobody runs and nobody may start. */
-const phase = <Next extends string>(goal: NodeGoal, next: Next) =>
-  ({
-    entry: { type: 'begin', params: { goal } },
-    always: [
-      { guard: 'mayStart', actions: 'startNext' },
-      { guard: 'nobodyRuns', target: next },
-    ],
-    on: {
-      'xstate.done.actor.*': { actions: 'noteNode' },
-      'xstate.error.actor.*': { actions: 'noteBug' },
-    },
-  }) as const
+const unbound = <Output, Input>() =>
+  fromPromise<Output, Input>(() => Promise.reject(new Error('what machines invoke is carried out by the engine')))
+
+const choreInput = <Step extends Chore['step']>({ context }: { context: ClusterContext }): ChoreOf<Step> =>
+  context.plan.chores[context.chores] as ChoreOf<Step>
+
+/** A chore that is carried out when its turn comes; what fails there keeps all waves from beginning. */
+const chore = <Step extends Chore['step']>(name: Step) =>
+  step(name, {
+    input: choreInput<Step>,
+    onDone: { target: 'choosing' as const, actions: 'noteChore' as const },
+    onError: { target: '#cluster.ending' as const, actions: 'noteOwnFailure' as const },
+  })
 
 export const clusterMachine = setup({
   types: { context: {} as ClusterContext, input: {} as Plan, output: {} as ClusterOutput },
   actors: {
-    node: fromPromise<NodeOutput, NodeInput>(() => Promise.reject(new Error('child machines are run by the engine'))),
-    'clear-cordons': fromPromise<void, ClearInput>(() =>
-      Promise.reject(new Error('steps are carried out by the engine')),
-    ),
-    'snapshot-etcd': fromPromise<void, SnapshotInput>(() =>
-      Promise.reject(new Error('steps are carried out by the engine')),
-    ),
-    'look-back': fromPromise<NodeVerdict[], LookBackInput>(() =>
-      Promise.reject(new Error('steps are carried out by the engine')),
-    ),
+    node: unbound<NodeOutput, NodeInput>(),
+    'clear-cordons': unbound<void, ClearInput>(),
+    'snapshot-etcd': unbound<void, SnapshotInput>(),
+    'look-back': unbound<NodeVerdict[], LookBackInput>(),
   },
   guards: {
+    choreIs: ({ context }, { step: name }: { step: Chore['step'] }) =>
+      context.plan.chores[context.chores]?.step === name,
     somebodyWaits: ({ context }) => context.waiting.length > 0,
-    nothingFailed: ({ context }) => !context.failures.some((failed) => stops(context.plan, failed)),
-    flips: ({ context }) => context.goal === 'flip' || context.goal === 'upgrade',
-    /** pulls and installs take nothing down; their number is bounded for the registry's sake */
-    underPullLimit: ({ context }) => context.running.length < context.plan.pullParallelism,
-    somebodyMayFlip: ({ context }) => nextToFlip(context) !== undefined,
-    mayFlip: and(['flips', 'somebodyMayFlip']),
-    mayPullOrInstall: and([not('flips'), 'underPullLimit']),
-    mayStart: and(['nothingFailed', 'somebodyWaits', or(['mayFlip', 'mayPullOrInstall'])]),
+    nothingFailed: ({ context }) => !context.failures.some((failed) => endsTheRun(context.plan.policy, failed)),
+    takesDown: ({ context }) => takesDown(context),
+    /** what takes nothing down is bounded by the wave itself, for the registry's sake */
+    underLimit: ({ context }) => context.running.length < (waveOf(context)?.atOnce ?? Number.POSITIVE_INFINITY),
+    somebodyMayGoDown: ({ context }) => nextDown(context) !== undefined,
+    mayGoDown: and(['takesDown', 'somebodyMayGoDown']),
+    mayStayUp: and([not('takesDown'), 'underLimit']),
+    mayStart: and(['nothingFailed', 'somebodyWaits', or(['mayGoDown', 'mayStayUp'])]),
     nobodyRuns: ({ context }) => context.running.length === 0,
-    cordonsAreLeft: ({ context }) => context.plan.staleCordons.length > 0,
+    wavesAreLeft: ({ context }) => context.wave + 1 < context.plan.waves.length,
     somebodyWasTouched: ({ context }) => Object.keys(context.results).length > 0,
-    snapshotWanted: ({ context }) => context.plan.snapshotFrom !== undefined,
   },
   actions: {
-    begin: assign(({ context }, { goal }: { goal: NodeGoal }) => ({ goal, waiting: participants(context, goal) })),
+    noteChore: assign(({ context }) => ({ chores: context.chores + 1 })),
+    /** who takes part, in the order in which they start; a node that failed is done for this run */
+    beginNext: assign(({ context }) => {
+      const wave = context.wave + 1
+      const nodes = context.plan.waves[wave]?.nodes ?? []
+      return { wave, waiting: nodes.filter((node) => context.results[node]?.failure === undefined) }
+    }),
     startNext: enqueueActions(({ context, enqueue }) => {
-      const isFlip = context.goal === 'flip' || context.goal === 'upgrade'
-      const node = (isFlip ? nextToFlip(context) : undefined) ?? context.waiting[0]
-      if (node === undefined) return
+      const goal = waveOf(context)?.goal
+      const node = (takesDown(context) ? nextDown(context) : undefined) ?? context.waiting[0]
+      if (node === undefined || goal === undefined) return
       const waiting = context.waiting.filter((n) => n !== node)
       enqueue.assign({ waiting, running: [...context.running, node] })
       enqueue.spawnChild('node', {
-        id: `${node}/${context.goal}`,
+        id: `${node}/${goal}`,
         input: {
           plan: planOf(context, node),
-          goal: context.goal,
+          goal,
           votes: context.plan.controlPlanes.length,
           ...(context.results[node] ? { earlier: context.results[node] } : {}),
         },
@@ -184,7 +154,8 @@ export const clusterMachine = setup({
   id: 'cluster',
   context: ({ input }) => ({
     plan: input,
-    goal: 'pull',
+    chores: 0,
+    wave: -1,
     waiting: [],
     running: [],
     results: {},
@@ -192,30 +163,33 @@ export const clusterMachine = setup({
     seenLast: [],
   }),
   output: ({ context }) => ({ verdicts: verdicts(context), failures: context.failures }),
-  initial: 'beginning',
+  initial: 'chores',
   states: {
-    beginning: { always: [{ guard: 'cordonsAreLeft', target: 'clearing' }, { target: 'pulling' }] },
-    clearing: step('clear-cordons', {
-      input: ({ context }: { context: ClusterContext }): ClearInput => ({ cordons: context.plan.staleCordons }),
-      onDone: 'pulling',
-      onError: { target: 'done', actions: 'noteOwnFailure' },
-    }),
-    pulling: phase('pull', 'pulled'),
-    pulled: {
-      always: [
-        { guard: not('nothingFailed'), target: 'ending' },
-        { guard: 'snapshotWanted', target: 'securing' },
-        { target: 'trying' },
-      ],
+    chores: {
+      initial: 'choosing',
+      states: {
+        choosing: {
+          always: [
+            { guard: { type: 'choreIs', params: { step: 'clear-cordons' } }, target: 'clearing' },
+            { guard: { type: 'choreIs', params: { step: 'snapshot-etcd' } }, target: 'securing' },
+            { target: '#cluster.waving' },
+          ],
+        },
+        clearing: chore('clear-cordons'),
+        securing: chore('snapshot-etcd'),
+      },
     },
-    securing: step('snapshot-etcd', {
-      input: ({ context }: { context: ClusterContext }): SnapshotInput => ({ node: context.plan.snapshotFrom ?? '' }),
-      onDone: 'trying',
-      onError: { target: 'ending', actions: 'noteOwnFailure' },
-    }),
-    trying: phase('upgrade', 'installing'),
-    installing: phase('install', 'flipping'),
-    flipping: phase('flip', 'ending'),
+    waving: {
+      always: [
+        { guard: 'mayStart', actions: 'startNext' },
+        { guard: and(['nobodyRuns', 'wavesAreLeft']), actions: 'beginNext' },
+        { guard: 'nobodyRuns', target: 'ending' },
+      ],
+      on: {
+        'xstate.done.actor.*': { actions: 'noteNode' },
+        'xstate.error.actor.*': { actions: 'noteBug' },
+      },
+    },
     ending: { always: [{ guard: 'somebodyWasTouched', target: 'lookingBack' }, { target: 'done' }] },
     lookingBack: step('look-back', {
       input: ({ context }: { context: ClusterContext }): LookBackInput => ({ nodes: stands(context) }),
@@ -238,7 +212,7 @@ export function verdicts(context: ClusterContext): NodeVerdict[] {
 const stands = (context: ClusterContext): Stood[] =>
   context.plan.nodes.map((plan) => {
     const result = context.results[plan.node]
-    const install = result?.install ?? (plan.work === 'finish' ? 'done' : 'no')
+    const install = result?.install ?? installedBefore(plan.work)
     const isRunning = context.running.includes(plan.node)
     return {
       plan,

@@ -3,8 +3,8 @@
  *
  *   ready ─ pull ────→ pulling ─────────────────────────────────────────────→ reached
  *         ─ install ─→ installing ──────────────────────────────────────────→ reached
- *         ─ upgrade ─→ installing → approaching …
- *         ─ flip ────→              approaching → gating → cordoning → draining → gatingAgain → handingOver → flipping
+ *         ─ turn ────→ (installing, where that was not done ahead) → approaching …
+ *                                   approaching → gating → cordoning → draining → gatingAgain → handingOver → flipping
  *                                     → rejoining → verifying → settling → uncordoning → passingGates → reached
  *           (below Talos 1.13 one call installs and reboots:                                   replacing)
  *           (a worker has no gate and no handover; a node that is not drained is not cordoned)
@@ -17,8 +17,16 @@ import { and, assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import { type Evidence, isUpgraded, type Verdict } from '../model/verdict.ts'
-import { afterFailure, type Begun, evidenceBefore, type Judgement, leftRunning } from '../plan/judge.ts'
-import type { NodePlan } from '../plan/plan.ts'
+import {
+  afterFailure,
+  type Begun,
+  evidenceBefore,
+  installedBefore,
+  isReached,
+  type Judgement,
+  leftRunning,
+} from '../plan/judge.ts'
+import type { Goal, NodePlan, Switch } from '../plan/plan.ts'
 import { expiringStep, step } from './step.ts'
 
 /** What a node's steps are given. */
@@ -28,11 +36,9 @@ export type NodeStepInput = Begun & {
   askedBefore?: boolean
 }
 
-export type NodeGoal = 'pull' | 'install' | 'flip' | 'upgrade'
-
 export type NodeInput = {
   plan: NodePlan
-  goal: NodeGoal
+  goal: Goal
   votes: number
   /** where its last goal got it */
   earlier?: Pick<NodeOutput, 'install' | 'evidence'>
@@ -41,7 +47,7 @@ export type NodeInput = {
 /** Where a node got. `verdict` is absent after `pull` and `install`, which leave a node running as it was. */
 export type NodeOutput = Begun & {
   node: NodeName
-  goal: NodeGoal
+  goal: Goal
   verdict?: Verdict
   evidence: Evidence
   failure?: Failure
@@ -80,6 +86,8 @@ export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean }
 
 const unbound = <Output, Input = NodeStepInput>() =>
   fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
+
+const isSwitched = ({ work }: NodePlan, how: Switch['how']): boolean => work.kind === 'switch' && work.how === how
 
 const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
@@ -130,17 +138,16 @@ export const nodeMachine = setup({
   guards: {
     goalIsPull: ({ context }) => context.goal === 'pull',
     goalIsInstall: ({ context }) => context.goal === 'install',
-    installsFirst: ({ context }) =>
-      context.goal !== 'flip' && context.plan.work === 'upgrade' && context.plan.path === 'lifecycle',
-    rebootsByItself: ({ context }) => context.plan.path === 'lifecycle' || context.plan.work === 'finish',
+    installsFirst: ({ context }) => context.install === 'no' && isSwitched(context.plan, 'write, then reboot'),
+    rebootsByItself: ({ context }) => !isSwitched(context.plan, 'one call'),
     isControlPlane: ({ context }) => context.plan.role === 'controlplane',
     leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads,
     hasPeers: ({ context }) => context.votes > 1,
-    drains: ({ context }) => context.plan.kubernetes?.drain === true,
+    drains: ({ context: { plan } }) => plan.kubernetes !== undefined && plan.kubernetes.drain.how !== 'left alone',
     hasGates: ({ context }) => (context.plan.kubernetes?.gates.length ?? 0) > 0,
     /** well after all: what the failed step waited for came later; but not again and again */
     isLate: ({ context, event }) =>
-      !context.late && isUpgraded((event as unknown as { output: Diagnosis }).output.verdict),
+      !context.late && isReached(context.plan.work, (event as unknown as { output: Diagnosis }).output.verdict),
     isCordoned: ({ context }) => context.cordoned,
     isStillUp: ({ event }) => (event as unknown as { output: RebootOutput }).output.stillUp === true,
     /** the last look objected, so the node was asked nothing */
@@ -175,11 +182,12 @@ export const nodeMachine = setup({
     noteDiagnosis: assign(({ event, context }) => {
       const { output } = event as unknown as { output: Diagnosis }
       if (!context.failure) {
-        return { ...output, verdict: context.flippedEarly ? ('flipped-early' as const) : output.verdict }
+        const isEarly = context.flippedEarly && isUpgraded(output.verdict)
+        return { ...output, verdict: isEarly ? ('flipped-early' as const) : output.verdict }
       }
       const judged = afterFailure(output, context.failure)
       // well once more, after it was well and not to be counted on
-      return isUpgraded(judged.verdict) ? { ...judged, verdict: 'stuck' as const } : judged
+      return isReached(context.plan.work, judged.verdict) ? { ...judged, verdict: 'stuck' as const } : judged
     }),
     noteLate: assign(({ context, event }) => {
       const { verdict, evidence } = (event as unknown as { output: Diagnosis }).output
@@ -199,7 +207,7 @@ export const nodeMachine = setup({
   id: 'node',
   context: ({ input: given }) => ({
     ...given,
-    install: given.earlier?.install ?? (given.plan.work === 'finish' ? 'done' : 'no'),
+    install: given.earlier?.install ?? installedBefore(given.plan.work),
     flipped: false,
     flippedEarly: false,
     late: false,

@@ -1,5 +1,6 @@
 /** One state that does one thing: invokes the step of the same name and moves on by how it ended. */
 import type { NodeName } from '../model/cluster.ts'
+import type { NodePlan } from '../plan/plan.ts'
 
 /** What a step is, for views and for the engine; stands as `meta` on the state that invokes it. */
 export type StepMeta = {
@@ -42,8 +43,8 @@ export type Subject = { node?: NodeName; bootId?: string }
 
 /** The subject of a step that is given this input. */
 export function subjectOf(input: unknown): Subject {
-  const { plan, node } = Object(input) as { plan?: Required<Subject>; node?: NodeName }
-  if (plan) return { node: plan.node, bootId: plan.bootId }
+  const { plan, node } = Object(input) as { plan?: Pick<NodePlan, 'node' | 'before'>; node?: NodeName }
+  if (plan) return { node: plan.node, bootId: plan.before.bootId }
   return node === undefined ? {} : { node }
 }
 

@@ -2,7 +2,7 @@
 import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
-import type { NodePlan } from './plan.ts'
+import type { Before, Switch } from './plan.ts'
 import { nextHop, RELEASES, RELEASES_AS_OF, type Release, releaseOf } from './releases.ts'
 
 /** Why a node that runs `from` may not be taken to `to` in one step; empty when it may. */
@@ -25,18 +25,19 @@ export function versionObjections(from: TalosVersion, to: TalosVersion): Failure
  * where it may.
  */
 export function changedSincePlan(
-  { from, to, path }: Pick<NodePlan, 'from' | 'to' | 'path'>,
+  { version: from }: Pick<Before, 'version'>,
+  { to, how }: Pick<Switch, 'to' | 'how'>,
   version: TalosVersion,
 ): Failure | undefined {
   if (semver.eq(version, from)) return undefined
   const [objection] = versionObjections(version, to)
-  if (objection || path === pathOf(version)) return objection
+  if (objection || (how === 'one call') === (pathOf(version) === 'legacy')) return objection
   const detail = `runs ${version} by now, and ${from} when it was planned: an installation is asked for in another way`
   return failure('wrong-version', { detail, hint: 'run again' })
 }
 
 /** Since 1.13 an installation and the reboot into it are two calls. */
-export const pathOf = (version: TalosVersion): NodePlan['path'] =>
+export const pathOf = (version: TalosVersion): 'lifecycle' | 'legacy' =>
   semver.gte(version, '1.13.0') ? 'lifecycle' : 'legacy'
 
 /** A release that its makers took back. */

@@ -8,7 +8,7 @@ import { goesBy } from '../model/goes-by.ts'
 import { isCalled } from '../model/is-called.ts'
 import type { KubeNode } from '../model/kubernetes.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
-import type { NodePlan } from './plan.ts'
+import type { Before, NodePlan } from './plan.ts'
 
 type Seen = Pick<Observation, 'nodes' | 'etcd'>
 
@@ -57,7 +57,7 @@ function differences(cluster: Cluster, declared: NodeDeclaration, seen: NodeObse
  * the machine's role and name, and whether it answers for another node, too.
  */
 export function machineObjection(
-  { node, bootId: planned }: Boot,
+  { node, before: { bootId: planned } }: Boot,
   plans: readonly Boot[],
   bootId: string,
   seen?: { cluster: Cluster; nodes: Seen['nodes'] },
@@ -65,9 +65,9 @@ export function machineObjection(
   if (bootId === planned) return undefined
   const { cluster, nodes = {} } = seen ?? {}
   // containers of one machine share its boot, which tells nothing of them
-  const sharing = plans.filter((one) => one.bootId === planned).map((one) => one.node)
+  const sharing = plans.filter((one) => one.before.bootId === planned).map((one) => one.node)
   const boots = [...plans, ...Object.entries(nodes).flatMap(([name, one]) => bootOf(name, one))]
-  const other = boots.find((one) => one.node !== node && one.bootId === bootId && !sharing.includes(one.node))
+  const other = boots.find((one) => one.node !== node && one.before.bootId === bootId && !sharing.includes(one.node))
   if (other !== undefined) {
     const detail = `its address answers as ${other.node} does, with the same boot id`
     return differs(node, detail, `talosctl -n ${node} get hostnamestatus`)
@@ -76,10 +76,10 @@ export function machineObjection(
   return cluster && declared && differences(cluster, declared, nodes[node])[0]
 }
 
-type Boot = Pick<NodePlan, 'node' | 'bootId'>
+type Boot = Pick<NodePlan, 'node'> & { before: Pick<Before, 'bootId'> }
 
 const bootOf = (node: NodeName, seen: NodeObservation): Boot[] =>
-  seen.reachable ? [{ node, bootId: seen.bootId }] : []
+  seen.reachable ? [{ node, before: { bootId: seen.bootId } }] : []
 
 /** Names that are declared nowhere: a machine may get its own from DHCP, so they are no reason against anything. */
 export function identityNotes({ nodes: declared }: Cluster, nodes: Seen['nodes']): string[] {

@@ -7,7 +7,7 @@ import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
 import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
-import type { NodePlan } from './plan.ts'
+import type { NodePlan, Switch, Work } from './plan.ts'
 import { runsTarget } from './slot.ts'
 import { isAsWell } from './unwell.ts'
 
@@ -27,47 +27,55 @@ export type Sight = Inspection & { votes?: boolean }
 /** The verdict on a node; `seen` is absent where nothing could be read. */
 export function judge(plan: NodePlan, begun: Begun, seen: Sight | undefined): Judgement {
   if (seen === undefined) {
-    const evidence = { versionBefore: plan.from, bootIdBefore: plan.bootId }
+    const evidence = { versionBefore: plan.before.version, bootIdBefore: plan.before.bootId }
     return { verdict: 'unreachable', evidence: withInstall(plan, evidence, begun, 'it does not answer') }
   }
   const waiting = waitingIn(plan, begun, seen)
   const evidence: Evidence = {
     version: seen.version,
-    versionBefore: plan.from,
+    versionBefore: plan.before.version,
     ...(seen.schematic === undefined ? {} : { schematic: seen.schematic }),
     bootId: seen.bootId,
-    bootIdBefore: plan.bootId,
+    bootIdBefore: plan.before.bootId,
     stage: seen.stage,
     ready: seen.ready,
-    ...(!seen.ready && isAsWell(plan, seen) ? { unmet: seen.unmet } : {}),
+    ...(!seen.ready && isAsWell(plan.before, seen) ? { unmet: seen.unmet } : {}),
     ...(waiting === undefined ? {} : { waiting }),
   }
-  return { verdict: verdictOf(plan, begun, seen, waiting?.image === plan.image), evidence }
+  return { verdict: verdictOf(plan, begun, seen, waiting?.image), evidence }
 }
 
-function verdictOf(plan: NodePlan, { install, flipped }: Begun, seen: Sight, waits: boolean): Verdict {
-  const booted = seen.bootId !== plan.bootId
-  const isWell = isAsWell(plan, seen) && seen.votes !== false
-  if (plan.work === 'none') {
-    if (!booted) return 'unchanged'
-    if (runsAsBefore(plan, seen)) return isWell ? 'rebooted' : 'stuck'
-    return semver.lt(seen.version, plan.from) ? 'rolled-back' : 'stuck'
+function verdictOf(plan: NodePlan, begun: Begun, seen: Sight, waiting: string | undefined): Verdict {
+  const { before, work } = plan
+  const booted = seen.bootId !== before.bootId
+  const isWell = isAsWell(before, seen) && seen.votes !== false
+  switch (work.kind) {
+    case 'leave':
+    case 'restart':
+      if (!booted) return 'unchanged'
+      if (runsAsBefore(plan, seen)) return isWell ? 'rebooted' : 'stuck'
+      return semver.lt(seen.version, before.version) ? 'rolled-back' : 'stuck'
+    case 'switch':
+      if (booted && runsTarget(work, seen)) {
+        if (!isWell) return 'stuck'
+        return begun.flipped || begun.install === 'no' ? 'upgraded' : 'flipped-early'
+      }
+      if (waiting === work.image) return 'installed-not-rebooted'
+      if (!booted) return 'unchanged'
+      if (!begun.flipped) return runsAsBefore(plan, seen) && isWell ? 'rebooted' : 'stuck'
+      return runsAsBefore(plan, seen) ? 'rolled-back' : 'stuck'
   }
-  if (booted && runsTarget(plan, seen)) {
-    if (!isWell) return 'stuck'
-    return flipped || install === 'no' ? 'upgraded' : 'flipped-early'
-  }
-  if (waits) return 'installed-not-rebooted'
-  if (!booted) return 'unchanged'
-  if (!flipped) return runsAsBefore(plan, seen) && isWell ? 'rebooted' : 'stuck'
-  return runsAsBefore(plan, seen) ? 'rolled-back' : 'stuck'
 }
+
+/** Whether that verdict on a node says that its work is done, and well. */
+export const isReached = ({ kind }: Work, verdict: Verdict): boolean =>
+  kind === 'restart' ? verdict === 'rebooted' : isUpgraded(verdict)
 
 /** What the next boot finds in the other slot, as far as it is known. */
-function waitingIn(plan: NodePlan, begun: Begun, seen: Sight): Evidence['waiting'] {
+function waitingIn({ before, work }: NodePlan, begun: Begun, seen: Sight): Evidence['waiting'] {
   const slot = seen.otherSlot
   // a boot ends what was uncertain: it runs what it found
-  const mayWait = seen.bootId === plan.bootId
+  const mayWait = seen.bootId === before.bootId
   switch (slot.state) {
     case 'installed':
       return { image: slot.image, ...(slot.at === undefined ? {} : { since: slot.at }) }
@@ -77,32 +85,32 @@ function waitingIn(plan: NodePlan, begun: Begun, seen: Sight): Evidence['waiting
       return { image: slot.image, doubt: 'its installation was cut off' }
     case 'quiet':
     case 'install-failed':
-      return mayWait && begun.install === 'done'
-        ? { image: plan.image, doubt: 'its log no longer tells of the installation' }
+      return mayWait && work.kind === 'switch' && begun.install === 'done'
+        ? { image: work.image, doubt: 'its log no longer tells of the installation' }
         : undefined
     default:
-      return mayWait && mayHaveInstalled(plan, begun)
-        ? { image: plan.image, doubt: 'its log can not tell whether the installation ended' }
+      return mayWait && mayHaveInstalled(work, begun)
+        ? { image: work.image, doubt: 'its log can not tell whether the installation ended' }
         : undefined
   }
 }
 
 /** Below Talos 1.13 the call that takes a node down installs, too. */
-const mayHaveInstalled = ({ work, path }: NodePlan, { install, flipped }: Begun): boolean =>
-  install !== 'no' || (flipped && work === 'upgrade' && path === 'legacy')
+const mayHaveInstalled = (work: Work, { install, flipped }: Begun): work is Switch =>
+  work.kind === 'switch' && (install !== 'no' || (flipped && work.how === 'one call'))
 
 /** The evidence of a node that nobody could read, with what we began on it. */
-function withInstall(plan: NodePlan, evidence: Evidence, begun: Begun, doubt: string): Evidence {
-  if (evidence.waiting !== undefined || !mayHaveInstalled(plan, begun)) return evidence
-  return { ...evidence, waiting: { image: plan.image, doubt } }
+function withInstall({ work }: NodePlan, evidence: Evidence, begun: Begun, doubt: string): Evidence {
+  if (evidence.waiting !== undefined || !mayHaveInstalled(work, begun)) return evidence
+  return { ...evidence, waiting: { image: work.image, doubt } }
 }
 
 /** What the plan saw of a node, for one that was left as it was. */
-export function evidenceBefore({ from, bootId, schematicBefore, otherSlot }: NodePlan): Evidence {
+export function evidenceBefore({ before: { version, bootId, schematic, otherSlot } }: NodePlan): Evidence {
   return {
-    version: from,
+    version,
     bootId,
-    ...(schematicBefore === undefined ? {} : { schematic: schematicBefore }),
+    ...(schematic === undefined ? {} : { schematic }),
     ...(otherSlot.state === 'installed'
       ? { waiting: { image: otherSlot.image, ...(otherSlot.at === undefined ? {} : { since: otherSlot.at }) } }
       : {}),
@@ -119,6 +127,10 @@ export function afterFailure({ verdict, evidence }: Judgement, { reason }: Failu
   return { verdict: isSure || FAILURES[reason].exit !== 'refused' ? verdict : 'refused', evidence }
 }
 
+/** What stands of an installation before anything was begun. */
+export const installedBefore = (work: Work): Begun['install'] =>
+  work.kind === 'switch' && work.how === 'reboot: it waits' ? 'done' : 'no'
+
 /** A node as the run left it, before the last look. */
 export type Stood = Begun & Judgement & { plan: NodePlan; failure?: Failure }
 
@@ -133,8 +145,8 @@ export function lookBack(stood: Stood, seen: Result<Sight>): Judgement & { failu
   const { plan, failure: why } = stood
   const judged = judge(plan, stood, seen.ok ? seen.value : undefined)
   const now = stood.verdict === 'refused' && why ? afterFailure(judged, why) : judged
-  const keeps = isUpgraded(now.verdict)
-    ? isUpgraded(stood.verdict) || OF_KUBERNETES.has(why?.step)
+  const keeps = isReached(plan.work, now.verdict)
+    ? isReached(plan.work, stood.verdict) || OF_KUBERNETES.has(why?.step)
     : stood.verdict === 'refused' && now.verdict === 'unchanged'
   const verdict = keeps ? stood.verdict : now.verdict
   const failed = why ?? (isGood(verdict) || verdict === 'installed-not-rebooted' ? undefined : unwell(stood, seen))
@@ -184,26 +196,43 @@ export function judgeStopped(plan: NodePlan, stood: Judgement, begun: Begun | un
   return { verdict: begun.flipped ? 'interrupted' : leftRunning(begun.install, verdict), evidence }
 }
 
-/** Why a node that came back is not upgraded; undefined when it is. */
-export function whyNotUpgraded(plan: NodePlan, seen: Inspection): Failure | undefined {
-  if (seen.bootId === plan.bootId) return failure('reboot-failed', { detail: 'its boot id did not change' })
-  if (!semver.eq(seen.version, plan.to)) {
-    if (!semver.eq(seen.version, plan.from))
-      return failure('wrong-version', { detail: `runs ${seen.version}, not ${plan.to}` })
-    return failure('rolled-back', {
-      detail: `runs ${seen.version} again, not ${plan.to}`,
-      hint: `talosctl -n ${plan.node} dmesg # then run again with --retry`,
-    })
-  }
-  if (!runsTarget(plan, seen)) {
-    const fellBack = plan.from === plan.to && seen.schematic === plan.schematicBefore
-    return failure(fellBack ? 'rolled-back' : 'wrong-schematic', {
-      detail: `runs schematic ${seen.schematic ?? 'none'}, not ${plan.schematic}`,
-    })
-  }
-  if (isAsWell(plan, seen)) return undefined
+/** Why the work on a node that came back is not done; undefined when it is. */
+export function whyNotReached(plan: NodePlan, seen: Inspection): Failure | undefined {
+  const { before, work } = plan
+  if (seen.bootId === before.bootId) return failure('reboot-failed', { detail: 'its boot id did not change' })
+  const other = work.kind === 'switch' ? whyOtherThan(plan, work, seen) : whyNotAsBefore(plan, seen)
+  if (other) return other
+  if (isAsWell(before, seen)) return undefined
   return failure('never-ready', { detail: seen.unmet.join(', ') || seen.stage })
 }
 
-const runsAsBefore = (plan: NodePlan, seen: Inspection): boolean =>
-  semver.eq(seen.version, plan.from) && seen.schematic === plan.schematicBefore
+/** Why it runs something else than it was to boot. */
+function whyOtherThan({ node, before }: NodePlan, target: Switch, seen: Inspection): Failure | undefined {
+  if (runsTarget(target, seen)) return undefined
+  if (semver.eq(seen.version, target.to)) {
+    const fellBack = before.version === target.to && seen.schematic === before.schematic
+    return failure(fellBack ? 'rolled-back' : 'wrong-schematic', {
+      detail: `runs schematic ${seen.schematic ?? 'none'}, not ${target.schematic}`,
+    })
+  }
+  if (!semver.eq(seen.version, before.version))
+    return failure('wrong-version', { detail: `runs ${seen.version}, not ${target.to}` })
+  return failure('rolled-back', {
+    detail: `runs ${seen.version} again, not ${target.to}`,
+    hint: `talosctl -n ${node} dmesg # then run again with --retry`,
+  })
+}
+
+/** Why it runs something else than before a boot that was to change nothing. */
+function whyNotAsBefore(plan: NodePlan, seen: Inspection): Failure | undefined {
+  if (runsAsBefore(plan, seen)) return undefined
+  const { version, schematic } = plan.before
+  return semver.eq(seen.version, version)
+    ? failure('wrong-schematic', {
+        detail: `runs schematic ${seen.schematic ?? 'none'}, and ran ${schematic ?? 'none'} before`,
+      })
+    : failure('wrong-version', { detail: `runs ${seen.version}, and ran ${version} before` })
+}
+
+const runsAsBefore = ({ before }: NodePlan, seen: Inspection): boolean =>
+  semver.eq(seen.version, before.version) && seen.schematic === before.schematic

@@ -50,8 +50,8 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     // the first journals did not tell whose they are; a boot id is one in the world
     if (first.identity !== undefined && first.identity !== identity) continue
     const plans = nodePlans(first.plan)
-    const planned = (node: NodeName, what: 'image' | 'from') => text(plans.find((plan) => plan.node === node)?.[what])
-    const imageOf = (node: NodeName) => planned(node, 'image')
+    const planOf = (node: NodeName) => map(plans.find((plan) => plan.node === node))
+    const imageOf = (node: NodeName) => imageIn(planOf(node))
     const noteVerdict = (node: NodeName | undefined, verdict: unknown): void => {
       const image = node === undefined ? undefined : imageOf(node)
       if (node !== undefined && image !== undefined && verdict === 'rolled-back') rolledBack.set(node, { image, run })
@@ -75,7 +75,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const why = map(record.failure)
       const begun = installs.get(node)?.at(-1)
       const under = begun?.run === run ? begun.bootId : undefined
-      const from = planned(node, 'from')
+      const from = versionIn(planOf(node))
       if (image !== undefined && from !== undefined && under !== undefined && record.ok === true && hasWritten(record))
         written.set(node, { image, bootId: under, from, run })
       if (record.ok === true) noteVerdict(node, verdict)
@@ -123,6 +123,11 @@ const nodePlans = (plan: unknown): Loose[] => {
   const { nodes } = map(plan)
   return Array.isArray(nodes) ? nodes.map(map) : []
 }
+
+/** The image that it was to boot; journals of before plans had a version have it at the top. */
+const imageIn = (plan: Loose): string | undefined => text(map(plan.work).image) ?? text(plan.image)
+
+const versionIn = (plan: Loose): string | undefined => text(map(plan.before).version) ?? text(plan.from)
 
 const nodeOfPath = (path: unknown, plans: readonly Loose[]): NodeName | undefined =>
   text(plans.find(({ node }) => typeof path === 'string' && path.startsWith(`${node}/`))?.node)

@@ -3,38 +3,66 @@ import type { ClusterName, NodeName, Role, TalosVersion } from '../model/cluster
 import type { OtherSlot } from '../model/observation.ts'
 import type { VerbName } from './verb.ts'
 
-export type NodeWork =
-  /** pull, install, reboot */
-  | 'upgrade'
-  /** the image waits in the other slot already: reboot only */
-  | 'finish'
-  | 'none'
-
 export type NodePlan = {
   node: NodeName
   address: string
   role: Role
-  work: NodeWork
-  /** `lifecycle`: install and reboot are two calls (Talos ≥ 1.13); `legacy`: one call does both */
-  path: 'lifecycle' | 'legacy'
-  from: TalosVersion
-  to: TalosVersion
-  image: string
-  schematicBefore?: string
-  schematic: string
+  before: Before
+  /** one sentence: why this is done to the node, or why it is left alone */
+  why: string
+  /** absent where Kubernetes does not answer, or does not know the node */
+  kubernetes?: KubernetesPlan
+  work: Work
+}
+
+/** What was seen of a node before the run. */
+export type Before = {
+  seen: Life
+  version: TalosVersion
+  schematic?: string
   bootId: string
   /** kernel arguments that it runs with and that are not Talos' own; absent where they are not known */
   kernelArguments?: string[]
   otherSlot: OtherSlot
-  /** conditions of the machine that are not met before the run; absent where it is ready */
+  /** conditions of the machine that are not met; absent where it is ready */
   unmet?: string[]
-  /** hash of the machine configuration under which the version that waits was installed, where that is known */
-  installedOn?: string
-  /** one sentence: why this node is upgraded, finished, or left alone */
-  why: string
-  /** absent where Kubernetes does not answer, or does not know the node */
-  kubernetes?: KubernetesPlan
 }
+
+/** States of life of a node, each of which contains the ones before it; `reset` is on its way back to the first. */
+export type Life =
+  /** no configuration yet: it waits for one */
+  | 'maintenance'
+  /** installed and configured; as a control plane it is no member of etcd yet */
+  | 'configured'
+  /** it has its place in the cluster, and is not well there */
+  | 'bootstrapped'
+  | 'ready'
+  | 'reset'
+
+/** What is done to a node. Data that only one kind has lives only in that kind. */
+export type Work = { kind: 'leave' } | Switch | { kind: 'restart'; mode: RebootMode }
+
+/** It boots another image. */
+export type Switch = { kind: 'switch'; image: string; schematic: string; to: TalosVersion } & (
+  | {
+      /** one call installs and reboots below Talos 1.13 */
+      how: 'write, then reboot' | 'one call'
+    }
+  | {
+      how: 'reboot: it waits'
+      /** hash of the machine configuration under which what waits was installed, where that is known */
+      installedOn?: string
+    }
+)
+
+/** What a node switches to; a step that is asked to without such work is a bug. */
+export function switchOf({ node, work }: Pick<NodePlan, 'node' | 'work'>): Switch {
+  if (work.kind !== 'switch') throw new Error(`${node} is to boot no other image`)
+  return work
+}
+
+/** `force` skips the node's own shutdown, `powercycle` goes through the firmware. */
+export type RebootMode = 'default' | 'powercycle' | 'force'
 
 /** A node's part in Kubernetes, as it was planned. */
 export type KubernetesPlan = {
@@ -42,19 +70,26 @@ export type KubernetesPlan = {
   name: string
   /** version that its kubelet has to run when it is back: no upgrade of Talos changes it */
   kubeletVersion: string
-  /** it is cordoned, and what can move elsewhere is evicted when its turn comes */
-  drain: boolean
-  /** why nothing is evicted, as it looks now, in a few words */
-  whyNot?: string
+  drain: Drain
   /** names of the gates that have to hold when it is back */
   gates: string[]
-  /** pods that the drain evicts, as `namespace/name` */
-  evicts: string[]
-  /** what would hold the drain up, or costs somebody something: for people, and for the refusal */
-  obstacles: Obstacle[]
   /** absent where all is well */
   unwell?: Unwell
 }
+
+/** What becomes of the pods of a node when its turn comes; `whyNot` says why they stay, as it looks now, in a few words. */
+export type Drain =
+  /** it is cordoned, and what can move elsewhere is evicted */
+  | {
+      how: 'drained'
+      /** pods, as `namespace/name` */
+      evicts: string[]
+      /** what would hold the drain up, or costs somebody something: for people, and for the refusal */
+      obstacles: Obstacle[]
+    }
+  /** what comes to it until its turn is moved again all the same */
+  | { how: 'cordoned only'; whyNot: string; obstacles: Obstacle[] }
+  | { how: 'left alone'; whyNot: string }
 
 /** What is not well of a node in Kubernetes before the run: it is named, and not waited for afterwards. */
 export type Unwell = {
@@ -96,33 +131,58 @@ export type Obstacle = {
 /** A cordon that a run left behind which no longer exists. */
 export type StaleCordon = { node: string; run: string }
 
-export type Plan = {
-  verb: VerbName
-  cluster: ClusterName
-  to: TalosVersion
-  nodes: NodePlan[]
-  /** the node that goes first and alone; absent when nothing is to do */
-  canary?: NodeName
-  /** after the canary, in this order; control planes stand before workers */
-  order: NodeName[]
-  /** control planes of the whole cluster, for the gates */
-  controlPlanes: NodeName[]
+/** Done for the cluster as a whole, before the first wave. */
+export type Chore =
+  /** also on nodes that are not wished */
+  | { step: 'clear-cordons'; cordons: StaleCordon[] }
+  /** a verified one, taken from that node */
+  | { step: 'snapshot-etcd'; node: NodeName }
+
+/** How far a wave takes its nodes. `turn` takes them down and brings them back. */
+export type Goal = 'pull' | 'install' | 'turn'
+
+/** Nodes that start in this order; the next wave begins when all of them have ended. */
+export type Wave = {
+  goal: Goal
+  nodes: NodeName[]
+  /** a bound of its own; what takes nodes down keeps to the policy, which is one for all waves */
+  atOnce?: number
+}
+
+/** Who may be down beside whom, and what a failure means for the others: one for all waves. */
+export type Policy = {
   /** workers that may be down at once */
-  parallelism: number
-  /** workers need not wait for the control planes, only for the canary */
+  workersAtOnce: number
+  /** workers need not wait for control planes, wherever they stand in the same wave */
   workersBesideControlPlanes: boolean
   /** a node that failed does not keep the others from going: asked for with --keep-going */
   keepGoing: boolean
   /** a drain that was given up does not keep the others from going */
   passOverBlocked: boolean
-  /** cleared before anything else, also on nodes that are not wished */
-  staleCordons: StaleCordon[]
-  pullParallelism: number
-  /** where the verified snapshot of etcd is taken; absent when no control plane is taken down */
-  snapshotFrom?: NodeName
   acceptEtcdOutage: boolean
+}
+
+export type Plan = {
+  v: typeof PLAN_VERSION
+  verb: VerbName
+  cluster: ClusterName
+  /** what it takes the nodes to, as people say it */
+  target: string
+  nodes: NodePlan[]
+  chores: Chore[]
+  waves: Wave[]
+  policy: Policy
+  /** control planes of the whole cluster, for the gates */
+  controlPlanes: NodeName[]
   notes: string[]
 }
 
+/** A journal whose plan has another one can not be followed. */
+export const PLAN_VERSION = 2
+
+/** Nodes to which something is done, in the order in which they go down. */
+export const sequenceOf = ({ waves }: Pick<Plan, 'waves'>): NodeName[] =>
+  waves.filter(({ goal }) => goal === 'turn').flatMap(({ nodes }) => nodes)
+
 /** Whether carrying the plan out would change nothing at all. */
-export const isEmpty = ({ canary, staleCordons }: Plan): boolean => canary === undefined && staleCordons.length === 0
+export const isEmpty = ({ waves, chores }: Plan): boolean => waves.length === 0 && chores.length === 0

@@ -2,7 +2,7 @@
 import semver from 'semver'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
-import type { NodePlan } from './plan.ts'
+import { type NodePlan, switchOf } from './plan.ts'
 import { runsTarget, waits } from './slot.ts'
 
 type Seen = Pick<Inspection, 'stage' | 'bootId'>
@@ -34,13 +34,15 @@ type Remembered = {
  * is still to go. It may have been booted in between, and been installed once more under the boot that runs.
  */
 export function wentBefore(
-  plan: NodePlan,
+  { before, work }: Pick<NodePlan, 'before' | 'work'>,
   seen: Inspection,
   { again, begun }: Remembered,
 ): { flippedEarly: boolean } | undefined {
-  if (seen.bootId === plan.bootId) return undefined
-  const runs = runsTarget(plan, seen)
-  const stillWaits = waits(plan.image, seen) || (seen.otherSlot.state === 'unknown' && begun)
+  if (seen.bootId === before.bootId) return undefined
+  // a restart wants another boot, whoever made it
+  if (work.kind !== 'switch') return { flippedEarly: false }
+  const runs = runsTarget(work, seen)
+  const stillWaits = waits(work.image, seen) || (seen.otherSlot.state === 'unknown' && begun)
   return !runs && stillWaits ? undefined : { flippedEarly: !again && runs }
 }
 
@@ -53,8 +55,9 @@ export function wentByItself(
   seen: Inspection,
   { again, requested }: { again: boolean; requested: boolean },
 ): { flippedEarly: boolean } | undefined {
-  const runs = plan.from !== plan.to && semver.eq(seen.version, plan.to)
-  const isOurs = again && requested && seen.bootId !== plan.bootId
+  const { to } = switchOf(plan)
+  const runs = plan.before.version !== to && semver.eq(seen.version, to)
+  const isOurs = again && requested && seen.bootId !== plan.before.bootId
   return runs || isOurs ? { flippedEarly: !again } : undefined
 }
 

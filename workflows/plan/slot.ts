@@ -9,7 +9,7 @@ import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts } from '../model/observation.ts'
 import { exitText, isPermanent } from './installer-exit.ts'
 import { VANILLA_SCHEMATIC } from './installer-image.ts'
-import type { NodePlan } from './plan.ts'
+import type { NodePlan, Switch } from './plan.ts'
 
 export type Slot = {
   node: NodeName
@@ -81,9 +81,10 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
  * tells of our own installation is no reason, since the run has seen its end.
  */
 export function bootObjection(
-  { node, image }: Pick<NodePlan, 'node' | 'image'>,
+  { node, work }: Pick<NodePlan, 'node' | 'work'>,
   { otherSlot: slot }: Pick<NodeFacts, 'otherSlot'>,
 ): Failure | undefined {
+  const image = work.kind === 'switch' ? work.image : undefined
   switch (slot.state) {
     case 'quiet':
     case 'unknown':
@@ -92,13 +93,15 @@ export function bootObjection(
       if (slot.image === image) return undefined
       return failure('other-version-waiting', {
         node,
-        detail: `${slot.image} waits for the next reboot: somebody installed it over ${image}`,
+        detail: `${slot.image} waits for the next reboot: somebody installed it${image === undefined ? '' : ` over ${image}`}`,
         hint: `talosctl -n ${node} reboot # boots it`,
       })
     case 'installing':
       return beingInstalled(node, slot.image)
     case 'install-failed':
     case 'cut-off':
+      // a boot is what takes it to a known state
+      if (image === undefined) return undefined
       return failure('install-unknown', {
         node,
         detail: `the installation of ${slot.image} ${slot.state === 'cut-off' ? 'was cut off' : 'failed'} after the one that is to be booted`,
@@ -128,6 +131,6 @@ export const waits = (image: string, { otherSlot }: Pick<NodeFacts, 'otherSlot'>
 
 /** Whether the node runs what it is to run. An image without extensions may tell of no schematic. */
 export const runsTarget = (
-  plan: Pick<NodePlan, 'to' | 'schematic'>,
+  target: Pick<Switch, 'to' | 'schematic'>,
   { version, schematic }: Pick<NodeFacts, 'version' | 'schematic'>,
-): boolean => semver.eq(version, plan.to) && (schematic ?? VANILLA_SCHEMATIC) === plan.schematic
+): boolean => semver.eq(version, target.to) && (schematic ?? VANILLA_SCHEMATIC) === target.schematic

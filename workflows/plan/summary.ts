@@ -1,62 +1,83 @@
 /** The plan in words, in the order in which it happens. */
 import type { PlannedDrain, PlanSummary } from '../model/event.ts'
-import type { KubernetesPlan, NodePlan, Plan } from './plan.ts'
+import { type KubernetesPlan, type NodePlan, type Plan, sequenceOf, type Work } from './plan.ts'
 
 export function summarize(plan: Plan): PlanSummary {
-  const sequence = [...(plan.canary ? [plan.canary] : []), ...plan.order]
-  const idle = plan.nodes.filter((n) => n.work === 'none').map((n) => n.node)
+  const sequence = sequenceOf(plan)
+  const idle = plan.nodes.map(({ node }) => node).filter((node) => !sequence.includes(node))
+  const alone = plan.waves.find(({ goal }) => goal === 'turn')?.nodes
+  const canary = alone?.length === 1 && sequence.length > 1 ? alone[0] : undefined
   return {
     verb: plan.verb,
-    target: plan.to,
+    target: plan.target,
     nodes: [...sequence, ...idle].flatMap((name) => {
       const node = plan.nodes.find((n) => n.node === name)
       if (!node) return []
-      const why = name === plan.canary && sequence.length > 1 ? `${node.why} (goes first, alone)` : node.why
+      const why = name === canary ? `${node.why} (goes first, alone)` : node.why
       const drain = drainOf(node)
-      return [
-        { node: name, role: node.role, work: node.work, why, steps: stepsOf(plan, node), ...(drain && { drain }) },
-      ]
+      const work = workText(node.work)
+      return [{ node: name, role: node.role, work, why, steps: stepsOf(plan, node), ...(drain && { drain }) }]
     }),
     notes: [
-      ...plan.staleCordons.map(({ node, run }) => `${node} is still cordoned by ${run}, which is over: lifted first`),
+      ...plan.chores.flatMap((chore) =>
+        chore.step === 'clear-cordons'
+          ? chore.cordons.map(({ node, run }) => `${node} is still cordoned by ${run}, which is over: lifted first`)
+          : [],
+      ),
       ...drainedByTalos(plan),
       ...plan.notes,
     ],
   }
 }
 
+/** What is done to a node, in the one word that people and their scripts know it by. */
+function workText(work: Work): string {
+  switch (work.kind) {
+    case 'leave':
+      return 'none'
+    case 'restart':
+      return 'reboot'
+    case 'switch':
+      return work.how === 'reboot: it waits' ? 'finish' : 'upgrade'
+  }
+}
+
 /** The one call of Talos below 1.13 drains the node, whether we do or not. */
 function drainedByTalos({ nodes }: Plan): string[] {
   const names = nodes
-    .filter((plan) => isUpgradedInOneCall(plan) && plan.kubernetes?.whyNot !== undefined)
+    .filter(({ work, kubernetes }) => isOneCall(work) && kubernetes && kubernetes.drain.how !== 'drained')
     .map(({ node }) => node)
   if (names.length === 0) return []
   return [`Talos below 1.13 evicts pods by itself as it upgrades, for up to five minutes: ${names.join(', ')}`]
 }
 
 /** Talos below 1.13 installs and reboots in the same call. */
-const isUpgradedInOneCall = ({ work, path }: NodePlan): boolean => work === 'upgrade' && path === 'legacy'
+const isOneCall = (work: Work): boolean => work.kind === 'switch' && work.how === 'one call'
 
 const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
-  kubernetes === undefined || work === 'none' ? undefined : plannedDrain(kubernetes)
+  kubernetes === undefined || work.kind === 'leave' ? undefined : plannedDrain(kubernetes)
 
 /** What a drain means, as people are told: where nothing is evicted only why. */
-export const plannedDrain = ({ whyNot, evicts, obstacles }: KubernetesPlan): PlannedDrain =>
-  whyNot === undefined ? { evicts, obstacles } : { whyNot, evicts: [], obstacles: [] }
+export const plannedDrain = ({ drain }: KubernetesPlan): PlannedDrain =>
+  drain.how === 'drained'
+    ? { evicts: drain.evicts, obstacles: drain.obstacles }
+    : { whyNot: drain.whyNot, evicts: [], obstacles: [] }
 
-function stepsOf(plan: Plan, node: NodePlan): string[] {
-  if (node.work === 'none') return []
+function stepsOf(plan: Plan, { role, work, kubernetes }: NodePlan): string[] {
+  if (work.kind === 'leave') return []
+  const cordons = kubernetes !== undefined && kubernetes.drain.how !== 'left alone'
+  const writes = work.kind === 'switch' && work.how !== 'reboot: it waits'
   return [
-    ...(node.work === 'upgrade' ? ['pull-image'] : []),
-    ...(node.work === 'upgrade' && node.path === 'lifecycle' ? ['install'] : []),
-    ...(node.role === 'controlplane' ? ['check-etcd'] : []),
-    ...(node.kubernetes?.drain ? ['cordon', 'drain'] : []),
-    ...(node.role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
-    isUpgradedInOneCall(node) ? 'upgrade' : 'reboot',
+    ...(writes ? ['pull-image'] : []),
+    ...(writes && !isOneCall(work) ? ['install'] : []),
+    ...(role === 'controlplane' ? ['check-etcd'] : []),
+    ...(cordons ? ['cordon', 'drain'] : []),
+    ...(role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
+    isOneCall(work) ? 'upgrade' : 'reboot',
     'rejoin',
     'verify',
-    ...(node.kubernetes ? ['settle'] : []),
-    ...(node.kubernetes?.drain ? ['uncordon'] : []),
-    ...(node.kubernetes?.gates.length ? ['pass-gates'] : []),
+    ...(kubernetes ? ['settle'] : []),
+    ...(cordons ? ['uncordon'] : []),
+    ...(kubernetes?.gates.length ? ['pass-gates'] : []),
   ]
 }

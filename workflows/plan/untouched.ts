@@ -6,7 +6,7 @@ import type { NodeVerdict } from '../model/verdict.ts'
 import type { Ending } from './ending.ts'
 import { promised } from './exit-code.ts'
 import { hasChanged } from './has-changed.ts'
-import { type Begun, evidenceBefore, judge, judgeStopped, leftRunning } from './judge.ts'
+import { type Begun, evidenceBefore, installedBefore, judge, judgeStopped, leftRunning } from './judge.ts'
 import type { Plan } from './plan.ts'
 
 /** What a run that is not carried on began, which a run that ends before it begins does not call unchanged. */
@@ -49,8 +49,9 @@ function begunBefore(
 
 function notBegun(node: NodeName, otherwise: 'unchanged' | 'refused', { plan, observed }: Known): NodeVerdict[] {
   const planned = plan?.nodes.find((one) => one.node === node)
-  if (planned?.work === 'finish')
-    return [{ node, verdict: leftRunning('done', otherwise), evidence: evidenceBefore(planned) }]
+  const install = planned ? installedBefore(planned.work) : 'no'
+  if (planned && install !== 'no')
+    return [{ node, verdict: leftRunning(install, otherwise), evidence: evidenceBefore(planned) }]
   const isLookedAt = plan !== undefined || observed !== undefined
   return isLookedAt || otherwise === 'refused' ? [{ node, verdict: otherwise, evidence: {} }] : []
 }

@@ -6,7 +6,7 @@ import type { Role } from '../model/cluster.ts'
 import type { KubeNode, KubePod } from '../model/kubernetes.ts'
 import type { NodeFacts } from '../model/observation.ts'
 import { type Foreseeable, lateBy, podName } from './drain/forecast.ts'
-import type { KubernetesPlan, NodePlan, Unwell } from './plan.ts'
+import type { Before, KubernetesPlan, NodePlan, Unwell } from './plan.ts'
 
 /** Static pods and those of DaemonSets: what runs on the node whatever happens. */
 const standsWithNode = (pod: KubePod): boolean =>
@@ -30,7 +30,7 @@ export function unwellNow(facts: Foreseeable, node: KubeNode): Unwell | undefine
 }
 
 /** What stands in the plan about it. */
-export function unwellNote({ node, unmet = [], kubernetes }: NodePlan): string[] {
+export function unwellNote({ node, before: { unmet = [] }, kubernetes }: NodePlan): string[] {
   const { node: notReady, pods = [], hanging = [], attachments = [] } = kubernetes?.unwell ?? {}
   const all = [
     ...unmet,
@@ -45,7 +45,7 @@ export function unwellNote({ node, unmet = [], kubernetes }: NodePlan): string[]
 type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 
 /** Whether a machine runs, and is ready but for conditions that were unmet before, in the same words. */
-export const isAsWell = ({ unmet = [] }: Pick<NodePlan, 'unmet'>, now: Status): boolean =>
+export const isAsWell = ({ unmet = [] }: Pick<Before, 'unmet'>, now: Status): boolean =>
   now.stage === 'running' && (now.ready || (now.unmet.length > 0 && now.unmet.every((of) => unmet.includes(of))))
 
 /** What Kubernetes says of a node that came back. */

@@ -1,42 +1,27 @@
 /** Decides an upgrade: a pure function of what is declared, what was observed, and what the person asked for. */
 import semver from 'semver'
-import {
-  type Cluster,
-  controlPlanesOf,
-  type NodeDeclaration,
-  type NodeName,
-  type TalosVersion,
-} from '../model/cluster.ts'
+import type { Cluster, NodeDeclaration, NodeName, TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
 import type { InstallMark } from '../model/kubernetes.ts'
-import type { Configuration, NodeFacts, NodeObservation, Observation } from '../model/observation.ts'
+import type { Configuration, NodeFacts, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
-import { configurationObjection, isUnchecked, uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
-import { planDrains } from './drain/plan-drains.ts'
-import { type EtcdPolicy, etcdObjections, isHealthyVoter } from './etcd.ts'
-import { identityNotes, identityObjections } from './identity.ts'
-import { isInMaintenance } from './in-maintenance.ts'
+import { uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
-import { extraArguments, kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
+import { kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
-import type { KubernetesPlan, NodePlan, Plan } from './plan.ts'
+import type { Before, NodePlan, Switch, Wave } from './plan.ts'
+import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
-import { slowNote } from './slow-note.ts'
-import { unwellNote } from './unwell.ts'
-import type { AnyWish, Verb } from './verb.ts'
+import type { Verb } from './verb.ts'
+import { waves } from './waves.ts'
 
-export type UpgradeWish = AnyWish & {
+export type UpgradeWish = RollingWish & {
   /** the declared release when absent */
   to?: TalosVersion | undefined
   allowExtensionLoss: boolean
   allowKernelArgumentLoss: boolean
-  acceptEtcdOutage: boolean
   /** tries nodes again that fell back from this target before, or whose installer refused it */
   retry: boolean
-  /** goes on with the other nodes when one failed; never with another control plane when one did not come back */
-  keepGoing: boolean
-  /** takes nodes down with their pods on them */
-  skipDrain: boolean
 }
 
 /** Rolls a Talos release over the wished nodes. */
@@ -48,8 +33,24 @@ export const upgrade: Verb<UpgradeWish> = {
     // no step leads to a release that the table does not know, whatever the nodes run
     return versionObjections(to, to)
   },
-  plan: (cluster, observed, wish, memory) =>
-    planUpgrade(cluster, observed, { ...wish, to: targetOf(cluster, wish) }, memory),
+  plan(cluster, observed, given, memory) {
+    const wish = { ...given, to: targetOf(cluster, given) }
+    return planRolling(cluster, observed, wish, {
+      verb: 'upgrade',
+      target: wish.to,
+      failures: kubernetesObjections(wish.to, cluster.kubernetesVersion, 'the declaration says'),
+      part: (declared, seen, before) => partOf(cluster, observed, wish, memory, { declared, seen, before }),
+      waves: (sequence) => upgradeWaves(sequence, cluster.operations.upgrade.pullParallelism),
+      notesOf,
+      notes: (working) => [
+        ...notNoted(working),
+        ...uncheckedNote(unchecked(working, observed), wish.to),
+        ...unrememberedNote(unremembered(working, observed)),
+        ...working.flatMap((plan) => unknownArguments(cluster, plan, observed)),
+        ...unjudgedNote(unjudged(working, observed, wish.to), wish.to),
+      ],
+    })
+  },
 }
 
 function targetOf({ talosVersion }: Cluster, { to }: UpgradeWish): TalosVersion {
@@ -59,140 +60,102 @@ function targetOf({ talosVersion }: Cluster, { to }: UpgradeWish): TalosVersion 
 /** What is wished, with nothing left open. */
 type Wanted = UpgradeWish & { to: TalosVersion }
 
-function planUpgrade(cluster: Cluster, observed: Observation, wish: Wanted, memory: Memory): Result<Plan, Failure[]> {
-  const wished = cluster.nodes.filter((n) => wish.nodes === undefined || wish.nodes.includes(n.name))
-  const leftOut = wish.nodes === undefined ? wished.filter((n) => isInMaintenance(observed.nodes[n.name])) : []
-  const targets = leftOut.length < wished.length ? wished.filter((n) => !leftOut.includes(n)) : wished
-  const failures: Failure[] = identityObjections(cluster, observed)
-  const nodes: NodePlan[] = []
-  for (const declared of targets) {
-    const seen = observed.nodes[declared.name]
-    const refusal = unusable(declared, seen)
-    if (refusal || !seen?.reachable) {
-      if (refusal) failures.push(refusal)
-      continue
-    }
-    const begun = wasBegun(memory, seen.bootId) || noteOf(observed, seen.bootId) !== undefined
-    const configuration = observed.configurations?.[declared.name]
-    const planned = planNode(cluster, declared, seen, wish, { ...memory, begun }, configuration)
-    const plan = withInstallation(planned.plan, observed, memory)
-    nodes.push(plan)
-    failures.push(...configurationObjections(plan, observed))
-    failures.push(...planned.failures.map((f) => ({ node: declared.name, ...f })))
-  }
-  failures.push(...uniqueKubernetesObjections(cluster, wish.to))
-
-  const working = nodes.filter((n) => n.work !== 'none')
-  const policy = {
-    lagBound: cluster.operations.etcd.lagBound,
-    acceptOutage: wish.acceptEtcdOutage || cluster.operations.etcd.acceptOutage,
-  }
-  const controlPlanes = controlPlanesOf(cluster)
-  const sequence = inOrder(working, observed, policy)
-  const firstControlPlane = sequence.find((n) => n.role === 'controlplane')
-  if (firstControlPlane) {
-    failures.push(...otherControlPlanes(firstControlPlane.node, controlPlanes, observed, targets))
-    const unseen = targets.filter((n) => !observed.nodes[n.name]?.reachable).map((n) => n.name)
-    failures.push(...notJustUnseen(unseen, etcdObjections(firstControlPlane.node, observed.etcd, policy)))
-  }
-  const drains = planDrains(
-    cluster,
-    observed.kubernetes,
-    targets.filter((n) => working.some(({ node }) => node === n.name)),
-    observed.nodes,
-    { skip: wish.skipDrain },
-  )
-  failures.push(...drains.failures)
-  if (failures.length > 0) return { ok: false, failure: failures }
-
-  const planned = nodes.map((n) => withKubernetes(n, drains.byNode[n.node]))
+/** Pull everywhere, take the first one through alone, then install on the rest side by side and turn them in their order. */
+function upgradeWaves(sequence: readonly NodePlan[], atOnce: number): Wave[] {
   const [canary, ...rest] = sequence
-  const snapshotFrom = firstControlPlane && snapshotSource(firstControlPlane.node, observed, policy)
-  return {
-    ok: true,
-    value: {
-      verb: 'upgrade',
-      cluster: cluster.name,
-      to: wish.to,
-      nodes: planned,
-      ...(canary ? { canary: canary.node } : {}),
-      order: rest.map((n) => n.node),
-      controlPlanes: controlPlanes.map((n) => n.name),
-      parallelism: workersAtOnce(cluster),
-      workersBesideControlPlanes: cluster.operations.upgrade.workersBesideControlPlanes,
-      keepGoing: wish.keepGoing,
-      passOverBlocked: cluster.operations.drain.whenGivenUp === 'continue',
-      staleCordons: drains.staleCordons,
-      pullParallelism: cluster.operations.upgrade.pullParallelism,
-      ...(snapshotFrom ? { snapshotFrom } : {}),
-      acceptEtcdOutage: policy.acceptOutage,
-      notes: [
-        ...identityNotes(cluster, observed.nodes),
-        ...leftOut.map(({ name }) => `${name} is in maintenance and waits for its configuration: it is left out`),
-        ...(cluster.operations.access.lease === 'skip' ? [NO_LEASE] : []),
-        ...notes(nodes, observed),
-        ...drains.notes,
-        ...planned.filter(({ work }) => work !== 'none').flatMap(unwellNote),
-        ...notNoted(planned),
-        ...uncheckedNote(unchecked(working, observed), wish.to),
-        ...unrememberedNote(unremembered(working, observed)),
-        ...working.flatMap((plan) => unknownArguments(cluster, plan, observed)),
-        ...unjudgedNote(unjudged(working, observed), wish.to),
-        ...(firstControlPlane && !snapshotFrom ? ['no etcd member is healthy, so no snapshot can be taken'] : []),
-      ],
-    },
-  }
+  const names = (plans: readonly NodePlan[]) => plans.map(({ node }) => node)
+  const writes = ({ work }: NodePlan) => work.kind === 'switch' && work.how !== 'reboot: it waits'
+  const writesAhead = ({ work }: NodePlan) => work.kind === 'switch' && work.how === 'write, then reboot'
+  return waves(
+    { goal: 'pull', nodes: names(sequence.filter(writes)), atOnce },
+    { goal: 'turn', nodes: names(canary ? [canary] : []) },
+    { goal: 'install', nodes: names(rest.filter(writesAhead)), atOnce },
+    { goal: 'turn', nodes: names(rest) },
+  )
 }
 
-const NO_LEASE =
-  'no Lease is kept (access.lease: skip): runs of other computers are not kept away, and cordons that they left are not lifted'
+type Of = { declared: NodeDeclaration; seen: NodeFacts; before: Before }
+
+/** What is done to a node, and every reason against it. */
+function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: Memory, of: Of): Part {
+  const { declared, seen } = of
+  const node = declared.name
+  const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
+  const image = installerImage({
+    factory: cluster.operations.upgrade.factory,
+    platform: seen.platform,
+    secureBoot: seen.secureBoot,
+    schematic,
+    version: wish.to,
+  })
+  const sameVersion = semver.eq(seen.version, wish.to)
+  if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic))
+    return { work: { kind: 'leave' }, why: `runs ${seen.version} already`, failures: [] }
+  const target = { kind: 'switch', image, schematic, to: wish.to } as const
+  const configuration = observed.configurations?.[node]
+  const losses = [
+    ...extensionObjections(declared, seen, schematic, wish),
+    ...argumentObjections(declared, seen, schematic, wish, configuration),
+  ]
+  if (waits(image, seen)) {
+    const since = seen.otherSlot.state === 'installed' && seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
+    const installedOn = installationOf(node, seen.bootId, observed, memory)
+    return {
+      work: { ...target, how: 'reboot: it waits', ...(installedOn === undefined ? {} : { installedOn }) },
+      why: `${wish.to} waits in the other slot${since}: reboot only`,
+      failures: [...losses, ...rolledBackBefore(node, image, seen, wish, memory)],
+    }
+  }
+  const begun = wasBegun(memory, seen.bootId) || noteOf(observed, seen.bootId) !== undefined
+  return {
+    work: { ...target, how: pathOf(seen.version) === 'lifecycle' ? 'write, then reboot' : 'one call' },
+    why: sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`,
+    failures: [
+      ...versionObjections(seen.version, wish.to),
+      ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
+      ...losses,
+      ...slotObjections(node, seen, image, wish, { ...memory, begun }),
+      ...rolledBackBefore(node, image, seen, wish, memory),
+    ],
+  }
+}
 
 /**
- * With the configuration under which the version that waits was installed, as the journals here or its Node tell; where they
- * tell of two, the one that does not run: another checkout may have installed it again.
+ * Hash of the configuration under which the version that waits was installed, as the journals here or its Node tell; where
+ * they tell of two, the one that does not run: another checkout may have installed it again.
  */
-function withInstallation(plan: NodePlan, observed: Observation, memory: Memory): NodePlan {
-  if (plan.work !== 'finish') return plan
-  const seen = observed.configurations?.[plan.node]
-  const known = [memory.configurations[plan.bootId], noteOf(observed, plan.bootId)?.configuration].filter(
+function installationOf(node: NodeName, bootId: string, observed: Observation, memory: Memory): string | undefined {
+  const seen = observed.configurations?.[node]
+  const known = [memory.configurations[bootId], noteOf(observed, bootId)?.configuration].filter(
     (hash) => hash !== undefined,
   )
-  const installedOn = known.find((hash) => seen?.ok && hash !== seen.value.hash) ?? known[0]
-  return installedOn === undefined ? plan : { ...plan, installedOn }
-}
-
-/** Why its machine configuration keeps a node from being changed. */
-function configurationObjections({ node, work, installedOn }: NodePlan, observed: Observation): Failure[] {
-  const seen = observed.configurations?.[node]
-  if (work === 'none' || seen === undefined) return []
-  const objection = configurationObjection(node, seen, installedOn)
-  return objection ? [objection] : []
+  return known.find((hash) => seen?.ok && hash !== seen.value.hash) ?? known[0]
 }
 
 /** Nodes of which nobody knows under which machine configuration what waits there was installed. */
 const unremembered = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
   working
-    .filter(({ node, work, installedOn }) => work === 'finish' && configurations?.[node]?.ok && !installedOn)
+    .filter(
+      ({ node, work }) =>
+        work.kind === 'switch' && work.how === 'reboot: it waits' && configurations?.[node]?.ok && !work.installedOn,
+    )
     .map(({ node }) => node)
-
-/** Working nodes whose machine configuration the talosconfig's role may not read. */
-const unchecked = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
-  working.map(({ node }) => node).filter((node) => configurations?.[node] && isUnchecked(configurations[node]))
 
 /** Kernel arguments of a node of which nobody knows whether it keeps them. */
 function unknownArguments({ nodes }: Cluster, plan: NodePlan, { nodes: seen, configurations }: Observation): string[] {
   const facts = seen[plan.node]
   const declared = nodes.find(({ name }) => name === plan.node) ?? {}
-  if (!facts?.reachable) return []
-  return unknownArgumentsNote(plan.node, facts, nextImage(declared, plan, configurations?.[plan.node]))
+  if (!facts?.reachable || plan.work.kind !== 'switch') return []
+  const next = nextImage(declared, facts, plan.work.schematic, configurations?.[plan.node])
+  return unknownArgumentsNote(plan.node, facts, next)
 }
 
 /** Working nodes whose machine configuration was read, and not held against the release that they are to run. */
-const unjudged = (working: readonly NodePlan[], { configurations }: Observation): NodeName[] =>
+const unjudged = (working: readonly NodePlan[], { configurations }: Observation, to: TalosVersion): NodeName[] =>
   working
-    .filter(({ node, from, to }) => {
+    .filter(({ node, before }) => {
       const seen = configurations?.[node]
-      return seen?.ok && seen.value.judged === undefined && !semver.eq(from, to)
+      return seen?.ok && seen.value.judged === undefined && !semver.eq(before.version, to)
     })
     .map(({ node }) => node)
 
@@ -204,8 +167,10 @@ const noteOf = ({ kubernetes }: Observation, bootId: string): InstallMark | unde
   kubernetes.answers ? kubernetes.nodes.find(({ install }) => install?.bootId === bootId)?.install : undefined
 
 /** Said where another checkout could not know that an installation was begun. */
-function notNoted(nodes: readonly NodePlan[]): string[] {
-  const names = nodes.filter((n) => n.work === 'upgrade' && n.kubernetes === undefined).map((n) => n.node)
+function notNoted(working: readonly NodePlan[]): string[] {
+  const names = working
+    .filter(({ work, kubernetes }) => work.kind === 'switch' && work.how !== 'reboot: it waits' && !kubernetes)
+    .map(({ node }) => node)
   return names.length === 0
     ? []
     : [
@@ -213,95 +178,17 @@ function notNoted(nodes: readonly NodePlan[]): string[] {
       ]
 }
 
-const withKubernetes = (plan: NodePlan, kubernetes: KubernetesPlan | undefined): NodePlan =>
-  kubernetes === undefined ? plan : { ...plan, kubernetes }
-
-/** A share is of all declared workers, rounded down, and never less than one. */
-function workersAtOnce({ operations: { upgrade }, nodes }: Cluster): number {
-  const { maxUnavailable } = upgrade
-  if (typeof maxUnavailable === 'number') return maxUnavailable
-  const workers = nodes.filter(({ role }) => role === 'worker').length
-  return Math.max(1, Math.floor((workers * Number.parseInt(maxUnavailable, 10)) / 100))
+function notesOf({ node, work, before: { schematic, otherSlot } }: NodePlan): string[] {
+  if (work.kind === 'leave')
+    return otherSlot.state === 'installed'
+      ? [
+          `${node}: ${otherSlot.image} waits in the other slot${otherSlot.at ? ` since ${otherSlot.at}` : ''}, and boots next`,
+        ]
+      : []
+  return work.kind === 'switch' && work.how !== 'reboot: it waits' && schematic === undefined
+    ? [`${node} runs no schematic; the vanilla one is installed`]
+    : []
 }
-
-/** Why nothing can be planned for a node: it does not answer, or it is not running an installed system. */
-function unusable(declared: NodeDeclaration, seen: NodeObservation | undefined): Failure | undefined {
-  const node = declared.name
-  if (!seen) return failure('node-unreachable', { node, detail: 'it was not observed' })
-  if (!seen.reachable) return { hint: `talosctl -n ${node} version`, ...seen.failure, node }
-  if (seen.stage !== 'running' && seen.stage !== 'booting') {
-    return failure('node-not-ready', {
-      node,
-      detail: `its stage is ${seen.stage}`,
-      hint: `talosctl -n ${node} get machinestatus`,
-    })
-  }
-  return undefined
-}
-
-function planNode(
-  cluster: Cluster,
-  declared: NodeDeclaration,
-  seen: NodeFacts,
-  wish: Wanted,
-  memory: NodeMemory,
-  configuration: Result<Configuration> | undefined,
-): { plan: NodePlan; failures: Failure[] } {
-  const node = declared.name
-  const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
-  const image = installerImage({
-    factory: cluster.operations.upgrade.factory,
-    platform: seen.platform,
-    secureBoot: seen.secureBoot,
-    schematic,
-    version: wish.to,
-  })
-  const base = {
-    node,
-    address: declared.address,
-    role: seen.role,
-    path: pathOf(seen.version),
-    from: seen.version,
-    to: wish.to,
-    image,
-    ...(seen.schematic === undefined ? {} : { schematicBefore: seen.schematic }),
-    schematic,
-    bootId: seen.bootId,
-    ...(seen.kernelCmdline === undefined ? {} : { kernelArguments: extraArguments(seen.kernelCmdline, seen.platform) }),
-    otherSlot: seen.otherSlot,
-    ...(seen.ready || seen.unmet.length === 0 ? {} : { unmet: seen.unmet }),
-  } as const
-  const sameVersion = semver.eq(seen.version, wish.to)
-  if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic)) {
-    return { plan: { ...base, work: 'none', why: `runs ${seen.version} already` }, failures: [] }
-  }
-  if (waits(image, seen)) {
-    const since = seen.otherSlot.state === 'installed' && seen.otherSlot.at ? ` since ${seen.otherSlot.at}` : ''
-    return {
-      plan: { ...base, work: 'finish', why: `${wish.to} waits in the other slot${since}: reboot only` },
-      failures: [
-        ...extensionObjections(declared, seen, schematic, wish),
-        ...argumentObjections(declared, seen, base, wish, configuration),
-        ...rolledBackBefore(node, image, seen, wish, memory),
-      ],
-    }
-  }
-  const why = sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`
-  return {
-    plan: { ...base, work: 'upgrade', why },
-    failures: [
-      ...versionObjections(seen.version, wish.to),
-      ...(seen.kubeletVersion ? kubernetesObjections(wish.to, seen.kubeletVersion, 'the node runs') : []),
-      ...extensionObjections(declared, seen, schematic, wish),
-      ...argumentObjections(declared, seen, base, wish, configuration),
-      ...slotObjections(node, seen, image, wish, memory),
-      ...rolledBackBefore(node, image, seen, wish, memory),
-    ],
-  }
-}
-
-const uniqueKubernetesObjections = (cluster: Cluster, to: TalosVersion): Failure[] =>
-  kubernetesObjections(to, cluster.kubernetesVersion, 'the declaration says')
 
 const shortName = (extension: string): string => extension.slice(extension.lastIndexOf('/') + 1)
 
@@ -332,19 +219,20 @@ function extensionObjections(declared: NodeDeclaration, seen: NodeFacts, schemat
 const argumentObjections = (
   declared: NodeDeclaration,
   seen: NodeFacts,
-  plan: Pick<NodePlan, 'schematic' | 'path'>,
+  schematic: Switch['schematic'],
   wish: Wanted,
   configuration: Result<Configuration> | undefined,
 ): Failure[] =>
-  wish.allowKernelArgumentLoss ? [] : kernelArgumentObjection(seen, nextImage(declared, plan, configuration))
+  wish.allowKernelArgumentLoss ? [] : kernelArgumentObjection(seen, nextImage(declared, seen, schematic, configuration))
 
 const nextImage = (
   { kernelArgs }: Pick<NodeDeclaration, 'kernelArgs'>,
-  { schematic, path }: Pick<NodePlan, 'schematic' | 'path'>,
+  { version }: Pick<NodeFacts, 'version'>,
+  schematic: Switch['schematic'],
   configuration: Result<Configuration> | undefined,
 ): NextImage => ({
   schematic,
-  path,
+  path: pathOf(version),
   ...(kernelArgs ? { declared: kernelArgs } : {}),
   ...(configuration?.ok ? { configured: configuration.value.kernelArguments ?? [] } : {}),
 })
@@ -384,94 +272,4 @@ function rolledBackBefore(
       hint: 'find out why, then try again with --retry',
     }),
   ]
-}
-
-/** Control planes that are not themselves to be changed first must answer, run, and be ready. */
-function otherControlPlanes(
-  first: NodeName,
-  controlPlanes: NodeDeclaration[],
-  observed: Observation,
-  targets: NodeDeclaration[],
-): Failure[] {
-  return controlPlanes
-    .filter((n) => n.name !== first)
-    .flatMap((n) => {
-      const seen = observed.nodes[n.name]
-      if (seen?.reachable) return controlPlaneObjections(n.name, seen)
-      if (targets.includes(n)) return [] // named by `unusable` already
-      if (isInMaintenance(seen)) return [] // its member counts, while one is listed
-      return [
-        failure('control-plane-unreachable', {
-          node: n.name,
-          hint: `talosctl -n ${n.name} version`,
-          ...(seen?.failure.detail ? { detail: seen.failure.detail } : {}),
-        }),
-      ]
-    })
-}
-
-/** Without what only follows from targets that could not be looked at: `unusable` says why, and that is how the run ends. */
-function notJustUnseen(unseen: NodeName[], objections: Failure[]): Failure[] {
-  return objections.filter(
-    ({ node, reason }) =>
-      !(node !== undefined && unseen.includes(node)) && !(reason === 'etcd-quorum' && unseen.length > 0),
-  )
-}
-
-/** Why a control plane does not count as up while another one is taken down. */
-export function controlPlaneObjections(node: NodeName, seen: Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>): Failure[] {
-  if (seen.stage === 'running' && seen.ready) return []
-  const detail = seen.stage === 'running' ? seen.unmet.join('; ') : `its stage is ${seen.stage}`
-  return [failure('control-plane-not-ready', { node, detail, hint: `talosctl -n ${node} services` })]
-}
-
-/** Canary first, then control planes with the etcd leader last, then workers. A broken control plane goes before everything. */
-function inOrder(working: NodePlan[], observed: Observation, policy: EtcdPolicy): NodePlan[] {
-  const members = new Map(observed.etcd.members.map((m) => [m.node, m]))
-  const workers = working.filter((n) => n.role === 'worker')
-  const controlPlanes = working.filter((n) => n.role === 'controlplane')
-  const isBroken = (n: NodePlan): boolean => {
-    const member = members.get(n.node)
-    const seen = observed.nodes[n.node]
-    const isUp = seen?.reachable === true && controlPlaneObjections(n.node, seen).length === 0
-    return !isUp || member === undefined || !isHealthyVoter(member, observed.etcd, policy.lagBound)
-  }
-  const broken = controlPlanes.filter(isBroken)
-  const sound = controlPlanes.filter((n) => !isBroken(n))
-  const followers = sound.filter((n) => !members.get(n.node)?.leader)
-  const leaders = sound.filter((n) => members.get(n.node)?.leader)
-  const [canaryWorker, ...otherWorkers] = workers
-  if (broken.length > 0) return [...broken, ...followers, ...leaders, ...workers]
-  if (canaryWorker) return [canaryWorker, ...followers, ...leaders, ...otherWorkers]
-  const canary = followers.at(-1) ?? leaders.at(-1)
-  return [...(canary ? [canary] : []), ...[...followers, ...leaders].filter((n) => n !== canary)]
-}
-
-/** A healthy member to take the snapshot from: a control plane that is not the first to go, when there is one. */
-function snapshotSource(first: NodeName, observed: Observation, policy: EtcdPolicy): NodeName | undefined {
-  const healthy = observed.etcd.members
-    .filter((m) => isHealthyVoter(m, observed.etcd, policy.lagBound))
-    .map((m) => m.node)
-  return healthy.find((n) => n !== first) ?? healthy[0]
-}
-
-function notes(nodes: NodePlan[], observed: Observation): string[] {
-  return nodes.flatMap((n) => {
-    const seen = observed.nodes[n.node]
-    if (!seen?.reachable) return []
-    return [
-      ...slowNote(n.node, seen),
-      ...(seen.ready || (n.unmet && n.work !== 'none')
-        ? []
-        : [`${n.node} is not ready now: ${seen.unmet.join(', ') || seen.stage}`]),
-      ...(n.work === 'upgrade' && n.schematicBefore === undefined
-        ? [`${n.node} runs no schematic; the vanilla one is installed`]
-        : []),
-      ...(n.work === 'none' && n.otherSlot.state === 'installed'
-        ? [
-            `${n.node}: ${n.otherSlot.image} waits in the other slot${n.otherSlot.at ? ` since ${n.otherSlot.at}` : ''}, and boots next`,
-          ]
-        : []),
-    ]
-  })
 }

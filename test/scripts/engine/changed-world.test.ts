@@ -12,9 +12,9 @@ const NAMES = ['a', 'b', 'c']
 
 /** The run dies right after it has written down that it means to do this. */
 const INSTALLS = ['a/install/install']
-const LEAVES = ['check-etcd', 'cordon', 'drain', 'reboot'].map((step) => `a/flip/${step}`)
-const RETURNS = ['rejoin', 'verify', 'settle', 'uncordon'].map((step) => `a/flip/${step}`)
-const LAST = ['c/flip/hand-over-leadership', 'c/flip/reboot']
+const LEAVES = ['check-etcd', 'cordon', 'drain', 'reboot'].map((step) => `a/turn/${step}`)
+const RETURNS = ['rejoin', 'verify', 'settle', 'uncordon'].map((step) => `a/turn/${step}`)
+const LAST = ['c/turn/hand-over-leadership', 'c/turn/reboot']
 const ALL = [...INSTALLS, ...LEAVES, ...RETURNS, ...LAST]
 
 type Row = {
@@ -272,7 +272,7 @@ test('killed between the last look and the intent of the reboot, and its pods ca
   const checkout = checkoutOf(fake)
   let looks = 0
   const isLastLook = ({ type, ...record }: JournalRecord) =>
-    type === 'outcome' && 'path' in record && record.path === 'a/flip/check-etcd' && ++looks === 2
+    type === 'outcome' && 'path' in record && record.path === 'a/turn/check-etcd' && ++looks === 2
   assert.is((await checkout.type(isLastLook)).exitCode, undefined)
   fake.kubernetes.refill('a')
   const { exitCode } = await checkout.type()

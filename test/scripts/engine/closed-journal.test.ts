@@ -37,7 +37,7 @@ for (const { title, edit, says } of ROWS)
     test(`a journal ${title} is closed with a sentence, and its installations are remembered${wrapped ? ' where no log tells of them' : ''}`, async () => {
       const fake = fakeCluster(NAMES)
       const checkout = checkoutOf(fake)
-      await checkout.type((record) => record.type === 'intent' && record.path === 'a/flip/check-etcd')
+      await checkout.type((record) => record.type === 'intent' && record.path === 'a/turn/check-etcd')
       const [file = ''] = checkout.journals()
       const records = readFileSync(file, 'utf8').trim().split('\n')
       const edited = records.map((line) => JSON.stringify(edit(JSON.parse(line) as JournalRecord)))

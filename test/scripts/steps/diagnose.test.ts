@@ -2,8 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { diagnose } from '../../../scripts/steps/diagnose.ts'
 import { failure } from '../../../workflows/model/failure.ts'
-import type { NodePlan } from '../../../workflows/plan/plan.ts'
-import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
+import { carriedOut, type Differing, inputOf, type Row } from '../../support/step-world.ts'
 
 const booted =
   (version: string, more: object = {}): Row['when'] =>
@@ -13,7 +12,7 @@ const booted =
 /** Of a boot that nobody planned all nodes are asked. */
 const BOOTED = ['inspect a', 'observeNodes a,b,c']
 
-const rows: (Row & { plan?: Partial<NodePlan>; begun?: boolean })[] = [
+const rows: (Row & { plan?: Differing; begun?: boolean })[] = [
   {
     title: 'asks whether the member votes of a control plane that runs the target',
     when: booted('v1.13.9'),

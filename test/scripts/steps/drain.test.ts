@@ -7,7 +7,7 @@ import type { Unwell } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { type Drain, fakeKubectl, type KubeObject } from '../../support/fake-kubectl.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const node = (name: string, unschedulable: boolean): KubeObject =>
   ({
@@ -73,10 +73,7 @@ async function drained(
     talos: { identity: async () => ({ ok: true, value: { bootId } }) },
   } as unknown as World
   const plan = nodePlan('a', 'worker', {
-    kubernetes: {
-      ...{ name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
-      unwell: { pods: [], hanging: [], attachments: [], ...unwell },
-    },
+    kubernetes: kubernetesPlan({ name: 'a', unwell: { pods: [], hanging: [], attachments: [], ...unwell } }),
   })
   const ended = await drain(world)({ plan } as never, stepContext())
   return { ended: ended.ok ? 'done' : `${ended.failure.reason}: ${ended.failure.detail}`, started }

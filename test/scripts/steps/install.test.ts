@@ -9,15 +9,16 @@ import { type Failure, failure, type Result } from '../../../workflows/model/fai
 import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
 import type { Configuration, Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
+import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
-  kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+  kubernetes: kubernetesPlan({ name: 'a' }),
 })
-const { image } = plan
+const { image } = switchOf(plan)
 const quiet: OtherSlot = { state: 'quiet' }
 const unread: OtherSlot = { state: 'unknown', why: 'unread' }
 const wrapped: OtherSlot = { state: 'unknown', why: 'wrapped' }

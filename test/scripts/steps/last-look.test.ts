@@ -6,6 +6,7 @@ import { reboot } from '../../../scripts/steps/reboot.ts'
 import { upgrade } from '../../../scripts/steps/upgrade.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
+import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
@@ -59,8 +60,11 @@ const rows: Row[] = [
 ]
 
 const STEPS = {
-  reboot: { body: reboot, plan: nodePlan('a', 'controlplane', { bootId: 'boot' }) },
-  upgrade: { body: upgrade, plan: nodePlan('a', 'controlplane', { bootId: 'boot', path: 'legacy', from: 'v1.12.9' }) },
+  reboot: { body: reboot, plan: nodePlan('a', 'controlplane', { before: { bootId: 'boot' } }) },
+  upgrade: {
+    body: upgrade,
+    plan: nodePlan('a', 'controlplane', { before: { bootId: 'boot', version: 'v1.12.9' }, work: 'one call' }),
+  },
 }
 
 for (const [name, { body, plan }] of Object.entries(STEPS)) {
@@ -71,8 +75,16 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
       let bootId = 'boot'
       let slept = stale === true
       const facts = () => ({
-        ...{ version: plan.from, bootId, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [] },
-        otherSlot: plan.path === 'legacy' ? { state: 'quiet' } : { state: 'installed', image: plan.image },
+        ...{
+          version: plan.before.version,
+          bootId,
+          stage: 'running',
+          ready: true,
+          unmet: [],
+          schematic: 's',
+          extensions: [],
+        },
+        otherSlot: name === 'upgrade' ? { state: 'quiet' } : { state: 'installed', image: switchOf(plan).image },
       })
       const ask = async () => {
         done.push('ask')

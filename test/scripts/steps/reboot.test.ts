@@ -10,7 +10,7 @@ import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
-const plan = nodePlan('a', 'worker', { bootId: 'boot' })
+const plan = nodePlan('a', 'worker', { before: { bootId: 'boot' } })
 const configured = (hash: string, pending: Configuration['pending'] = 'nothing'): Result<Configuration> => ({
   ok: true,
   value: { hash, pending },

@@ -2,8 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Status } from '../../../scripts/cluster/talos.ts'
 import { rejoin } from '../../../scripts/steps/rejoin.ts'
-import type { NodePlan } from '../../../workflows/plan/plan.ts'
-import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
+import { carriedOut, type Differing, inputOf, type Row } from '../../support/step-world.ts'
 
 /** What the streams of the node tell, one after the other; the last one for ever. */
 const streams =
@@ -19,7 +18,7 @@ const streams =
 const lost: Row['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { lost: true })
 const unready = { ready: false, unmet: ['nodeReady: not ready'] }
 
-const rows: (Row & { plan?: Partial<NodePlan> })[] = [
+const rows: (Row & { plan?: Differing })[] = [
   {
     title: 'is done when the node is ready and its member votes',
     asks: ['watchStage a', 'observeEtcd a,b,c'],
@@ -35,7 +34,7 @@ const rows: (Row & { plan?: Partial<NodePlan> })[] = [
   },
   {
     title: 'does not wait for what was unmet before',
-    plan: { role: 'worker', unmet: unready.unmet },
+    plan: { role: 'worker', before: { unmet: unready.unmet } },
     answers: streams(unready),
     asks: ['watchStage a'],
     ends: 'done',

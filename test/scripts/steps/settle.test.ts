@@ -8,7 +8,7 @@ import type { Unwell } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean; others?: KubeNode[] }
 
@@ -49,10 +49,10 @@ async function settled(looks: readonly Seen[], unwell?: Partial<Unwell>): Promis
   const waited: string[] = []
   const told: string[] = []
   const plan = nodePlan('a', 'worker', {
-    kubernetes: {
-      ...{ name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+    kubernetes: kubernetesPlan({
+      name: 'a',
       ...(unwell && { unwell: { pods: [], hanging: [], attachments: [], ...unwell } }),
-    },
+    }),
   })
   const notice = (text: string) => told.push(text)
   const waiting = (_: string, last?: string) => waited.push(last ?? '')

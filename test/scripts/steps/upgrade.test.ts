@@ -6,17 +6,17 @@ import { upgrade } from '../../../scripts/steps/upgrade.ts'
 import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
 import type { OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
+import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
-  bootId: 'planned',
-  path: 'legacy',
-  from: 'v1.12.9',
-  kubernetes: { name: 'a', kubeletVersion: 'v1.36.1', drain: true, gates: [], evicts: [], obstacles: [] },
+  before: { bootId: 'planned', version: 'v1.12.9' },
+  work: 'one call',
+  kubernetes: kubernetesPlan({ name: 'a' }),
 })
-const { image } = plan
+const { image } = switchOf(plan)
 
 type Row = {
   title: string
@@ -78,11 +78,19 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
     let boot = bootId
     let slept = false
     const facts = () => ({
-      ...{ version: plan.from, bootId: boot, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [] },
+      ...{
+        version: plan.before.version,
+        bootId: boot,
+        stage: 'running',
+        ready: true,
+        unmet: [],
+        schematic: 's',
+        extensions: [],
+      },
       otherSlot,
     })
     const begun = [
-      { type: 'intent', step: 'upgrade', node: 'a', bootId: 'planned', path: 'a/flip/upgrade' },
+      { type: 'intent', step: 'upgrade', node: 'a', bootId: 'planned', path: 'a/turn/upgrade' },
       ...(again?.asked ? [{ type: 'installing', node: 'a', bootId: 'planned', image }] : []),
     ]
     const world = {
@@ -93,7 +101,7 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
           deadlines: { ...defaultOperations.deadlines, rebootMs: 20_000, installMs: 20_000 },
         },
       },
-      plans: twin === 'as planned' ? [plan, nodePlan('b', 'worker', { bootId })] : [plan],
+      plans: twin === 'as planned' ? [plan, nodePlan('b', 'worker', { before: { bootId } })] : [plan],
       installs: createInstallMemory(recollect(again ? [{ run: 'r', records: [{ type: 'run' }, ...begun] }] : [], ''), {
         append: () => {},
       }),

@@ -69,7 +69,7 @@ for (const { title, asks, ends, says = [], ...given } of rows)
   test(title, async () => {
     const notices: string[] = []
     const context = { notice: (text: string) => void notices.push(text) }
-    const input = inputOf({ kernelArguments: ['nomodeset'] })
+    const input = inputOf({ before: { kernelArguments: ['nomodeset'] } })
     assert.equal(await carriedOut(['a', 'b'], verify, input, { ...given, context }), { asks, ends })
     assert.equal(notices, says)
   })

@@ -41,6 +41,7 @@ const rows: [what: string, command: Command, is: string, mutates?: true][] = [
     true,
   ],
   ['reboots without waiting', c.reboot(at), `${line} reboot --wait=false`, true],
+  ['reboots as it is told', c.reboot(at, 'powercycle'), `${line} reboot --mode=powercycle --wait=false`, true],
   ['hands over leadership', c.forfeitLeadership(at), `${line} etcd forfeit-leadership`, true],
   ['takes a snapshot', c.snapshot(at, '/s/a.db'), `${line} etcd snapshot /s/a.db`],
 ]

@@ -5,30 +5,28 @@ import type { AnyStateMachine } from 'xstate'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { StepMeta } from '../../../workflows/machines/step.ts'
-import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 import { walk } from '../../support/walk.ts'
 
 const controlPlanes = (names: string[], more = {}) => names.map((n) => nodePlan(n, 'controlplane', more))
 const workers = (names: string[], more = {}) => names.map((n) => nodePlan(n, 'worker', more))
 
 const three = upgradePlan(controlPlanes(['a', 'b', 'c']))
-const twoAndTwo = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], { parallelism: 2 })
+const twoAndTwo = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], { workersAtOnce: 2 })
 /** the canary is one of three workers, so that two are left to go side by side */
-const workersOnly = upgradePlan(workers(['v', 'w', 'x']), { parallelism: 2, pullParallelism: 2 })
+const workersOnly = upgradePlan(workers(['v', 'w', 'x']), { workersAtOnce: 2, atOnce: 2 })
 /** one below 1.13, one with the new version in the other slot, one that is done, one to do */
 const mixed = upgradePlan([
-  ...controlPlanes(['a'], { path: 'legacy', from: 'v1.12.9' }),
-  ...controlPlanes(['b'], { work: 'finish' }),
-  ...controlPlanes(['c'], { work: 'none' }),
+  ...controlPlanes(['a'], { work: 'one call', before: { version: 'v1.12.9' } }),
+  ...controlPlanes(['b'], { work: 'reboot: it waits' }),
+  ...controlPlanes(['c'], { work: { kind: 'leave' } }),
   ...controlPlanes(['d']),
 ])
-const drains = {
-  kubernetes: { name: 'n', kubeletVersion: 'v1.36.1', drain: true, gates: ['g'], evicts: [], obstacles: [] },
-}
+const drains = { kubernetes: kubernetesPlan({ gates: ['g'] }) }
 const drained = upgradePlan([...controlPlanes(['a', 'b'], drains), ...workers(['v'], drains)], {
   staleCordons: [{ node: 'x', run: 'r' }],
 })
-const passedOver = upgradePlan(workers(['v', 'w', 'x'], drains), { passOverBlocked: true, parallelism: 2 })
+const passedOver = upgradePlan(workers(['v', 'w', 'x'], drains), { passOverBlocked: true, workersAtOnce: 2 })
 const keptGoing = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v'], drains)], { keepGoing: true })
 const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], {
   workersBesideControlPlanes: true,
@@ -43,7 +41,7 @@ const visit = (
 ) =>
   walk(root, { node }, plan, {
     stopAtFirst,
-    ...(plan === twoAndTwo || plan === beside || plan.keepGoing ? {} : { deaths: 'told' }),
+    ...(plan === twoAndTwo || plan === beside || plan.policy.keepGoing ? {} : { deaths: 'told' }),
   })
 
 for (const [name, plan] of Object.entries({
@@ -86,39 +84,40 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
     plan: three,
   },
   {
-    guard: 'flips',
+    guard: 'takesDown',
     of: 'cluster',
     becomes: false,
     breaks: /two control planes are down|beside a control plane/,
     plan: three,
   },
-  { guard: 'underPullLimit', of: 'cluster', becomes: true, breaks: /too many pull/, plan: workersOnly },
+  { guard: 'underLimit', of: 'cluster', becomes: true, breaks: /too many pull/, plan: workersOnly },
   {
-    guard: 'somebodyMayFlip',
+    guard: 'somebodyMayGoDown',
     of: 'cluster',
     becomes: true,
     breaks: /more workers are taken out/,
     plan: upgradePlan(workers(['v', 'w', 'x'])),
   },
   {
-    guard: 'somebodyMayFlip',
+    guard: 'somebodyMayGoDown',
     of: 'cluster',
     becomes: true,
     breaks: /two control planes are down|beside a control plane/,
-    plan: { ...three, parallelism: 2 },
+    plan: { ...three, policy: { ...three.policy, workersAtOnce: 2 } },
   },
-  { guard: 'cordonsAreLeft', of: 'cluster', becomes: false, breaks: /before the cordons of dead runs/, plan: drained },
+  { guard: 'choreIs', of: 'cluster', becomes: false, breaks: /before the cordons of dead runs/, plan: drained },
   { guard: 'nobodyRuns', of: 'cluster', becomes: true, breaks: /.*/, plan: three },
-  { guard: 'snapshotWanted', of: 'cluster', becomes: false, breaks: /before the snapshot/, plan: single },
+  { guard: 'choreIs', of: 'cluster', becomes: false, breaks: /before the snapshot/, plan: single },
+  { guard: 'wavesAreLeft', of: 'cluster', becomes: false, breaks: /hides a failure/, plan: single },
   {
-    guard: 'mayFlip',
+    guard: 'mayGoDown',
     of: 'cluster',
     becomes: true,
     breaks: /two control planes are down|too many|more nodes are down/,
     plan: three,
   },
   {
-    guard: 'mayPullOrInstall',
+    guard: 'mayStayUp',
     of: 'cluster',
     becomes: true,
     breaks: /two control planes are down|more nodes are down/,

@@ -34,7 +34,14 @@ hop('v1.12.9', 'v1.13.1', ['release-withdrawn'])
 
 const changed = (from: string, now: string, to: string, expected: string | undefined) =>
   test(`planned from ${from} to ${to}, and ${now} runs by now: ${expected ?? 'goes on'}`, () =>
-    assert.is(changedSincePlan({ from, to, path: pathOf(from) }, now)?.reason, expected))
+    assert.is(
+      changedSincePlan(
+        { version: from },
+        { to, how: pathOf(from) === 'legacy' ? 'one call' : 'write, then reboot' },
+        now,
+      )?.reason,
+      expected,
+    ))
 
 changed('v1.13.5', 'v1.13.5', 'v1.13.9', undefined)
 changed('v1.13.5', 'v1.13.7', 'v1.13.9', undefined)

@@ -138,8 +138,8 @@ test('a control plane that is declared as a worker is found in the list of etcd,
   )
 })
 
-const planned = declared.map(([node]) => ({ node, bootId: `${node}-boot` }))
-const containers = declared.map(([node]) => ({ node, bootId: 'shared' }))
+const planned = declared.map(([node]) => ({ node, before: { bootId: `${node}-boot` } }))
+const containers = declared.map(([node]) => ({ node, before: { bootId: 'shared' } }))
 const again = (more: Partial<NodeFacts> = {}) => observed({ 'k8s-1': { bootId: 'new', ...more } })
 
 const machines: [
@@ -184,7 +184,7 @@ const machines: [
 
 for (const [behaviour, bootId, refused, now, plans = planned] of machines)
   test(`${refused === undefined ? 'takes' : 'refuses'} a machine in ${behaviour}`, () => {
-    const [plan = { node: '', bootId: '' }] = plans
+    const [plan = { node: '', before: { bootId: '' } }] = plans
     const found = machineObjection(plan, plans, bootId, now && { cluster, nodes: now.nodes })
     assert.equal([found?.reason, found?.detail], [refused && 'other-node-than-declared', refused])
   })

@@ -12,13 +12,13 @@ import {
   lookBack,
   type Sight,
 } from '../../../workflows/plan/judge.ts'
-import type { NodePlan } from '../../../workflows/plan/plan.ts'
+import { type NodePlan, switchOf } from '../../../workflows/plan/plan.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'controlplane')
-const legacy = nodePlan('a', 'controlplane', { path: 'legacy', from: 'v1.12.9' })
-const idle = nodePlan('a', 'controlplane', { work: 'none', from: 'v1.13.9' })
-const { image } = plan
+const legacy = nodePlan('a', 'controlplane', { work: 'one call', before: { version: 'v1.12.9' } })
+const idle = nodePlan('a', 'controlplane', { work: { kind: 'leave' }, before: { version: 'v1.13.9' } })
+const { image } = switchOf(plan)
 
 const nothing: Begun = { install: 'no', flipped: false }
 const begun: Begun = { install: 'begun', flipped: false }

@@ -1,15 +1,19 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { recollect, wasBegun } from '../../../workflows/plan/memory.ts'
 
 const image = 'x:v1.13.9'
-const plan = {
-  nodes: [
-    { node: 'a', image, from: 'v1.13.5' },
-    { node: 'b', image, from: 'v1.13.5' },
-  ],
+/** What a plan says of a node: now, and before plans had a version. */
+const FORMS: Record<string, { node(node: string): object; turn: string }> = {
+  now: { node: (node) => ({ node, before: { version: 'v1.13.5' }, work: { kind: 'switch', image } }), turn: 'turn' },
+  before: { node: (node) => ({ node, image, from: 'v1.13.5' }), turn: 'flip' },
 }
-const run = (more: object = {}) => ({ type: 'run', v: 1, identity: 'ours', plan, ...more })
+let form = FORMS.now as (typeof FORMS)[string]
+const run = (more: object = {}) => ({
+  ...{ type: 'run', v: 1, identity: 'ours', plan: { nodes: ['a', 'b'].map(form.node) } },
+  ...more,
+})
 const intent = (node: string, step: string, bootId: string) => ({
   type: 'intent',
   path: `${node}/install/${step}`,
@@ -20,8 +24,17 @@ const intent = (node: string, step: string, bootId: string) => ({
 const outcome = (path: string, more: object) => ({ type: 'outcome', path, ok: true, ...more })
 const of = (...records: unknown[]) => recollect([{ run: 'r1', records }], 'ours')
 
+/** A test of journals whose plans have the form of now, and of those before. */
+const inBoth = (title: string, body: () => void) => {
+  for (const [when, of] of Object.entries(FORMS))
+    test(`${title}, in journals of ${when}`, () => {
+      form = of
+      body()
+    })
+}
+
 for (const step of ['install', 'upgrade'])
-  test(`remembers the boot of an ${step} that ended well, failed, or was not seen to end`, () => {
+  inBoth(`remembers the boot of an ${step} that ended well, failed, or was not seen to end`, () => {
     const begun = intent('a', step, 'boot-1')
     for (const end of [[], [outcome(begun.path, {})], [outcome(begun.path, { ok: false, failure: { reason: 'x' } })]]) {
       const memory = of(run(), begun, ...end)
@@ -31,56 +44,59 @@ for (const step of ['install', 'upgrade'])
     }
   })
 
-test('remembers the boot that an installation really began under', () => {
+inBoth('remembers the boot that an installation really began under', () => {
   const memory = of(run(), intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
   assert.ok(wasBegun(memory, 'real') && wasBegun(memory, 'planned'))
 })
 
-test('remembers what was written last and where, until the node was upgraded', () => {
+inBoth('remembers what was written last and where, until the node was upgraded', () => {
   const begun = [intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image }]
   const ended = outcome('a/install/install', { output: { image } })
   assert.equal(of(run(), ...begun, ended).written, { a: { image, bootId: 'real', from: 'v1.13.5' } })
   assert.equal(of(run(), ...begun).written, {})
   assert.equal(of(run(), ...begun, { ...ended, ok: false, failure: { reason: 'x' } }).written, {})
-  assert.equal(of(run(), ...begun, ended, outcome('a/flip/verify', { output: { verdict: 'upgraded' } })).written, {})
+  assert.equal(
+    of(run(), ...begun, ended, outcome(`a/${form.turn}/verify`, { output: { verdict: 'upgraded' } })).written,
+    {},
+  )
 })
 
-test('remembers one call that installs and boots, but for one that asked nothing', () => {
+inBoth('remembers one call that installs and boots, but for one that asked nothing', () => {
   const begun = intent('a', 'upgrade', 'planned')
-  assert.equal(of(run(), begun, outcome('a/flip/upgrade', { output: { flippedEarly: false } })).written, {
+  assert.equal(of(run(), begun, outcome(`a/${form.turn}/upgrade`, { output: { flippedEarly: false } })).written, {
     a: { image, bootId: 'planned', from: 'v1.13.5' },
   })
-  assert.equal(of(run(), begun, outcome('a/flip/upgrade', { output: { stillUp: true } })).written, {})
+  assert.equal(of(run(), begun, outcome(`a/${form.turn}/upgrade`, { output: { stillUp: true } })).written, {})
 })
 
-test('remembers a node that the last look of a run found fallen back', () => {
+inBoth('remembers a node that the last look of a run found fallen back', () => {
   const found = outcome('look-back', { output: [{ node: 'a', verdict: 'rolled-back' }, { node: 'b' }] })
-  const memory = of(run(), outcome('a/flip/verify', { output: { verdict: 'upgraded' } }), found)
+  const memory = of(run(), outcome(`a/${form.turn}/verify`, { output: { verdict: 'upgraded' } }), found)
   assert.equal([memory.rolledBack, [...memory.sources]], [{ a: image }, ['r1']])
 })
 
-test('tells the calls that were about to be made from those that were only intended', () => {
+inBoth('tells the calls that were about to be made from those that were only intended', () => {
   const memory = of(run(), intent('a', 'upgrade', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
   assert.equal([memory.installs, memory.requests], [{ a: ['planned', 'real'] }, { a: ['real'] }])
 })
 
-test('remembers no boot of a step that does not write a slot', () => {
+inBoth('remembers no boot of a step that does not write a slot', () => {
   assert.equal(of(run(), intent('a', 'pull-image', 'boot-1'), intent('a', 'reboot', 'boot-1')).installs, {})
 })
 
-test('remembers what the installer refused for good, until the node was upgraded', () => {
+inBoth('remembers what the installer refused for good, until the node was upgraded', () => {
   const refused = outcome('a/install/install', { ok: false, failure: { reason: 'installer-refused', detail: 'why' } })
   assert.equal(of(run(), refused).refusedImages, { a: { image, why: 'why' } })
   assert.equal(
     of(run(), outcome('a/install/install', { ok: false, failure: { reason: 'install-failed' } })).refusedImages,
     {},
   )
-  const upgraded = outcome('a/flip/verify', { output: { verdict: 'upgraded' } })
+  const upgraded = outcome(`a/${form.turn}/verify`, { output: { verdict: 'upgraded' } })
   const after = of(run(), intent('a', 'install', 'boot-1'), refused, upgraded)
   assert.equal([after.refusedImages, after.installs, after.sources.size], [{}, {}, 0])
 })
 
-test('reads journals of other verbs, of the first version, and records that are none', () => {
+inBoth('reads journals of other verbs, of the first version, and records that are none', () => {
   const begun = intent('a', 'install', 'boot-1')
   // the first journals had neither identity nor `again`
   assert.ok(wasBegun(of(run({ identity: undefined }), begun), 'boot-1'))
@@ -100,8 +116,27 @@ test('reads journals of other verbs, of the first version, and records that are 
   )
 })
 
-test('remembers nothing of another cluster', () => {
+inBoth('remembers nothing of another cluster', () => {
   assert.equal(of(run({ identity: 'theirs' }), intent('a', 'install', 'boot-1')).installs, {})
+})
+
+test('remembers what a journal tells that was written before plans had a version', () => {
+  const file = new URL('../../fixtures/journals/before-plans-had-a-version.ndjson', import.meta.url)
+  const records = readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
+  const { identity } = records[0] as { identity: string }
+  const { written, installs, requests, configurations } = recollect([{ run: 'r', records }], identity)
+  const installed = (node: string) => ({
+    image: 'factory.talos.dev/metal-installer/s:v1.13.9',
+    bootId: `${node}-boot-0`,
+    from: 'v1.13.5',
+  })
+  // b was upgraded meanwhile
+  assert.equal(written, { a: installed('a'), c: installed('c') })
+  for (const boots of [installs, requests]) assert.equal(boots, { a: ['a-boot-0'], c: ['c-boot-0'] })
+  assert.is(configurations['a-boot-0'], 'h')
 })
 
 test.run()

@@ -2,6 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
+import { switchOf } from '../../../workflows/plan/plan.ts'
 import { acts, isUp, notRebooted, notReplaced, wentBefore, wentByItself } from '../../../workflows/plan/return.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
@@ -9,7 +10,7 @@ const plan = nodePlan('a', 'worker')
 const seen = (bootId: string, version = 'v1.13.5', otherSlot: OtherSlot = { state: 'quiet' }): Inspection => ({
   ...{ version, bootId, stage: 'running', ready: true, unmet: [], schematic: 's', extensions: [], otherSlot },
 })
-const waits: OtherSlot = { state: 'installed', image: plan.image }
+const waits: OtherSlot = { state: 'installed', image: switchOf(plan).image }
 const untold: OtherSlot = { state: 'unknown', why: 'wrapped' }
 const FIRST = { again: false, begun: false }
 
@@ -33,10 +34,16 @@ const rebooted: [sentence: string, seen: Inspection, remembered: typeof FIRST, w
   ],
   ['was booted, and tells nothing of an installation that nobody began', seen('later', 'v1.13.5', untold), FIRST, OURS],
 ]
+test('a node that is to be restarted wants another boot, whoever made it', () => {
+  const restart = nodePlan('a', 'worker', { work: { kind: 'restart', mode: 'default' } })
+  assert.is(wentBefore(restart, seen('a-before', 'v1.13.5', waits), FIRST), undefined)
+  assert.equal(wentBefore(restart, seen('later'), FIRST), { flippedEarly: false })
+})
+
 for (const [sentence, now, remembered, went] of rebooted)
   test(`a node that is to be rebooted ${sentence}`, () => assert.equal(wentBefore(plan, now, remembered), went))
 
-const legacy = nodePlan('a', 'worker', { path: 'legacy', from: 'v1.12.9' })
+const legacy = nodePlan('a', 'worker', { work: 'one call', before: { version: 'v1.12.9' } })
 const none = { again: false, requested: false }
 const replaced: [sentence: string, seen: Inspection, remembered: typeof none, went: typeof EARLY | undefined][] = [
   ['is still to go in its planned boot', seen('a-before', 'v1.12.9'), none, GO],
@@ -56,7 +63,7 @@ for (const [sentence, now, remembered, went] of replaced)
     assert.equal(wentByItself(legacy, now, remembered), went))
 
 test('a schematic that changes at the same version is not there yet because the version is', () => {
-  const same = nodePlan('a', 'worker', { path: 'legacy', from: 'v1.12.9', to: 'v1.12.9' })
+  const same = nodePlan('a', 'worker', { work: 'one call', before: { version: 'v1.12.9' }, to: 'v1.12.9' })
   assert.is(wentByItself(same, seen('a-before', 'v1.12.9'), none), undefined)
 })
 

@@ -7,7 +7,7 @@ import { type Known, untouchedEnding } from '../../../workflows/plan/untouched.t
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
 const plan = upgradePlan([nodePlan('a', 'controlplane'), nodePlan('b', 'worker')])
-const waits = upgradePlan([nodePlan('a', 'controlplane', { work: 'finish' }), nodePlan('b', 'worker')])
+const waits = upgradePlan([nodePlan('a', 'controlplane', { work: 'reboot: it waits' }), nodePlan('b', 'worker')])
 const behind = (begun: Begun, of: typeof plan | undefined = plan) => ({
   left: [{ begun: { a: begun }, ...(of && { plan: of }) }],
 })

@@ -2,11 +2,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { KubeNode, KubePod, KubernetesFacts } from '../../../workflows/model/kubernetes.ts'
 import { verdictText } from '../../../workflows/model/verdict.ts'
+import { controlPlaneObjections } from '../../../workflows/plan/gate.ts'
 import type { Unwell } from '../../../workflows/plan/plan.ts'
 import { isAsWell, settling, unwellNote, unwellNow } from '../../../workflows/plan/unwell.ts'
-import { controlPlaneObjections } from '../../../workflows/plan/upgrade.ts'
 import { kubeNode, kubePod, kubernetesFacts } from '../../support/kubernetes-facts.ts'
-import { nodePlan } from '../../support/upgrade-plan.ts'
+import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const daemon = (name: string, more: Partial<KubePod> = {}) =>
   kubePod(name, 'a', { controller: { kind: 'DaemonSet', name: name.replace(/-\w+$/, '') }, ...more })
@@ -129,8 +129,8 @@ for (const [what, unmet, now, well] of machines)
 
 test('the plan names all of it in one line, and the verdict says that it is as before', () => {
   const unwell = { node: 'silent', pods: [agent], hanging: ['shop/web-1'], attachments: ['csi-1'] }
-  const kubernetes = { name: 'a', kubeletVersion: 'v1', drain: true, gates: [], evicts: [], obstacles: [], unwell }
-  assert.equal(unwellNote(nodePlan('a', 'worker', { unmet: [foo], kubernetes })), [
+  const kubernetes = kubernetesPlan({ name: 'a', unwell })
+  assert.equal(unwellNote(nodePlan('a', 'worker', { before: { unmet: [foo] }, kubernetes })), [
     `a is unwell now, which is not waited for afterwards: ${foo}, its Node is not ready (silent), ${agent} is not ready, shop/web-1 hangs in Terminating, the volume of csi-1 is gone`,
   ])
   assert.equal(unwellNote(nodePlan('a', 'worker')), [])

@@ -13,6 +13,7 @@ import type {
 } from '../../../workflows/model/observation.ts'
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
 import type { Memory } from '../../../workflows/plan/memory.ts'
+import { type NodePlan, sequenceOf } from '../../../workflows/plan/plan.ts'
 import { type UpgradeWish, upgrade } from '../../../workflows/plan/upgrade.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
@@ -20,6 +21,11 @@ import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 const SCHEMATIC = 'a'.repeat(64)
 const image = (version = 'v1.13.9', schematic = SCHEMATIC) =>
   `factory.talos.dev/metal-installer/${schematic}:${version}`
+
+/** What is done to a node, in a word. */
+const workOf = (plan: NodePlan | undefined) => (plan?.work.kind === 'switch' ? plan.work.how : plan?.work.kind)
+const imageOf = (plan: NodePlan | undefined) => (plan?.work.kind === 'switch' ? plan.work.image : undefined)
+const waiting = { kind: 'switch', image: image(), schematic: SCHEMATIC, to: 'v1.13.9', how: 'reboot: it waits' }
 
 type Wanted = {
   facts?: Record<string, Partial<NodeFacts> | 'silent' | 'maintenance'>
@@ -167,68 +173,59 @@ test('names a machine whose name is declared nowhere', () => {
 })
 
 test('sends the last control plane that does not lead first, and the leader last', () => {
-  const { canary, order } = planned()
-  assert.equal([canary, ...order], ['b', 'a', 'c'])
+  const sequence = sequenceOf(planned())
+  assert.equal(sequence, ['b', 'a', 'c'])
 })
 
 test('sends a worker first, then control planes, then the other workers', () => {
-  const { canary, order } = planned({ workers: ['v', 'w'] })
-  assert.equal([canary, ...order], ['v', 'a', 'b', 'c', 'w'])
+  const sequence = sequenceOf(planned({ workers: ['v', 'w'] }))
+  assert.equal(sequence, ['v', 'a', 'b', 'c', 'w'])
 })
 
 test('sends a broken control plane before everything', () => {
-  const { canary, order, snapshotFrom } = planned({ workers: ['v'], etcd: { a: { answers: false } } })
-  assert.equal([canary, ...order], ['a', 'b', 'c', 'v'])
-  assert.is(snapshotFrom, 'b')
+  const plan = planned({ workers: ['v'], etcd: { a: { answers: false } } })
+  assert.equal(sequenceOf(plan), ['a', 'b', 'c', 'v'])
+  assert.equal(plan.chores, [{ step: 'snapshot-etcd', node: 'b' }])
 })
 
 test('keeps the schematic that runs, its platform and its secure boot in the image', () => {
   const { nodes } = planned({ facts: { a: { platform: 'hcloud', secureBoot: true } } })
-  assert.is(nodes[0]?.image, `factory.talos.dev/hcloud-installer-secureboot/${SCHEMATIC}:v1.13.9`)
+  assert.is(imageOf(nodes[0]), `factory.talos.dev/hcloud-installer-secureboot/${SCHEMATIC}:v1.13.9`)
 })
 
 test('upgrades at the same version when another schematic is declared whose extensions lack nothing', () => {
   const b = 'b'.repeat(64)
   const declared = { a: { schematic: b, extensions: ['siderolabs/iscsi-tools', 'siderolabs/lldpd'] } }
-  const { nodes, canary } = planned({
+  const { nodes, waves } = planned({
     declared,
     facts: { a: { version: 'v1.13.9' }, b: { version: 'v1.13.9' }, c: { version: 'v1.13.9' } },
   })
-  assert.is(canary, 'a')
-  assert.is(nodes[0]?.image, image('v1.13.9', b))
+  assert.equal(sequenceOf({ waves }), ['a'])
+  assert.is(imageOf(nodes[0]), image('v1.13.9', b))
 })
 
 test('leaves nodes alone that run the target', () => {
-  const { nodes, canary } = planned({
+  const { nodes, waves } = planned({
     facts: { a: { version: 'v1.13.9' }, b: { version: 'v1.13.9' }, c: { version: 'v1.13.9' } },
   })
-  assert.is(canary, undefined)
-  assert.equal(
-    nodes.map((n) => n.work),
-    ['none', 'none', 'none'],
-  )
+  assert.equal(waves, [])
+  assert.equal(nodes.map(workOf), ['leave', 'leave', 'leave'])
 })
 
 test('only reboots a node that has the target in its other slot', () => {
   const { nodes } = planned({ facts: { a: { otherSlot: { state: 'installed', image: image() } } } })
-  assert.equal(
-    nodes.map((n) => n.work),
-    ['finish', 'upgrade', 'upgrade'],
-  )
+  assert.equal(nodes.map(workOf), ['reboot: it waits', 'write, then reboot', 'write, then reboot'])
 })
 
 test('uses the one call that does both below 1.13, and two calls from there on', () => {
   const { nodes } = planned({ facts: { a: { version: 'v1.12.9' } } })
-  assert.equal(
-    nodes.map((n) => n.path),
-    ['legacy', 'lifecycle', 'lifecycle'],
-  )
+  assert.equal(nodes.map(workOf), ['one call', 'write, then reboot', 'write, then reboot'])
 })
 
 test('installs the vanilla schematic where no schematic and no extension runs', () => {
   const bare = { extensions: [] as string[] }
   const result = planned({ facts: { a: { ...bare, schematic: undefined as never }, b: bare, c: bare } })
-  assert.is(result.nodes[0]?.image, image('v1.13.9', VANILLA_SCHEMATIC))
+  assert.is(imageOf(result.nodes[0]), image('v1.13.9', VANILLA_SCHEMATIC))
   assert.match(result.notes.join(), /vanilla/)
 })
 
@@ -238,7 +235,7 @@ test('looks at every control plane even when only one node may be changed', () =
 })
 
 test('does not ask etcd when only workers are changed', () => {
-  assert.is(planned({ workers: ['w'], wish: { nodes: ['w'] }, etcd: { b: { answers: false } } }).canary, 'w')
+  assert.equal(sequenceOf(planned({ workers: ['w'], wish: { nodes: ['w'] }, etcd: { b: { answers: false } } })), ['w'])
 })
 
 const slot = (otherSlot: OtherSlot) => ({ facts: { a: { otherSlot } } })
@@ -284,11 +281,11 @@ test('installs where the log no longer tells, and nobody of ours began anything 
     ...slot({ state: 'unknown', why: 'wrapped' }),
     memory: { installs: { a: ['an older boot'] } },
   })
-  assert.is(nodes[0]?.work, 'upgrade')
+  assert.is(workOf(nodes[0]), 'write, then reboot')
 })
 
 test('installs again after an installer that failed', () => {
-  assert.is(planned(slot({ state: 'install-failed', image: image() })).nodes[0]?.work, 'upgrade')
+  assert.is(workOf(planned(slot({ state: 'install-failed', image: image() })).nodes[0]), 'write, then reboot')
 })
 
 const configured = (hash: string, pending: Configuration['pending'] = 'nothing'): Result<Configuration> => ({
@@ -344,12 +341,12 @@ for (const [sentence, wanted] of [
   refused(sentence, wanted, ['a configuration-changed'])
 test('goes on with what another checkout installed on the configuration that runs, and knows it until the reboot', () => {
   const { nodes, notes } = planned(noted('h'))
-  assert.equal([nodes[0]?.work, nodes[0]?.installedOn], ['finish', 'h'])
+  assert.equal(nodes[0]?.work, { ...waiting, installedOn: 'h' })
   assert.not.match(notes.join(), NOT_COMPARED)
 })
 test('says where nobody knows on which configuration the version that waits was installed', () => {
   const { nodes, notes } = planned(noted())
-  assert.equal([nodes[0]?.work, nodes[0]?.installedOn], ['finish', undefined])
+  assert.equal(nodes[0]?.work, waiting)
   assert.match(notes.join('\n'), NOT_COMPARED)
   const silent = { ...noted(), kubernetes: { answers: false as const, failure: failure('kubernetes-unreachable') } }
   assert.match(planned({ ...silent, wish: { skipDrain: true } }).notes.join('\n'), NOT_COMPARED)
@@ -459,7 +456,7 @@ test('says below 1.13 which kernel arguments nobody knows of', () => {
 })
 test('loses a kernel argument only when told to', () => {
   const { nodes } = planned({ facts: { a: withArgument }, wish: { allowKernelArgumentLoss: true } })
-  assert.equal(nodes[0]?.kernelArguments, ['usb-storage.quirks=04e8:61f5:u'])
+  assert.equal(nodes[0]?.before.kernelArguments, ['usb-storage.quirks=04e8:61f5:u'])
 })
 test('leaves out a machine in maintenance, and says so', () => {
   const { nodes, notes } = planned({ controlPlanes: ['a', 'b', 'c', 'd'], facts: { b: 'maintenance' }, absent: ['b'] })
@@ -513,12 +510,12 @@ refused(
 )
 test('takes a control plane that is not ready first, as it may be the cure', () => {
   const plan = planned({ facts: { a: { ready: false, unmet: ['nodeReady: node is not ready'] } } })
-  assert.is(plan.canary, 'a')
+  assert.is(sequenceOf(plan)[0], 'a')
 })
 refused('refuses one control plane without --accept-etcd-outage', { controlPlanes: ['c'] }, ['c etcd-outage'])
 test('upgrades one or two control planes when the outage is accepted', () => {
   planned({ controlPlanes: ['c'], wish: { acceptEtcdOutage: true } })
-  assert.is(planned({ controlPlanes: ['b', 'c'], wish: { acceptEtcdOutage: true } }).canary, 'b')
+  assert.is(sequenceOf(planned({ controlPlanes: ['b', 'c'], wish: { acceptEtcdOutage: true } }))[0], 'b')
 })
 
 test.run()

@@ -5,7 +5,7 @@ import type { KubeNode, KubernetesFacts, KubernetesObservation } from '../../mod
 import type { NodeObservation } from '../../model/observation.ts'
 import { ownNodes } from '../identity.ts'
 import { APPLY, forbidden } from '../missing-access.ts'
-import type { KubernetesPlan, StaleCordon } from '../plan.ts'
+import type { Drain, KubernetesPlan, StaleCordon } from '../plan.ts'
 import { unwellNow } from '../unwell.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
@@ -51,7 +51,7 @@ export function planDrains(
     }
     const plan = planDrain(kubernetes, node, cluster, isOff)
     byNode[declared.name] = plan
-    const blocking = plan.drain ? plan.obstacles.filter((o) => o.blocks) : []
+    const blocking = plan.drain.how === 'left alone' ? [] : plan.drain.obstacles.filter((o) => o.blocks)
     if (blocking.length === 0) continue
     const more = blocking.length > NAMED ? [`${blocking.length - NAMED} more`] : []
     const detail = [...blocking.slice(0, NAMED).map((o) => o.detail), ...more].join('; ')
@@ -95,17 +95,14 @@ export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Clust
   const { name, kubeletVersion } = node
   const gates = cluster.operations.gates.map((gate) => gate.name)
   const unwell = unwellNow(facts, node)
-  const base = { name, kubeletVersion, gates, evicts, obstacles, ...(unwell && { unwell }) }
-  const without = (whyNot: string): KubernetesPlan => ({ ...base, drain: false, whyNot })
-  if (isOff) return without('drains are switched off')
+  const planned = (drain: Drain): KubernetesPlan => ({ name, kubeletVersion, gates, drain, ...(unwell && { unwell }) })
+  if (isOff) return planned({ how: 'left alone', whyNot: 'drains are switched off' })
   if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))
-    return without('no other node takes pods, so there is nowhere to drain to')
+    return planned({ how: 'left alone', whyNot: 'no other node takes pods, so there is nowhere to drain to' })
   // what else comes to it until its turn is moved again, so that it is cordoned all the same
-  return {
-    ...base,
-    drain: true,
-    ...(fitNowhere({ evicts, obstacles }) ? { whyNot: 'its pods fit on no other node' } : {}),
-  }
+  if (fitNowhere({ evicts, obstacles }))
+    return planned({ how: 'cordoned only', whyNot: 'its pods fit on no other node', obstacles })
+  return planned({ how: 'drained', evicts, obstacles })
 }
 
 /** Every mark is that of a run which no longer exists: plans are made under the cluster's lock. */

@@ -49,27 +49,27 @@ const silent: KubernetesObservation = {
   failure: failure('kubernetes-unreachable', { detail: 'connection refused' }),
 }
 const drained = ({ byNode, failures }: ReturnType<typeof plan>) => [
-  byNode.a?.drain ?? 'unknown',
-  byNode.a?.whyNot ?? '',
+  byNode.a?.drain.how ?? 'unknown',
+  byNode.a && 'whyNot' in byNode.a.drain ? byNode.a.drain.whyNot : '',
   failures.map(({ reason }) => reason),
 ]
 
 const may = (verb: string, resource: string, group: string) => ({ user: 'ci', verb, resource, group })
 
 const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<typeof drained>][] = [
-  ['drains a node with somewhere to go', plan(seen({ pods: pair })), true, '', []],
-  ['drains an empty node, so that nothing comes to it', plan(seen()), true, '', []],
+  ['drains a node with somewhere to go', plan(seen({ pods: pair })), 'drained', '', []],
+  ['drains an empty node, so that nothing comes to it', plan(seen()), 'drained', '', []],
   [
     'does not drain the only node',
     plan(seen({ pods: [kubePod('web-1', 'a')] }, [kubeNode('a', '10.0.0.1')])),
-    false,
+    'left alone',
     'no other node takes pods, so there is nowhere to drain to',
     [],
   ],
   [
     'does not drain where every other node is cordoned by somebody else',
     plan(seen({ pods: pair }, [kubeNode('a', '10.0.0.1'), kubeNode('b', '10.0.0.2', { unschedulable: true })])),
-    false,
+    'left alone',
     'no other node takes pods, so there is nowhere to drain to',
     [],
   ],
@@ -81,7 +81,7 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
         kubeNode('b', '10.0.0.2', { unschedulable: true, mark: { run: 'r', at: 't' } }),
       ]),
     ),
-    true,
+    'drained',
     '',
     [],
   ],
@@ -96,21 +96,21 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
         ],
       }),
     ),
-    true,
+    'cordoned only',
     'its pods fit on no other node',
     [],
   ],
   [
     'refuses what would block',
     plan(seen({ pods: pair, budgets: [budget('web', 0)] })),
-    true,
+    'drained',
     '',
     ['drain-would-block'],
   ],
   [
     'tries what would block where the policy says so',
     plan(seen({ pods: pair, budgets: [budget('web', 0)] }), { drain: { whenBlocked: 'try' } }),
-    true,
+    'drained',
     '',
     [],
   ],
@@ -124,7 +124,7 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
   [
     'does not drain where that is switched off, whatever blocks',
     plan(seen({ pods: pair, budgets: [budget('web', 0)] }), { drain: { enabled: false } }),
-    false,
+    'left alone',
     'drains are switched off',
     [],
   ],
@@ -140,7 +140,7 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
   [
     'finds a Node by its address, since its name may be another one',
     plan(seen({}, [kubeNode('ip-10-0-0-1', '10.0.0.1'), kubeNode('b', '10.0.0.2')])),
-    true,
+    'drained',
     '',
     [],
   ],
@@ -155,28 +155,28 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
         ],
       }),
     ),
-    true,
+    'drained',
     '',
     ['gate-unmet', 'gate-wrong'],
   ],
   [
     'tells a gate that may not be looked at from one that is wrong',
     plan(seen({ gates: [{ gate: 'storage', state: 'wrong', detail: 'may not', manifest: 'kind: Role' }] })),
-    true,
+    'drained',
     '',
     ['kubernetes-forbidden'],
   ],
   [
     'refuses before anything what the kubeconfig may not do',
     plan(seen({ denied: [may('create', 'pods/eviction', ''), may('update', 'leases', 'coordination.k8s.io')] })),
-    true,
+    'drained',
     '',
     ['kubernetes-forbidden'],
   ],
   [
     'needs no right to evict where nothing is drained',
     plan(seen({ denied: [may('create', 'pods/eviction', '')] }), { skip: true }),
-    false,
+    'left alone',
     'drains are switched off',
     [],
   ],
@@ -202,7 +202,10 @@ test('a dead Node with the address of a machine is not drained in its place, and
     kubeNode('b', '10.0.0.2'),
   ])
   const { byNode, notes, failures } = plan(facts, { machines: { a: { reachable: true, ...boots } } })
-  assert.equal([byNode.a?.name, byNode.a?.evicts, failures], ['a', ['shop/web-1'], []])
+  assert.equal(
+    [byNode.a?.name, byNode.a?.drain, failures],
+    ['a', { how: 'drained', evicts: ['shop/web-1'], obstacles: [] }, []],
+  )
   assert.match(notes.join(), 'a-old, which is not ready (Kubelet stopped posting node status)')
 })
 
