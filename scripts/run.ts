@@ -140,15 +140,15 @@ export function createRun({
     const child = output
       ? sh`read -r _ && exec ${argv} >${output.stdout} 2>${output.stderr}`
       : command.stdinIsFile
-        ? sh`read -r _ && exec ${argv} <(cat)`
+        ? sh`read -r _ && exec ${argv} <(PATH="$PATH:/usr/bin:/bin" cat)`
         : sh`read -r _ && exec ${argv}`
     const pid = child.pid
     if (pid === undefined) {
       // bash itself could not be started.
       const { stdout, stderr, cause } = await child
       output?.remove()
-      const why = failureOfDisk(cause)?.detail ?? ''
-      return { stdout, stderr: `${stderr}${why}`, ended: { by: 'exit', code: 127 } }
+      const why = failureOfDisk(cause)
+      return { stdout, stderr, ended: why ? { by: 'nothing', why } : { by: 'exit', code: 127 } }
     }
     if (!uninterruptible) groups.add(pid)
 

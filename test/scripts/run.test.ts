@@ -90,6 +90,20 @@ test('gives standard input as a file to a tool that wants one, and no file holds
   assert.match((await namesOf(command)).stdout, /^\/dev\/fd\/\d+\n$/)
 })
 
+test('gives it also where PATH is short, as that of cron, or empty', async () => {
+  for (const PATH of ['', folder]) {
+    const command = {
+      tool: 'talosctl',
+      argv: [],
+      stdin: 'x',
+      stdinIsFile: true,
+      timeoutMs: 20_000,
+      mutates: false,
+    } as const
+    assert.is((await createRun({ paths: { talosctl: '/bin/cat' }, env: { PATH } })(command)).stdout, 'x')
+  }
+})
+
 test('survives a tool that ends without reading its input', async () => {
   assert.equal((await run(bash('exit 4', { stdin: 'x'.repeat(5_000_000) }))).ended, { by: 'exit', code: 4 })
 })

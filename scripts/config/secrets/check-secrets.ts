@@ -5,7 +5,7 @@ import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
 import { type CommandResult, createRun } from '../../run.ts'
-import { isDone, isMissing } from '../../tools/ended.ts'
+import { isDone, isMissing, notStarted } from '../../tools/ended.ts'
 import { sopsCommands, sopsMeaning } from '../../tools/sops.ts'
 import { type Bundle, readBundle } from './bundle.ts'
 import { openIdentity } from './open-identity.ts'
@@ -130,7 +130,7 @@ function undecipherable(
   result: CommandResult,
   { file, path, recipients }: { file: string; path: string; recipients: readonly string[] },
 ): Failure {
-  if (isMissing(result)) return failure('tool-missing', { detail: 'sops can not be started', hint: 'npm run tools' })
+  if (isMissing(result)) return notStarted('sops', result)
   const code = result.ended.by === 'exit' ? result.ended.code : 0
   if (code === 128) {
     const who = recipients.length > 0 ? ` (it is encrypted for ${recipients.join(', ')})` : ''

@@ -1,7 +1,7 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import { deniedIn, forbidden } from '../../../workflows/plan/missing-access.ts'
 import type { CommandResult } from '../../run.ts'
-import { howEnded, isMissing } from '../ended.ts'
+import { howEnded, isMissing, notStarted } from '../ended.ts'
 
 /** What kubectl says, what it means. The first match counts. */
 const MEANINGS: readonly { says: RegExp; reason: FailureReason }[] = [
@@ -31,7 +31,7 @@ const OF_WEBHOOK = /admission webhook "[^"]+" denied the request|failed calling 
 
 /** Why a call of kubectl failed; `otherwise` where its text says nothing about the way to the API server. */
 export function failureOfKubectl(result: CommandResult, otherwise: FailureReason = 'command-failed'): Failure {
-  if (isMissing(result)) return failure('tool-missing', { detail: 'kubectl can not be started', hint: 'npm run tools' })
+  if (isMissing(result)) return notStarted('kubectl', result)
   if (result.ended.by === 'abort') return failure(otherwise, { detail: howEnded(result) })
   const denied = deniedIn(result.stderr)
   if (denied.length > 0) return forbidden(denied)

@@ -1,6 +1,6 @@
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import type { CommandResult } from '../../run.ts'
-import { howEnded, isDone, isMissing } from '../ended.ts'
+import { howEnded, isDone, isMissing, notStarted } from '../ended.ts'
 
 /**
  * What talosctl says, what it means. The first match counts; its group `says` is what is told of it, where there is one.
@@ -64,8 +64,7 @@ export function failureOf(
   otherwise?: { failed: FailureReason; late: FailureReason },
 ): Failure {
   const said = gist(result.stderr)
-  if (isMissing(result))
-    return failure('tool-missing', { detail: 'talosctl can not be started', hint: 'npm run tools' })
+  if (isMissing(result)) return notStarted('talosctl', result)
   if (result.maintenance)
     return failure('node-in-maintenance', {
       detail: 'is in maintenance and waits for its configuration',

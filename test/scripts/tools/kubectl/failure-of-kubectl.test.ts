@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { failureOfKubectl, refusalOf } from '../../../../scripts/tools/kubectl/failure-of-kubectl.ts'
-import type { FailureReason } from '../../../../workflows/model/failure.ts'
+import { type FailureReason, failure } from '../../../../workflows/model/failure.ts'
 import { type Answered, commandResult } from '../../../support/command-result.ts'
 
 const ended = (stderr: string, more: Answered = {}) => commandResult({ exitCode: 1, stderr, ...more })
@@ -121,6 +121,13 @@ test('what is forbidden is told with the roles that are missing, whatever kubect
   const { reason, detail, manifest } = failureOfKubectl(ended([...said, 'error: something else'].join('\n')))
   assert.equal([reason, detail], ['kubernetes-forbidden', "the kubeconfig's user ci may not list nodes, nor list pods"])
   assert.match(manifest ?? '', 'kind: ClusterRole')
+})
+
+test('a kubectl that could not be started for want of files is not told to be missing', () => {
+  const why = failure('file-unusable', { detail: 'bash can not be opened (EMFILE)', hint: 'ulimit -n 4096' })
+  const { reason, detail, hint } = failureOfKubectl(ended('', { ended: { by: 'nothing', why } }))
+  assert.equal([reason, hint], ['tool-missing', 'ulimit -n 4096'])
+  assert.is(detail, 'kubectl can not be started: bash can not be opened (EMFILE)')
 })
 
 test('a server that lets the deadline pass is unreachable, and kubectl that is not there is missing', () => {
