@@ -35,7 +35,9 @@ export function planDrains(
     const said = `Kubernetes can not be asked: ${why.detail ?? why.reason}`
     if (isOff)
       return { byNode: {}, staleCordons: [], failures: [], notes: [`${said}; nothing is drained or waited for`] }
-    return { byNode: {}, staleCordons: [], failures: working.length > 0 ? [{ hint: again, ...why }] : [], notes: [] }
+    // what can be mended is mended: only silence is a reason to go without
+    const told = why.reason === 'kubernetes-unreachable' ? { hint: again, ...why } : why
+    return { byNode: {}, staleCordons: [], failures: working.length > 0 ? [told] : [], notes: [] }
   }
   const byNode: Record<NodeName, KubernetesPlan> = {}
   const failures: Failure[] = []

@@ -185,6 +185,13 @@ const rows: [behaviour: string, planned: ReturnType<typeof plan>, ...ReturnType<
 for (const [behaviour, planned, ...expected] of rows)
   test(`the plan ${behaviour}`, () => assert.equal(drained(planned), expected))
 
+test('only where Kubernetes is silent the advice is to go without', () => {
+  const hints = (['kubernetes-unreachable', 'kubeconfig-unusable', 'command-failed'] as const).map(
+    (reason) => plan({ answers: false, failure: failure(reason) }).failures[0]?.hint,
+  )
+  assert.equal(hints, ['run again with --skip-drain', undefined, undefined])
+})
+
 test('a refusal names the budget, and the command that shows it', () => {
   const [refused] = plan(seen({ pods: pair, budgets: [budget('web', 0)] })).failures
   assert.is(refused?.node, 'a')
