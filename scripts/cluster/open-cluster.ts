@@ -15,6 +15,7 @@ import { modeToJudge } from '../../workflows/plan/configuration.ts'
 import { evictionSuspects, podName } from '../../workflows/plan/drain/forecast.ts'
 import { membersAmong, ownNodes } from '../../workflows/plan/identity.ts'
 import { rightsWanted } from '../../workflows/plan/missing-access.ts'
+import { shellWord } from '../cli/shell-word.ts'
 import { workflowCommand } from '../cli/workflow-command.ts'
 import { withGeneratedSchematics } from '../config/with-generated-schematics.ts'
 import type { Layout } from '../declaration/layout.ts'
@@ -63,10 +64,15 @@ export async function openSession(
   for (const tool of [talosctl, kubectl])
     if (!tool.found) failures.push(failure('tool-missing', { detail: tool.detail, hint: tool.hint }))
   for (const objection of checkTalosconfig(talosconfig, cluster, new Date())) {
-    const isMissing = objection.reason === 'talosconfig-missing'
-    failures.push(
-      isMissing ? { ...objection, hint: workflowCommand('gen-config', cluster.id, layout.root) } : objection,
-    )
+    const generates = workflowCommand('gen-config', cluster.id, layout.root)
+    const own = join(layout.folder, layout.generated, 'talosconfig')
+    if (objection.reason === 'talosconfig-missing') failures.push({ ...objection, hint: generates })
+    else if (objection.reason === 'client-certificate-expired' && 'hint' in objection && talosconfig !== own)
+      failures.push({
+        ...objection,
+        hint: `${generates} --renew-talosconfig # makes ${shellWord(own)}, to be taken instead`,
+      })
+    else failures.push(objection)
   }
   const unfit = to !== undefined && existsSync(layout.kubeconfig) ? checkKubeconfig(layout.kubeconfig) : undefined
   if (unfit) failures.push(unfit)

@@ -299,7 +299,7 @@ const cases: Case[] = [
     ),
     code: 69,
     says: [
-      /it ended on 20\d\d-\d\d-\d\d \(node --import tsx workflows\/gen-config\.ts --cluster \d+ --dir \S+ --renew-talosconfig\)/,
+      /the client certificate in context "\S+" of \S+ ended on 20\d\d-\d\d-\d\d \(node --import tsx workflows\/gen-config\.ts --cluster \d+ --dir \S+ --renew-talosconfig\)/,
     ],
   },
   {

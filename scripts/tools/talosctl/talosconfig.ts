@@ -106,13 +106,14 @@ export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip' | 'n
   try {
     const { validFrom, validTo } = new X509Certificate(clientCertificate)
     const hint = 'workflows/gen-config.ts --renew-talosconfig'
+    const which = `the client certificate in context "${context}" of ${path}`
     if (now > new Date(validTo))
-      failures.push(failure('client-certificate-expired', { detail: `it ended on ${iso(validTo)}`, hint }))
+      failures.push(failure('client-certificate-expired', { detail: `${which} ended on ${iso(validTo)}`, hint }))
     else if (now < new Date(validFrom))
       failures.push(
         failure('client-certificate-expired', {
-          detail: `it begins on ${iso(validFrom)}, which is still to come`,
-          hint: 'set the clock of this computer',
+          detail: `${which} begins on ${iso(validFrom)}, which is still to come`,
+          hint: 'date # the clock of this computer may be wrong',
         }),
       )
   } catch {

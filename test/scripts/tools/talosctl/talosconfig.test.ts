@@ -71,7 +71,7 @@ test('a client certificate that is no more, or not yet, is told with its date', 
   write(() => {})
   assert.equal(reasons(new Date(Date.now() + 2 * 365 * 86_400_000)), ['client-certificate-expired'])
   const [early] = checkTalosconfig(path, { nodes }, new Date(Date.now() - 2 * 365 * 86_400_000))
-  assert.match(early?.detail ?? '', /^it begins on \d{4}-\d\d-\d\d/)
+  assert.match(early?.detail ?? '', /^the client certificate in context ".+" of \S+ begins on \d{4}-\d\d-\d\d/)
 })
 
 test('a certificate that is none, or missing, makes it invalid', () => {
