@@ -9,6 +9,8 @@ import { askLab } from './control.ts'
 import { isLabsOwn, labDown } from './down.ts'
 import type { EtcdPaths } from './etcd-member.ts'
 import { type GeneratedConfig, readGeneratedConfig } from './generated-config.ts'
+import { isThere } from './is-there.ts'
+import { keepFromGit } from './keep-from-git.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
 import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
 import { machineSpec, readLabFile } from './lab-file.ts'
@@ -70,15 +72,13 @@ export async function labUp(options: UpOptions): Promise<number> {
   }
   const talosconfig = join(clusterDir, 'talosconfig')
   const { generated } = options
-  if (generated === undefined && existsSync(talosconfig) && !isLabsOwn(talosconfig, paths.talosconfig)) {
+  if (generated === undefined && isThere(talosconfig) && !isLabsOwn(talosconfig, paths.talosconfig)) {
     say(`${talosconfig} is there and not the lab's: the lab would overwrite it. Move it away first.`)
     return 77
   }
 
   // out of git's sight before anything is in it
-  const runs = dirname(paths.stateDir)
-  mkdirSync(runs, { recursive: true, mode: 0o700 })
-  writeFileSync(join(runs, '.gitignore'), '*\n')
+  keepFromGit(dirname(paths.stateDir))
   mkdirSync(paths.stateDir, { recursive: true, mode: 0o700 })
   rmSync(paths.log, { force: true })
   // the process takes a second to load: meanwhile talosctl makes the secrets

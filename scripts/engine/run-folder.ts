@@ -1,11 +1,12 @@
 /** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
 import { shellWord } from '../cli/shell-word.ts'
-import { failureOfDisk, named } from '../disk/on-disk.ts'
+import { failureOfDisk } from '../disk/on-disk.ts'
+import { replaceFile } from '../disk/replace-file.ts'
 import { DamagedJournal, type JournalRecord, readJournal } from './journal.ts'
 
 export type RunPaths = { run: string; folder: string; journal: string; report: string; processes: string }
@@ -27,10 +28,22 @@ export const runFolder = (clusterFolder: string): string => join(clusterFolder, 
 export function openRunFolder(folder: string, name = ''): string {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ignore = join(folder, '.gitignore')
-  if (!existsSync(ignore)) named(ignore, () => writeFileSync(ignore, '*\n'))
+  // one that a full disk or a kill left empty is none
+  if (!holds(ignore, EVERYTHING)) replaceFile(ignore, EVERYTHING, 0o644)
   const path = join(folder, name)
   mkdirSync(path, { recursive: true, mode: 0o700 })
   return path
+}
+
+/** what git leaves out */
+const EVERYTHING = '*\n'
+
+function holds(path: string, text: string): boolean {
+  try {
+    return readFileSync(path, 'utf8') === text
+  } catch {
+    return false
+  }
 }
 
 const pathsOf = (folder: string, run: string): RunPaths => ({

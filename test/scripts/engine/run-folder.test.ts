@@ -1,8 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { onDisk } from '../../../scripts/disk/on-disk.ts'
 import { type JournalRecord, openJournal } from '../../../scripts/engine/journal.ts'
 import {
   findUnfinishedRuns,
@@ -13,6 +14,7 @@ import {
   runFolder,
 } from '../../../scripts/engine/run-folder.ts'
 import type { Diagnosis } from '../../../workflows/machines/node.ts'
+import { onFailingDisk } from '../../support/failing-disk.ts'
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
 const test = suite<{ folder: string }>('run folder')
@@ -51,6 +53,33 @@ const runs = (folder: string) => readdirSync(folder).filter((name) => name.start
 
 test('keeps itself out of git', ({ folder }) => {
   assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
+})
+
+for (const left of ['', '*', '# .run\n'])
+  test(`keeps itself out of git where a full disk or a kill left ${JSON.stringify(left)} of the line that does`, ({
+    folder,
+  }) => {
+    writeFileSync(join(folder, '.gitignore'), left)
+    openRunFolder(folder)
+    assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
+  })
+
+test('a full disk leaves no half of what keeps it out of git, and lets nothing else in', async ({ folder }) => {
+  for (let call = 1; ; call++) {
+    rmSync(folder, { recursive: true, force: true })
+    const open = () => onDisk(() => openRunFolder(folder, 'kept'))
+    const { value, refused } = await onFailingDisk({ code: 'ENOSPC', at: call, below: folder }, open)
+    if (!refused) break
+    const there = existsSync(folder) ? readdirSync(folder) : []
+    assert.not.ok(!value.ok && there.some((name) => name !== '.gitignore'), there.join())
+    if (there.includes('.gitignore')) assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
+  }
+})
+
+test('writes nothing where it is kept out of git already', ({ folder }) => {
+  const { ino } = statSync(join(folder, '.gitignore'))
+  openRunFolder(folder)
+  assert.is(statSync(join(folder, '.gitignore')).ino, ino)
 })
 
 test('takes a journal whose beginning was lost for no empty one', ({ folder }) => {
