@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { askLab } from './control.ts'
+import { isThere } from './is-there.ts'
 import { labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
 import { endLabProcesses, labProcesses } from './lab-processes.ts'
 
@@ -12,7 +13,7 @@ const stopsWithinMs = 5_000
  */
 export async function labDown(clusterDir: string): Promise<boolean> {
   const paths = labPaths(clusterDir)
-  if (!existsSync(paths.stateDir)) return false
+  if (!isThere(paths.stateDir)) return false
   const config = readLabConfig(paths)
   const wasThere = config !== undefined || labProcesses(paths.stateDir).length > 0
   if (config !== undefined) await askLab(config.socketPath, { verb: 'stop' })
@@ -28,9 +29,9 @@ export async function labDown(clusterDir: string): Promise<boolean> {
 
 /** Whether the cluster's talosconfig is the one that the lab wrote, or none: a real one must survive a lab. */
 export function isLabsOwn(talosconfig: string, labsCopy: string): boolean {
-  if (!existsSync(talosconfig)) return false
+  if (!isThere(talosconfig)) return false
   // talosctl itself creates the file without a context when it is asked about one that is missing
   if (/^contexts: \{\}$/m.test(readFileSync(talosconfig, 'utf8'))) return true
-  if (!existsSync(labsCopy)) return false
+  if (!isThere(labsCopy)) return false
   return readFileSync(talosconfig, 'utf8') === readFileSync(labsCopy, 'utf8')
 }

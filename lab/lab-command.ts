@@ -1,9 +1,10 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { checkLog, invariants } from './check.ts'
 import { askLab, type ControlReply, type ControlRequest } from './control.ts'
 import { labDown } from './down.ts'
 import { faultCatalogue, faultKind, isFaultName } from './fault-catalogue.ts'
+import { isThere } from './is-there.ts'
 import { labPaths, readLabConfig } from './lab-config.ts'
 import type { LoggedEvent } from './lab-event.ts'
 import { describeLab } from './status.ts'
@@ -47,7 +48,7 @@ export async function labCommand(command: LabCommand): Promise<number> {
       return fault(command)
     case 'log': {
       const { log } = labPaths(clusterDir)
-      if (!existsSync(log)) return missingLog(command)
+      if (!isThere(log)) return missingLog(command)
       await pipeline(createReadStream(log), process.stdout, { end: false })
       return 0
     }
@@ -94,7 +95,7 @@ async function fault(command: LabCommand): Promise<number> {
 
 function check(command: LabCommand): number {
   const { log } = labPaths(command.clusterDir)
-  if (!existsSync(log)) return missingLog(command)
+  if (!isThere(log)) return missingLog(command)
   const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
   const breaches = checkLog(lines.map((line) => JSON.parse(line) as LoggedEvent))
   for (const [name, sentence] of Object.entries(invariants)) {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EtcdPaths } from './etcd-member.ts'
 import type { FaultRequest } from './fault-board.ts'
+import { isThere } from './is-there.ts'
 import type { KubeObject } from './kubernetes/api-client.ts'
 import type { Operator } from './kubernetes/operator.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
@@ -64,10 +65,15 @@ export function socketPathFor(stateDir: string): string {
   return Buffer.byteLength(path) < 100 ? path : join('/tmp', name)
 }
 
-/** The configuration of a lab that is up, or was when it was killed; undefined when there is none. */
+/**
+ * The configuration of a lab that is up, or was when it was killed; undefined when there is none. Throws where it is
+ * another user's.
+ */
 export function readLabConfig(paths: LabPaths): LabConfig | undefined {
+  if (!isThere(paths.config)) return undefined
+  const text = readFileSync(paths.config, 'utf8')
   try {
-    return JSON.parse(readFileSync(paths.config, 'utf8')) as LabConfig
+    return JSON.parse(text) as LabConfig
   } catch {
     return undefined
   }

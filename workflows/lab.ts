@@ -16,6 +16,7 @@ import { labTools } from '../scripts/toolchain/lab-tools.ts'
 import { failureText } from '../scripts/view/failure-text.ts'
 import { EXIT_CODES } from './model/exit-code.ts'
 import { nearest } from './model/nearest.ts'
+import { exitCodeOf } from './plan/exit-code.ts'
 
 const say = (line: string) => void process.stdout.write(`${line}\n`)
 const complain = (line: string) => void process.stderr.write(`${line}\n`)
@@ -50,7 +51,7 @@ try {
   const flags = readLabFlags(process.argv.slice(2), nearest)
   process.exitCode = await run(flags).catch((error: Error) => {
     const why = failureOfDisk(error)
-    return complain(why ? failureText(why) : error.message) ?? EXIT_CODES.failed
+    return complain(why ? failureText(why) : error.message) ?? (why ? exitCodeOf([why]) : EXIT_CODES.failed)
   })
 } catch (error) {
   complain(`${(error as Error).message}\n${labUsage}`)
