@@ -151,14 +151,18 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       confirm: async () => undefined,
     }
     const meta = { step: 'snapshot-etcd', title: '', disruptive: false, changes: false, stops: 'at once' }
-    const { outcome } = await carryOut(run as unknown as Drive, { path: 's', meta, about: { node: 'a' } } as never, {
-      intent: { processFile: '' } as Intent,
-      again: false,
-      isStale: () => false,
-      sleeps: () => 0,
-      orphans: [],
-      left: new AbortController().signal,
-    })
+    const { outcome } = await carryOut(
+      run as unknown as Drive,
+      { path: 's', meta, input: { node: 'a' }, about: { node: 'a' } } as never,
+      {
+        intent: { processFile: '' } as Intent,
+        again: false,
+        isStale: () => false,
+        sleeps: () => 0,
+        orphans: [],
+        left: new AbortController().signal,
+      },
+    )
     return outcome?.ok === false ? [outcome.failure] : []
   },
   'a private folder': (folder) => thrown(() => privateFolder({ XDG_RUNTIME_DIR: folder }).remove()),
