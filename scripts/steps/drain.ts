@@ -6,8 +6,8 @@ import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { KubernetesRead, VolumeAttachment } from '../../workflows/model/kubernetes.ts'
 import { skipSelector } from '../../workflows/model/skip-selector.ts'
-import { fitNowhere, forecastDrain, podName } from '../../workflows/plan/drain/forecast.ts'
-import { whyBlocked } from '../../workflows/plan/drain/why-blocked.ts'
+import { type Drained, isEmptied, stillAttached, withoutHanging } from '../../workflows/plan/drain/emptied.ts'
+import { whyBlocked, whyUnread } from '../../workflows/plan/drain/why-blocked.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -31,15 +31,21 @@ export const drain =
         return tried
       },
       until: (tried) =>
-        tried.failure !== undefined || (tried.read?.ok === true && isEmptied(world, tried.read.value, plan)),
+        tried.failure !== undefined ||
+        (tried.read?.ok === true && isEmptied(tried.read.value, drained(plan), world.cluster.operations.drain)),
       deadlineMs: timeoutMs,
       // a webhook ends a drain at once, and may have moved the pod itself a little later; kubectl's own pause is that long
       everyMs: 5_000,
     })
     if (seen.failure) return { ok: false, failure: seen.failure }
     if (met && seen.read?.ok) return untilDetached(world, plan, seen.read.value, context)
-    return { ok: false, failure: blocked(world, name, plan, heard, seen.read) }
+    const why = seen.read?.ok
+      ? whyBlocked(withoutHanging(seen.read.value, drained(plan)), name, world.cluster.operations.drain, heard)
+      : whyUnread(heard, seen.read?.failure.detail)
+    return { ok: false, failure: why }
   }
+
+const drained = (plan: NodePlan): Drained => ({ name: kubernetesName(plan), unwell: plan.kubernetes?.unwell })
 
 /** The last real reasons, in kubectl's words: later ones may be that its time was over. */
 type Heard = { ofPods: Map<string, string>; ofAll?: string }
@@ -56,6 +62,7 @@ async function attempt(
 ): Promise<Attempt> {
   const name = kubernetesName(plan)
   const options = asking(world, plan, context)
+  const policy = world.cluster.operations.drain
   let before = read?.ok ? read : await world.kubernetes.read(options)
   // since an earlier process was stopped, somebody may have lifted the cordon, or the machine have another name; what was
   // read before the cordon counts no more
@@ -64,16 +71,15 @@ async function attempt(
     if (!cordoned.ok) return { failure: cordoned.failure }
     before = await world.kubernetes.read(options)
   }
-  if (before.ok && isEmptied(world, before.value, plan)) return { read: before }
+  if (before.ok && isEmptied(before.value, drained(plan), policy)) return { read: before }
   const { signal, processFile } = context
-  const policy = world.cluster.operations.drain
   const podSelector = policy.skip === undefined ? undefined : skipSelector(policy.skip)?.evicts
-  const drained = await world.kubernetes.drain(
+  const ended = await world.kubernetes.drain(
     name,
     {
       policy,
       ...(podSelector === undefined ? {} : { podSelector }),
-      hanging: hangingBefore(plan).length > 0,
+      hanging: (plan.kubernetes?.unwell?.hanging.length ?? 0) > 0,
       timeoutMs: leftMs,
       say: (pod, why) => {
         heard.ofPods.set(pod, why)
@@ -83,9 +89,9 @@ async function attempt(
     { signal, processFile, timeoutMs: leftMs + GRACE_MS, avoid: plan.address },
   )
   signal.throwIfAborted()
-  if (!drained.ok) {
-    const { reason, detail = reason } = drained.failure
-    if (reason === 'kubernetes-forbidden') return { failure: drained.failure }
+  if (!ended.ok) {
+    const { reason, detail = reason } = ended.failure
+    if (reason === 'kubernetes-forbidden') return { failure: ended.failure }
     if (!detail.includes('global timeout reached')) heard.ofAll = detail
   }
   // the exit code says how kubectl fared; the pods say whether the node is empty, and only what is left needs all the rest
@@ -93,41 +99,13 @@ async function attempt(
   if (before.ok && pods.ok) {
     const others = before.value.pods.filter(({ node }) => node !== name)
     const after = { ...before.value, pods: [...others, ...pods.value] }
-    if (isEmptied(world, after, plan)) return { read: { ok: true, value: after } }
+    if (isEmptied(after, drained(plan), policy)) return { read: { ok: true, value: after } }
   }
   return { read: await world.kubernetes.read(options) }
 }
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const GRACE_MS = 10_000
-
-const hangingBefore = ({ kubernetes }: NodePlan): string[] => kubernetes?.unwell?.hanging ?? []
-
-/** Without the pods that hung in Terminating before the run: the person let it go on although they do. */
-const withoutHanging = (read: KubernetesRead, plan: NodePlan): KubernetesRead => ({
-  ...read,
-  pods: read.pods.filter((pod) => !(pod.terminating && hangingBefore(plan).includes(podName(pod)))),
-})
-
-/** Nothing is left on the node that could run elsewhere; what fits on no other node stays, and goes down with this one. */
-function isEmptied(world: World, read: KubernetesRead, plan: NodePlan): boolean {
-  const facts = withoutHanging(read, plan)
-  const forecast = forecastDrain(facts, kubernetesName(plan), world.cluster.operations.drain)
-  return forecast.evicts.length === 0 || fitNowhere(forecast)
-}
-
-function blocked(
-  world: World,
-  name: string,
-  plan: NodePlan,
-  heard: Heard,
-  read: Result<KubernetesRead> | undefined,
-): Failure {
-  if (read?.ok) return whyBlocked(withoutHanging(read.value, plan), name, world.cluster.operations.drain, heard)
-  const ofPods = [...heard.ofPods].map(([pod, why]) => `${pod}: ${why}`).join('; ')
-  const silent = read?.ok === false ? read.failure.detail : undefined
-  return failure('drain-blocked', { detail: ofPods || heard.ofAll || silent || 'Kubernetes is silent' })
-}
 
 /** A node that goes down with volumes attached keeps them from the pods that moved. */
 async function untilDetached(
@@ -136,7 +114,7 @@ async function untilDetached(
   read: KubernetesRead,
   context: StepContext,
 ): Promise<Result<void>> {
-  const attachedNow = attachedTo(plan, read)
+  const attachedNow = (now: readonly VolumeAttachment[]) => stillAttached(now, drained(plan), read)
   const { met, seen } = await watch(context, {
     what: `the volumes of ${plan.node} to be detached`,
     look: () => world.kubernetes.attachments(asking(world, plan, context)),
@@ -148,24 +126,4 @@ async function untilDetached(
   if (met) return { ok: true, value: undefined }
   const detail = seen.ok ? `still attached: ${attachedNow(seen.value).join(', ')}` : (seen.failure.detail ?? '')
   return { ok: false, failure: failure('volumes-attached', { detail, hint: 'kubectl get volumeattachments' }) }
-}
-
-/**
- * Volumes that are attached to the node, that no pod which stays there mounts, and that were not left there by somebody
- * before the run. What claims and pods they belong to was read with the pods.
- */
-function attachedTo(plan: NodePlan, { attachments, pods }: KubernetesRead) {
-  const name = kubernetesName(plan)
-  const staying = new Set(
-    pods.filter((pod) => pod.node === name).flatMap((pod) => pod.claims.map((claim) => `${pod.namespace}/${claim}`)),
-  )
-  const claims = new Map(attachments.map(({ volume, claim }) => [volume, claim]))
-  const left = plan.kubernetes?.unwell?.attachments ?? []
-  return (now: readonly VolumeAttachment[]): string[] =>
-    now
-      .filter(({ node, name: own }) => node === name && !left.includes(own))
-      .flatMap(({ volume }) => {
-        const claim = claims.get(volume)
-        return claim !== undefined && staying.has(claim) ? [] : [claim ?? volume]
-      })
 }

@@ -9,6 +9,7 @@ import type { Drain, KubernetesPlan, StaleCordon } from '../plan.ts'
 import { unwellNow } from '../unwell.ts'
 import { takesPods } from './fits-elsewhere.ts'
 import { fitNowhere, forecastDrain } from './forecast.ts'
+import { nameSome } from './name-some.ts'
 
 export type PlannedDrains = {
   /** the part in Kubernetes of each node that it knows */
@@ -55,8 +56,10 @@ export function planDrains(
     byNode[declared.name] = plan
     const blocking = plan.drain.how === 'left alone' ? [] : plan.drain.obstacles.filter((o) => o.blocks)
     if (blocking.length === 0) continue
-    const more = blocking.length > NAMED ? [`${blocking.length - NAMED} more`] : []
-    const detail = [...blocking.slice(0, NAMED).map((o) => o.detail), ...more].join('; ')
+    const detail = nameSome(
+      blocking.map((o) => o.detail),
+      NAMED,
+    )
     if (policy.whenBlocked === 'try') {
       notes.push(`${declared.name}: its drain may block: ${detail}`)
       continue

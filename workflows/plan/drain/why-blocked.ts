@@ -5,6 +5,7 @@ import type { KubePod } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
 import type { Obstacle } from '../plan.ts'
 import { type Foreseeable, forecastDrain, leavingPods, longerTimeout, podName, takesLong } from './forecast.ts'
+import { nameSome } from './name-some.ts'
 
 /** What kubectl said in the course of a drain. */
 export type Said = {
@@ -28,12 +29,20 @@ export function whyBlocked(facts: Foreseeable, node: string, policy: DrainPolicy
   })
   // who blocks and has a name for it comes before who merely waits
   const sorted = [...causes.filter(({ known }) => known), ...causes.filter(({ known }) => !known)]
-  const [first = { detail: said.ofAll ?? 'kubectl did not say why', hint: `kubectl describe node ${node}` }] = sorted
-  const more = sorted.length > NAMED ? [`${sorted.length - NAMED} more`] : []
-  return failure('drain-blocked', {
-    detail: sorted.length === 0 ? first.detail : [...sorted.slice(0, NAMED).map((c) => c.detail), ...more].join('; '),
-    hint: first.hint,
-  })
+  const [first] = sorted
+  if (first === undefined)
+    return failure('drain-blocked', {
+      detail: said.ofAll ?? 'kubectl did not say why',
+      hint: `kubectl describe node ${node}`,
+    })
+  const details = sorted.map(({ detail }) => detail)
+  return failure('drain-blocked', { detail: nameSome(details, NAMED), hint: first.hint })
+}
+
+/** The same where nobody knows which pods are left, and `silence` is why. */
+export function whyUnread({ ofPods, ofAll }: Said, silence: string | undefined): Failure {
+  const told = [...ofPods].map(([pod, why]) => `${pod}: ${why}`)
+  return failure('drain-blocked', { detail: nameSome(told, NAMED) || ofAll || silence || 'Kubernetes is silent' })
 }
 
 function causeOf(
