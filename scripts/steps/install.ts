@@ -7,9 +7,17 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import type { Inspection } from '../../workflows/model/observation.ts'
 import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import { exitText, isPermanent } from '../../workflows/plan/installer-exit.ts'
+import {
+  changedSinceLook,
+  holdsTarget,
+  installObjection,
+  isRead,
+  machinedLog,
+  unseen,
+  waiting,
+  whyNotInstalled,
+} from '../../workflows/plan/installation.ts'
 import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
-import { runsTarget, slotObjection, waits } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -20,12 +28,13 @@ import { readConfiguration } from './read-configuration.ts'
 export const install =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
+    const target = switchOf(plan)
     const before = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
     if (!before.ok) return before
     const facts = before.value
     const other = await otherMachine(world, plan, facts.bootId, context)
     if (other) return { ok: false, failure: other }
-    if (holdsTarget(plan, facts)) return { ok: true, value: waiting(plan, facts) }
+    if (holdsTarget(target, facts)) return { ok: true, value: waiting(target, facts) }
     const objection = await whyNotNow(world, plan, facts, context)
     if (objection) return { ok: false, failure: objection }
     const configured = await readConfiguration(world, plan, context)
@@ -38,7 +47,7 @@ export const install =
     const objected = await lastLookAtSlot(world, plan, facts, context)
     if (objected) return objected
 
-    const { image } = switchOf(plan)
+    const { image } = target
     context.waiting(`${image} to be installed`)
     const call = await world.talos.install(declaredNode(world, plan.node), image, {
       signal: context.signal,
@@ -48,13 +57,11 @@ export const install =
 
     // the exit code says how talosctl fared; the node's own log says whether the slot was written
     const after = await settled(world, plan, context, (seen) => seen.ok && isRead(seen.value))
-    if (!after.ok) return { ok: false, failure: unseen(plan, after.failure) }
-    if (holdsTarget(plan, after.value)) return { ok: true, value: waiting(plan, after.value) }
+    if (!after.ok) return { ok: false, failure: unseen(plan.node, after.failure) }
+    if (holdsTarget(target, after.value)) return { ok: true, value: waiting(target, after.value) }
     const said = call.ok ? 'talosctl ended well' : (call.failure.detail ?? '')
-    return { ok: false, failure: whyNotInstalled(plan, facts, after.value, said) }
+    return { ok: false, failure: whyNotInstalled(plan.node, facts, after.value, said) }
   }
-
-const logs = (node: string): string => `talosctl -n ${node} logs machined`
 
 const look = (world: World, plan: NodePlan, context: StepContext) => () =>
   world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
@@ -75,7 +82,7 @@ async function settled(
       deadlineMs: installMs,
       everyMs: 500,
     })
-    if (!ended.met) return { ok: false, failure: failure('install-timed-out', { hint: logs(plan.node) }) }
+    if (!ended.met) return { ok: false, failure: failure('install-timed-out', { hint: machinedLog(plan.node) }) }
     if (told(ended.seen)) return ended.seen
     const { met, seen } = await watch(context, {
       what: `${plan.node} to tell what waits in its other slot`,
@@ -89,24 +96,6 @@ async function settled(
   }
 }
 
-const isRead = ({ otherSlot }: Inspection): boolean => !(otherSlot.state === 'unknown' && otherSlot.why === 'unread')
-
-/** That a node is silent after an installation was begun says nothing about how that ended. */
-const unseen = (plan: NodePlan, why: Failure): Failure =>
-  why.reason === 'install-timed-out'
-    ? why
-    : failure('install-unseen', { detail: why.detail ?? why.reason, hint: `${logs(plan.node)} # then run again` })
-
-function holdsTarget(plan: NodePlan, facts: Inspection): boolean {
-  const target = switchOf(plan)
-  return runsTarget(target, facts) || waits(target.image, facts)
-}
-
-const waiting = (plan: NodePlan, { otherSlot }: Inspection): InstallOutput => ({
-  image: switchOf(plan).image,
-  ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
-})
-
 /** Why the installation may not be started, or not once more. */
 async function whyNotNow(
   world: World,
@@ -118,13 +107,10 @@ async function whyNotNow(
   const target = switchOf(plan)
   const changed = changedSincePlan(plan.before, target, facts.version)
   if (changed) return changed
-  const { node } = plan
-  const { image } = target
-  // that a person asked for one more try was judged by the plan; what a killed process of this run tried is enough
-  if (context.again && isRefused(image, facts)) return whyNotInstalled(plan, facts, facts, '')
+  const { again } = context
   const isKnown = facts.otherSlot.state !== 'unknown'
-  const begun = context.again || (!isKnown && (await wasInstallBegun(world, plan, facts, context)))
-  return slotObjection({ node, facts, image, begun, retry: true })
+  const begun = !again && !isKnown && (await wasInstallBegun(world, plan, facts, context))
+  return installObjection(plan.node, target.image, facts, { again, begun })
 }
 
 /**
@@ -137,52 +123,14 @@ async function lastLookAtSlot(
   facts: Inspection,
   context: StepContext,
 ): Promise<Result<InstallOutput> | undefined> {
+  const target = switchOf(plan)
   for (;;) {
     const sleeps = context.sleeps()
     const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
     if (context.sleeps() !== sleeps) continue
     if (!last.ok) return last
-    if (holdsTarget(plan, last.value)) return { ok: true, value: waiting(plan, last.value) }
-    const changed = whatChanged(plan, facts, last.value)
+    if (holdsTarget(target, last.value)) return { ok: true, value: waiting(target, last.value) }
+    const changed = changedSinceLook(plan.node, target.image, facts, last.value)
     return changed && { ok: false, failure: changed }
-  }
-}
-
-/** Why an installation that was looked at and written down may not be started any more; undefined where it may. */
-function whatChanged(plan: NodePlan, before: Inspection, now: Inspection): Failure | undefined {
-  if (now.bootId !== before.bootId)
-    return failure('install-failed', {
-      detail: 'the node booted right before it was to be installed',
-      hint: 'run again',
-    })
-  // what was written down just now was not begun yet; the first look has judged what was begun before
-  return slotObjection({ node: plan.node, facts: now, image: switchOf(plan).image, begun: false, retry: true })
-}
-
-const isRefused = (image: string, { otherSlot }: Inspection): boolean =>
-  otherSlot.state === 'install-failed' && otherSlot.image === image && isPermanent(otherSlot.exitCode)
-
-/** What became of the installation, where it did not end with the image in the other slot. */
-function whyNotInstalled(plan: NodePlan, before: Inspection, { bootId, otherSlot }: Inspection, said: string): Failure {
-  const because = (words: string) => (said ? `${words}: ${said}` : words)
-  const hint = logs(plan.node)
-  if (bootId !== before.bootId)
-    return failure('install-failed', { detail: because('the node went down while it was installed'), hint })
-  switch (otherSlot.state) {
-    case 'install-failed': {
-      const reason = isPermanent(otherSlot.exitCode) ? 'installer-refused' : 'install-failed'
-      return failure(reason, { detail: because(exitText(otherSlot.exitCode)), hint })
-    }
-    case 'cut-off':
-      return failure('install-failed', { detail: because('the installer was cut off'), hint })
-    case 'installed':
-      return failure('install-failed', { detail: because(`${otherSlot.image} waits in the other slot`), hint })
-    case 'unknown':
-      return failure('install-unseen', {
-        detail: because('the log of machined does not tell how it ended'),
-        hint: `${hint} # then run again`,
-      })
-    default:
-      return failure('install-failed', { detail: because('the node tells of no installation'), hint })
   }
 }
