@@ -22,7 +22,7 @@ import { activeConfiguration, readConfiguration } from '../tools/talosctl/machin
 import { observeEtcd } from '../tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, readBootId } from '../tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from '../tools/talosctl/resources.ts'
-import { readKernelCmdline, readNodename, readStage } from '../tools/talosctl/specs.ts'
+import { readKernelCmdline, readNodename, readRulePattern, readStage } from '../tools/talosctl/specs.ts'
 import { readVersions } from '../tools/talosctl/versions.ts'
 import { createWays, type WaysConfig } from '../tools/talosctl/ways.ts'
 import { type Target, talosctlCommands } from '../tools/talosctl.ts'
@@ -71,6 +71,8 @@ export interface Talos {
     nodes: readonly NodeDeclaration[],
     options: Omit<CallOptions, 'processFile'> & { judge?: Judge },
   ): Promise<Record<NodeName, Result<Configuration>>>
+  /** Of the rules by which the node verifies images, in their order, which images they fit. Never rejects. */
+  verificationPatterns(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<string[]>>
   /** What the node's kernel was started with; undefined where it can not be read. Never rejects. */
   kernelCmdline(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<string | undefined>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
@@ -168,6 +170,16 @@ export function createTalos(
           return [name, { ok: false, failure: { ...failed, node: name } }]
         }),
       )
+    },
+
+    async verificationPatterns(node, options) {
+      const { address, name } = node
+      const found = await getOfEach(ask, [node], 'imageverificationrules', 'several', until(options))
+      const { resources, failure: failed } = found.get(address) ?? { resources: [] }
+      // their ids are places with leading zeros, which talosctl prints as numbers, some of them as octal ones
+      return failed
+        ? { ok: false, failure: { ...failed, node: name } }
+        : { ok: true, value: resources.map((resource) => readRulePattern(resource)?.imagePattern ?? '') }
     },
 
     async kernelCmdline(node, options) {

@@ -110,6 +110,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
       return answer(() => ok(undefined))
     }
     return {
+      verificationPatterns: () => answer(() => ok([])),
       observeNodes: (asked) =>
         answer(() =>
           Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(behind(n)) }])),

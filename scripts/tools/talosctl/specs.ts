@@ -103,3 +103,6 @@ export function readRole(resource: Resource | undefined): Role | undefined {
   if (type === 'controlplane' || type === 'init') return 'controlplane'
   return type === 'worker' ? 'worker' : undefined
 }
+
+/** `ImageVerificationRules.security.talos.dev`: the pattern, which is empty where the rule fits nothing */
+export const readRulePattern = read(v.object({ imagePattern: v.pipe(v.string(), v.nonEmpty()) }))

@@ -46,4 +46,24 @@ test('an image that a rule of the node refuses is refused with where the rules a
   assert.is(exitCodeOf([denied]), 77)
 })
 
+const unsigned = failure('image-refused', { node: 'a', detail: 'image verification failed: no valid signature found' })
+
+for (const [title, patterns, by] of [
+  ['the rule is looked up', { ok: true, value: ['docker.io/*', '*'] }, 'by rule 0001, for *'],
+  ['that no rule fits is said', { ok: true, value: [] }, 'by which rule the node does not tell'],
+  [
+    'that the rules can not be read is said',
+    { ok: false, failure: failure('node-unreachable') },
+    'by which rule the node does not tell',
+  ],
+] as const)
+  test(`of an image without a signature Talos names no rule: ${title}`, async () => {
+    const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
+    const talos = { pull: async () => ({ ok: false, failure: unsigned }), verificationPatterns: async () => patterns }
+    const world = { cluster: { nodes, operations: defaultOperations }, talos } as unknown as World
+    const pulled = await pullImage(world)({ plan: nodePlan('a', 'worker') } as never, stepContext())
+    assert.is(pulled.ok ? '' : pulled.failure.detail, `${unsigned.detail}: ${by}`)
+    assert.is(exitCodeOf([unsigned]), 77)
+  })
+
 test.run()
