@@ -1,6 +1,7 @@
 /** Makes the commands of hints ones that can be typed as they stand. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { AGAIN } from '../../workflows/model/again.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
@@ -19,11 +20,12 @@ export type CompleteHints = {
  * Plan and steps write `talosctl -n k8s-1 services`, `kubectl get nodes` and `workflows/gen-config.ts`. Typed like that they
  * would ask whatever cluster the person's own configuration names, and a node only where its name is known to DNS; so the
  * talosconfig or kubeconfig of this run, addresses, the cluster and its folder are filled in, and a control plane where
- * talosctl is given no node.
+ * talosctl is given no node. `again` is the command that was typed.
  */
 export function completeHints(
   cluster: Cluster,
   layout: Pick<Layout, 'root' | 'folder' | 'talosconfig' | 'kubeconfig'>,
+  again: string,
 ): CompleteHints {
   const own = join(runFolder(layout.folder), 'kubeconfig')
   const shown = (path: string): string => shellWord(forPeople(path))
@@ -31,6 +33,7 @@ export function completeHints(
     cluster.nodes.find((n) => (name === undefined ? n.role === 'controlplane' : n.name === name))?.address
   const complete = (text: string): string =>
     text
+      .replace(AGAIN, again)
       .replace(/\btalosctl (?!--talosconfig)(?:-n (\S+) )?/g, (_, name?: string) => {
         const node = addressOf(name) ?? name
         return `talosctl --talosconfig ${shown(layout.talosconfig)} ${node === undefined ? '' : `-n ${node} `}`

@@ -51,7 +51,8 @@ export async function generateConfig(call: Call, wish: GenerateWish): Promise<Ex
       printStopped(call.again)
       return stoppedBy(stop.by())
     }
-    if (!made.ok) return reject(made.failure.map(completeHints(call.cluster, call.layout).failure), call.common)
+    if (!made.ok)
+      return reject(made.failure.map(completeHints(call.cluster, call.layout, call.again).failure), call.common)
     const pending = call.common.dryRun && wouldChange(made.value.comparison)
     const exitCode = pending ? EXIT_CODES.pending : EXIT_CODES.done
     printGeneration(made.value, call.common, exitCode)

@@ -3,7 +3,9 @@
  * one folder apart; a laptop, CI and cron meet here only. A Lease outlives an API server that is down: that it can not
  * be renewed is no loss, that somebody else holds it is.
  */
+
 import { setTimeout as pauseFor } from 'node:timers/promises'
+import { AGAIN } from '../../workflows/model/again.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { CallOptions, Kubernetes, LeaseObject } from '../cluster/kubernetes.ts'
 import { LEASE } from '../tools/kubectl.ts'
@@ -166,13 +168,13 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       const silentMs = Math.max(now() - renewedAt.wall, elapsed() - renewedAt.own)
       if (silentMs < durationMs) return undefined
       const detail = 'Kubernetes could not be asked for longer than the Lease of the cluster lasts'
-      return lose(failure('lock-lost', { detail, hint: 'run the same command again' }))
+      return lose(failure('lock-lost', { detail, hint: AGAIN }))
     }
     if (read.value?.spec.holderIdentity !== name) {
       const detail = read.value?.spec.holderIdentity
         ? `${describe(read.value)} holds the Lease of the cluster now`
         : 'the Lease of the cluster was taken away'
-      return lose(failure('lock-lost', { detail, hint: 'run the same command again when the other run is over' }))
+      return lose(failure('lock-lost', { detail, hint: `${AGAIN} # when the other run is over` }))
     }
     held = read.value
     return undefined
@@ -274,7 +276,7 @@ function describe(lease: LeaseObject): string {
 const lockedBy = (lease: LeaseObject): Failure =>
   failure('locked', {
     detail: `${describe(lease)} is at work on this cluster, says its Lease in Kubernetes`,
-    hint: `wait for it; where it is known to be dead: kubectl -n ${LEASE.namespace} delete lease ${LEASE.name}`,
+    hint: `kubectl -n ${LEASE.namespace} delete lease ${LEASE.name} # only where that run is known to be dead; else it is waited for`,
   })
 
 /** Times of a Lease have microseconds, and the API server takes nothing else. */

@@ -158,6 +158,6 @@ function refusal(path: string, found: Found, over: Holder | undefined): Locked |
   if (judged === 'gone') return undefined
   const isDoubtful = judged === 'unknown'
   const detail = `${holderText(holder)} ${isDoubtful ? 'holds the cluster, and counts as alive, since it can not be judged from here' : 'is at work on this cluster'}`
-  const hint = isDoubtful ? byHand : 'wait for it, or stop it with Ctrl-C'
+  const hint = isDoubtful ? byHand : `ps -fp ${holder.pid} # wait for it, or stop it with Ctrl-C`
   return { ok: false, failure: failure('locked', { detail, hint }), holder, isDoubtful }
 }

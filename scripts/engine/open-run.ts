@@ -51,7 +51,7 @@ export async function openRun(session: Session, call: Call): Promise<OpenRun> {
   const view = await openView(viewKind(call.common.output), outlet)
   const command = call.common.abandon ? `${call.command} --abandon` : call.command
   const report = collectReport(() => new Date(), { command, cluster: cluster.name })
-  const { event: complete } = completeHints(cluster, layout)
+  const { event: complete } = completeHints(cluster, layout, call.again)
   const openedAt = performance.now()
   let paths: RunPaths | undefined
   let held: Hold | undefined

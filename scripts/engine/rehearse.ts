@@ -13,7 +13,7 @@ import { fromMemory, recall, runFolder } from './run-folder.ts'
 export async function rehearse<Wish extends AnyWish>(
   session: Session,
   verb: Verb<Wish>,
-  { common }: Call,
+  { common, again }: Call,
   wish: Wish,
 ): Promise<ExitCode> {
   const { cluster, layout, roles } = session
@@ -24,7 +24,7 @@ export async function rehearse<Wish extends AnyWish>(
   const planned = verb.plan(cluster, observed, wish, remembered.value)
   if (!planned.ok) {
     const failures = deniedOnce(planned.failure, { roles, talosconfig: layout.talosconfig })
-    return reject(failures.map(completeHints(cluster, layout).failure), common)
+    return reject(failures.map(completeHints(cluster, layout, again).failure), common)
   }
   printPlan(summarize(planned.value), cluster.name, common)
   return isEmpty(planned.value) ? EXIT_CODES.done : EXIT_CODES.pending

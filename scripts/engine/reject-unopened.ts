@@ -8,7 +8,7 @@ import { tellAfter } from '../view/tell-after.ts'
 
 /** Ends a command that nothing could be asked with; a run is told of, whatever kept it from beginning. */
 export async function rejectUnopened(call: Call, found: readonly Failure[]): Promise<ExitCode> {
-  const failures = found.map(completeHints(call.cluster, call.layout).failure)
+  const failures = found.map(completeHints(call.cluster, call.layout, call.again).failure)
   const exitCode = reject(failures, call.common)
   if (call.common.dryRun) return exitCode
   const report = collectReport(() => new Date(), { command: call.command, cluster: call.cluster.name })

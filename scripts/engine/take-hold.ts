@@ -91,7 +91,7 @@ const SKIPPED = 'since access.lease of operations.yaml says so'
 const mayKeepNone = (why: Failure): Failure => ({
   ...why,
   detail: `no Lease can be kept in kube-system, which keeps runs of other computers away: ${why.detail ?? why.reason}`,
-  hint: `${APPLY}; or access.lease: skip in operations.yaml`,
+  hint: `${APPLY} # or access.lease: skip in operations.yaml`,
 })
 
 /** What is there of a Lease that nobody keeps. */

@@ -12,5 +12,8 @@ export function findShell(
   const path = onPath('bash', env) ?? onPath('bash', { PATH: system })
   if (path !== undefined) return { ok: true, value: path }
   const detail = 'bash is neither on PATH nor where systems keep it, and it starts the tools'
-  return { ok: false, failure: failure('tool-missing', { detail, hint: 'install bash' }) }
+  return {
+    ok: false,
+    failure: failure('tool-missing', { detail, hint: 'command -v bash # tells nothing until it is installed' }),
+  }
 }

@@ -22,7 +22,7 @@ import { statusTable } from './status-table.ts'
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
   const session = await openSession(call)
-  const { failure: complete } = completeHints(call.cluster, call.layout)
+  const { failure: complete } = completeHints(call.cluster, call.layout, call.again)
   if (!session.ok) return reject(session.failure.map(complete), call.common)
   const observation = await observe(session.value, call.nodes, { drains: drain })
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))

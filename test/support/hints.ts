@@ -5,10 +5,15 @@ import { join } from 'node:path'
 const root = join(import.meta.dirname, '..', '..')
 
 /** A text as it is written, with `${…}` where something is filled in. */
-export type Hint = { at: string; text: string }
+export type Hint = {
+  at: string
+  text: string
+  /** it stands where a hint is made, and not anywhere */
+  isHint?: boolean
+}
 
 const PROGRAMS =
-  'talosctl|kubectl|workflows/[\\w-]+\\.ts|node|npm|sops|git|rm|mv|chmod|sudo|mise|pip|unset|echo|talhelper|age-keygen|terraform|tofu|\\$\\{tool\\}|\\$\\{workflowCommand\\('
+  'talosctl|kubectl|workflows/[\\w-]+\\.ts|node|npm|sops|git|rm|mv|chmod|sudo|mise|pip|unset|echo|ls|df|ulimit|cat|dmesg|ps|date|command|talhelper|age-keygen|terraform|tofu|\\$\\{tool\\}|\\$\\{workflowCommand\\(|\\$\\{(?:AGAIN|APPLY|again|hint|logs|show)\\b'
 
 /** Where a hint comes to what is to be typed: at its beginning, or after the words that lead to it. */
 const COMMAND = new RegExp(`(?:^|: )((?:${PROGRAMS}).*)$`)
@@ -31,7 +36,11 @@ export function hintsOfFailures(): Hint[] {
         return literals(source)
           .map(({ line, before, text }) => ({ at: `${folder}/${name}:${line}`, before, text }))
           .filter((hint) => isHint(hint.before) || /^\w+ \S/.test(commandIn(hint) ?? ''))
-          .map(({ at, text }) => ({ at, text }))
+          .map(({ at, before, text }) =>
+            isHint(before) && text.includes(' ')
+              ? { at, text: text.replaceAll(/\n\s*/g, ''), isHint: true }
+              : { at, text },
+          )
       }),
   )
 }

@@ -1,5 +1,7 @@
 /** Which release may follow which, and beside which Kubernetes: what the table of releases says of a node and its target. */
+
 import semver from 'semver'
+import { AGAIN } from '../model/again.ts'
 import type { TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Before, Switch } from './plan.ts'
@@ -12,8 +14,8 @@ export function versionObjections(from: TalosVersion, to: TalosVersion): Failure
     const known = RELEASES.map(({ minor }) => minor).join(', ')
     return [
       failure('version-unknown', {
-        detail: `Talos ${to} is not in the compatibility table (known: ${known})`,
-        hint: `the table is of ${RELEASES_AS_OF}: a later version of this tool may know it`,
+        detail: `Talos ${to} is not in the compatibility table of ${RELEASES_AS_OF} (known: ${known})`,
+        hint: 'git pull # a later version of this tool may know it',
       }),
     ]
   }
@@ -33,7 +35,7 @@ export function changedSincePlan(
   const [objection] = versionObjections(version, to)
   if (objection || (how === 'one call') === (pathOf(version) === 'legacy')) return objection
   const detail = `runs ${version} by now, and ${from} when it was planned: an installation is asked for in another way`
-  return failure('wrong-version', { detail, hint: 'run again' })
+  return failure('wrong-version', { detail, hint: AGAIN })
 }
 
 /** Since 1.13 an installation and the reboot into it are two calls. */
@@ -45,7 +47,12 @@ function withdrawnObjections(to: TalosVersion, { withdrawn, newest }: Release): 
   const why = withdrawn[to]
   return why === undefined
     ? []
-    : [failure('release-withdrawn', { detail: `Talos ${to} was withdrawn: ${why}`, hint: `--to ${newest}` })]
+    : [
+        failure('release-withdrawn', {
+          detail: `Talos ${to} was withdrawn: ${why}`,
+          hint: `workflows/upgrade.ts --to ${newest}`,
+        }),
+      ]
 }
 
 function stepObjections(from: TalosVersion, to: TalosVersion, { hosts }: Release): Failure[] {
@@ -56,8 +63,8 @@ function stepObjections(from: TalosVersion, to: TalosVersion, { hosts }: Release
     const minor = `v${semver.major(from)}.${semver.minor(from) + 1}`
     return [
       failure('hop-too-long', {
-        detail: `${from} to ${to} skips a minor release`,
-        hint: next ? `upgrade to ${next} first: --to ${next}` : `upgrade to the newest ${minor} first`,
+        detail: `${from} to ${to} skips a minor release: first comes ${next ?? `the newest ${minor}`}`,
+        ...(next === undefined ? {} : { hint: `workflows/upgrade.ts --to ${next}` }),
       }),
     ]
   }
@@ -80,27 +87,25 @@ export function kubernetesObjections(to: TalosVersion, kubernetesVersion: string
   if (!release || !version) return []
   const { min, max } = release.kubernetes
   if (version.major === 1 && version.minor >= min && version.minor <= max) return []
+  const hint =
+    version.major === 1 && version.minor < min ? newerKubernetes(version.minor, min) : newerTalos(version, max)
   return [
     failure('kubernetes-out-of-range', {
       detail: `Talos ${to} supports Kubernetes 1.${min} to 1.${max}, ${whose} ${kubernetesVersion}`,
-      hint: version.major === 1 && version.minor < min ? newerKubernetes(version.minor, min) : newerTalos(version, max),
+      ...(hint === undefined ? {} : { hint }),
     }),
   ]
 }
 
 /** Kubernetes goes up one minor release at a time. */
 function newerKubernetes(minor: number, min: number): string {
-  const steps = Array.from({ length: min - minor }, (_, at) => `1.${minor + at + 1}`)
-  const through = steps.length > 1 ? `, by way of ${steps.slice(0, -1).join(', ')}` : ''
-  return `upgrade Kubernetes to 1.${min} first${through}: talosctl upgrade-k8s --to ${steps[0]}.0 # or a later patch`
+  const [first, ...more] = Array.from({ length: min - minor }, (_, at) => `1.${minor + at + 1}`)
+  return `talosctl upgrade-k8s --to ${first}.0 # or a later patch${more.length > 0 ? `, then to ${more.join(', ')}` : ''}`
 }
 
-function newerTalos(kubernetes: semver.SemVer, max: number): string {
+function newerTalos(kubernetes: semver.SemVer, max: number): string | undefined {
   const supporting = RELEASES.find(
     (release) => kubernetes.major === 1 && release.kubernetes.max >= kubernetes.minor && release.kubernetes.max > max,
   )
-  const keep = `keep Kubernetes at 1.${max}`
-  return supporting
-    ? `${keep}, or take Talos to ${supporting.minor}: --to ${supporting.newest}`
-    : `${keep}: no release of the table of ${RELEASES_AS_OF} supports ${kubernetes.version}`
+  return supporting && `workflows/upgrade.ts --to ${supporting.newest} # or keep Kubernetes at 1.${max}`
 }

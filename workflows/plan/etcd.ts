@@ -1,4 +1,5 @@
 /** The arithmetic of etcd: why a control plane may not be taken down now. Talos ≥ 1.13 checks none of this (internal/app/lifecycle). */
+import { AGAIN } from '../model/again.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure } from '../model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../model/observation.ts'
@@ -146,7 +147,7 @@ function quorumObjections(node: NodeName, votes: number, remaining: number, poli
       failure('etcd-outage', {
         node,
         detail: `etcd has ${votes === 1 ? 'one member' : 'two members'}: while ${node} reboots there is no quorum, the Kubernetes API is down, and nothing can be written`,
-        hint: 'accept it with --accept-etcd-outage, or etcd.acceptOutage in operations.yaml',
+        hint: `${AGAIN} --accept-etcd-outage # or etcd.acceptOutage in operations.yaml`,
       }),
     ]
   }

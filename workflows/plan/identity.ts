@@ -2,6 +2,7 @@
  * Who answers at an address, and which Node in Kubernetes is its own. A machine's type, its membership in etcd and its host
  * name have to be those of the node that is declared there; what it boots as tells its Node, and an address is a hint only.
  */
+import { AGAIN } from '../model/again.ts'
 import type { Cluster, NodeDeclaration, NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import { goesBy } from '../model/goes-by.ts'
@@ -188,5 +189,5 @@ export function nodeObjection(
   const now = registeredAnew(declared, planned, machine, nodes)
   if (now === undefined) return undefined
   const detail = `it is ${now.name} in Kubernetes by now, and was ${planned} when that was planned`
-  return failure('kubernetes-node-unknown', { detail, hint: 'run again' })
+  return failure('kubernetes-node-unknown', { detail, hint: AGAIN })
 }

@@ -4,6 +4,7 @@
  * is gone after the reboot. The one call of Talos below 1.13 passes those of the configuration on, and nothing else
  * (internal/pkg/install, OptionsFromUpgradeRequest).
  */
+import { AGAIN } from '../model/again.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts } from '../model/observation.ts'
@@ -107,7 +108,7 @@ export function kernelArgumentObjection(running: Running & Pick<NodeFacts, 'exte
   return [
     failure('kernel-argument-loss', {
       detail: `runs with ${lost.join(' ')}, and schematic ${next.schematic.slice(0, 8)} is not known to hold that`,
-      hint: `declare the schematic {customization: {extraKernelArgs: ${list([...kept, ...lost])}${extensions}}}, or accept the loss with --allow-kernel-argument-loss`,
+      hint: `${AGAIN} --allow-kernel-argument-loss # or declare the schematic {customization: {extraKernelArgs: ${list([...kept, ...lost])}${extensions}}}`,
     }),
   ]
 }

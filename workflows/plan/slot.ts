@@ -3,7 +3,9 @@
  * installation between two boots, since a second one overwrites the slot that runs, the only way back. What can not be
  * known is not repeated.
  */
+
 import semver from 'semver'
+import { AGAIN } from '../model/again.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeFacts } from '../model/observation.ts'
@@ -114,7 +116,7 @@ const beingInstalled = (node: NodeName, image: string): Failure =>
   failure('install-unknown', {
     node,
     detail: `${image} is being installed right now`,
-    hint: 'run again when it has ended',
+    hint: `talosctl -n ${node} logs machined # run again when it has ended`,
   })
 
 /** The refusal of an image that the installer did not take, and will not take as things are. */
@@ -122,7 +124,7 @@ export const refusedBefore = (node: NodeName, why: string): Failure =>
   failure('installer-refused-before', {
     node,
     detail: why,
-    hint: 'change the image or the machine configuration, then try again with --retry',
+    hint: `${AGAIN} --retry # once the image or the machine configuration is changed`,
   })
 
 /** Whether the image waits for the next reboot. */

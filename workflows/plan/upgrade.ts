@@ -1,5 +1,6 @@
 /** Decides an upgrade: a pure function of what is declared, what was observed, and what the person asked for. */
 import semver from 'semver'
+import { AGAIN } from '../model/again.ts'
 import type { Cluster, NodeDeclaration, NodeName, TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
 import type { InstallMark } from '../model/kubernetes.ts'
@@ -195,7 +196,7 @@ const shortName = (extension: string): string => extension.slice(extension.lastI
 /** An image that lacks an extension which runs today cuts off storage or firmware at the next boot. */
 function extensionObjections(declared: NodeDeclaration, seen: NodeFacts, schematic: string, wish: Wanted): Failure[] {
   if (wish.allowExtensionLoss || seen.extensions.length === 0 || schematic === seen.schematic) return []
-  const hint = 'declare the extensions of the schematic, or accept the loss with --allow-extension-loss'
+  const hint = `${AGAIN} --allow-extension-loss # or declare the extensions of the schematic`
   if (schematic === VANILLA_SCHEMATIC && declared.schematic === undefined) {
     return [
       failure('extension-loss', {
@@ -269,7 +270,7 @@ function rolledBackBefore(
       detail: fellBack
         ? `fell back from ${image}`
         : `${image} was installed, and the node has booted since, and runs ${version} again`,
-      hint: 'find out why, then try again with --retry',
+      hint: `talosctl -n ${node} dmesg # once it is known why: --retry`,
     }),
   ]
 }

@@ -1,3 +1,4 @@
+import { AGAIN } from '../../../workflows/model/again.ts'
 import { type Failure, type FailureReason, failure } from '../../../workflows/model/failure.ts'
 import type { CommandResult } from '../../run.ts'
 import { howEnded, isDone, isMissing, notStarted } from '../ended.ts'
@@ -23,14 +24,14 @@ const MEANINGS: readonly { says: RegExp; reason: FailureReason; detail?: string;
     says: /remote error: tls: (unknown certificate authority|bad certificate|certificate required|unknown certificate)/,
     reason: 'wrong-ca',
     detail: 'it refuses our client certificate',
-    hint: "check that the talosconfig is this cluster's",
+    hint: "talosctl config info # is this talosconfig the cluster's?",
   },
   // A node that was wiped and waits in maintenance says the same as a stranger.
   {
     says: /authentication handshake failed: .*(signed by unknown authority|verification (failure|error))/,
     reason: 'wrong-ca',
     detail: "its certificate is not signed by the cluster's CA",
-    hint: "check that the talosconfig is this cluster's, and that the node was not wiped",
+    hint: "talosctl config info # is this talosconfig the cluster's? or was the node wiped?",
   },
   {
     says: /authentication handshake failed: .*has expired or is not yet valid/,
@@ -80,7 +81,7 @@ export function failureOf(
   if (result.ended.by === 'abort') return failure(otherwise?.failed ?? 'command-failed', { detail: 'was interrupted' })
   if (result.slow && !otherwise) {
     const seconds = Math.round((result.tookMs ?? 0) / 1000)
-    const hint = 'give it more time: deadlines.observe of operations.yaml'
+    const hint = `${AGAIN} # with more time: deadlines.observe of operations.yaml`
     return failure('node-slow', { detail: `is there, and gave no answer in ${seconds} s`, hint })
   }
   // What a talosctl that we ended has to say is only that it was ended.

@@ -21,5 +21,5 @@ export function deniedOnce(failures: readonly Failure[], role: Role): readonly F
 const lacks = ({ roles, talosconfig }: Role, what: string): Failure =>
   failure('permission-denied', {
     detail: `${talosconfig} has ${roles.length === 0 ? 'no role' : `the role ${roles.join(', ')}`}, and ${what} needs ${ADMIN}`,
-    hint: '--talosconfig <that of an administrator>',
+    hint: "talosctl config contexts # an administrator's is named with --talosconfig",
   })

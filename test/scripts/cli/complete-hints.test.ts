@@ -8,7 +8,9 @@ import { completeHints } from '../../../scripts/cli/complete-hints.ts'
 import { shellWord } from '../../../scripts/cli/shell-word.ts'
 import { workflowCommand } from '../../../scripts/cli/workflow-command.ts'
 import { packageRoot } from '../../../scripts/declaration/layout.ts'
+import { AGAIN } from '../../../workflows/model/again.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { APPLY } from '../../../workflows/plan/missing-access.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { commandIn, type Hint, hintsOfFailures } from '../../support/hints.ts'
 
@@ -24,7 +26,9 @@ const layout = {
 }
 const talosctl = `talosctl --talosconfig ${shellWord(layout.talosconfig)}`
 const own = `kubectl --kubeconfig ${shellWord(join(root, '.run', 'kubeconfig'))}`
-const typedIn = (hint: string, of = layout) => completeHints(cluster, of).failure(failure('bug', { hint })).hint ?? ''
+const again = workflowCommand('upgrade', '7', root)
+const typedIn = (hint: string, of = layout) =>
+  completeHints(cluster, of, again).failure(failure('bug', { hint })).hint ?? ''
 
 test('A command gets the talosconfig, quoted for the shell, and the address of its node', () => {
   assert.is(typedIn('talosctl -n b dmesg # then try'), `${talosctl} -n ${b} dmesg # then try`)
@@ -53,6 +57,10 @@ test('A file below the folder that one stands in is named from there', () => {
   assert.is(typedIn('talosctl -n a reboot', near), `talosctl --talosconfig x/talosconfig -n ${a} reboot`)
 })
 
+test('The same command again is the one that was typed, with more flags where there are some', () => {
+  assert.is(typedIn(`${AGAIN} --retry # then`), `${again} --retry # then`)
+})
+
 test('Words, and commands that are complete, stay as they are', () => {
   const whole = workflowCommand('init', '7', root)
   for (const text of ['find out why', `${talosctl} config endpoint`, `${own} get nodes`, whole])
@@ -60,7 +68,7 @@ test('Words, and commands that are complete, stay as they are', () => {
 })
 
 test('Every event that carries a failure or a next command is completed', () => {
-  const { event } = completeHints(cluster, layout)
+  const { event } = completeHints(cluster, layout, again)
   const wrong = failure('bug', { hint: 'talosctl -n a services' })
   const texts = [
     event({ type: 'step.failed', step: 'x', title: 'X', tookMs: 1, failure: wrong }),
@@ -113,6 +121,11 @@ function inHole(hole: string, at: string): string {
   if (name !== undefined) return workflowCommand(name, '7', root)
   // these are made of quoted paths
   if (hole === 'config' || hole === 'from') return ''
+  // on-disk.ts quotes it for all of its hints
+  if (hole === 'place' && at.startsWith('scripts/disk/on-disk.ts')) return shellWord("/some where/it's")
+  if (hole === 'AGAIN' || hole === 'again') return again
+  if (hole === 'APPLY') return APPLY
+  if (/^(logs|show)\(/.test(hole) || hole === 'hint') return 'talosctl -n b logs machined'
   assert.not.match(
     hole,
     /path|file|folder|dir\b|^place$|above|near/i,
@@ -146,6 +159,19 @@ test('a shell can read every command of a hint, and none holds a place that is s
     assert.is(status, 0, `${at}: ${text}: ${stderr}`)
     assert.not.match(text, /<\w/, at)
   }
+})
+
+/** Where a hint is what a person reads after "Next:"; elsewhere it may be what is to be written in a file. */
+const OF_RUNS = /^(scripts\/(cluster|disk|engine|steps|toolchain|tools)|workflows\/plan\/(?!lint\/))/
+
+test('a hint is a command from its first word on: what else is to be said stands in the detail, or behind a #', () => {
+  const ofRuns = hints.filter(({ at, isHint }) => isHint && OF_RUNS.test(at))
+  assert.ok(ofRuns.length > 60, `${ofRuns.length} hints`)
+  const words = ofRuns.filter((hint) => commandIn(hint) !== hint.text)
+  assert.equal(
+    words.map(({ at, text }) => `${at}: ${text}`),
+    [],
+  )
 })
 
 test('every command of a hint means the cluster and the node that it is about', () => {

@@ -49,8 +49,8 @@ test('an image that a rule of the node refuses is refused with where the rules a
 const unsigned = failure('image-refused', { node: 'a', detail: 'image verification failed: no valid signature found' })
 
 for (const [title, patterns, by] of [
-  ['the rule is looked up', { ok: true, value: ['docker.io/*', '*'] }, 'by rule 0001, for *'],
-  ['that no rule fits is said', { ok: true, value: [] }, 'by which rule the node does not tell'],
+  ['the rule is looked up', { ok: true, value: ['docker.io/*', '*'] as string[] }, 'by rule 0001, for *'],
+  ['that no rule fits is said', { ok: true, value: [] as string[] }, 'by which rule the node does not tell'],
   [
     'that the rules can not be read is said',
     { ok: false, failure: failure('node-unreachable') },
@@ -58,11 +58,11 @@ for (const [title, patterns, by] of [
   ],
 ] as const)
   test(`of an image without a signature Talos names no rule: ${title}`, async () => {
-    const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
-    const talos = { pull: async () => ({ ok: false, failure: unsigned }), verificationPatterns: async () => patterns }
-    const world = { cluster: { nodes, operations: defaultOperations }, talos } as unknown as World
-    const pulled = await pullImage(world)({ plan: nodePlan('a', 'worker') } as never, stepContext())
-    assert.is(pulled.ok ? '' : pulled.failure.detail, `${unsigned.detail}: ${by}`)
+    const answers: Row['answers'] = () => ({
+      talos: { pull: async () => ({ ok: false, failure: unsigned }), verificationPatterns: async () => patterns },
+    })
+    const { ends } = await carriedOut(['a'], pullImage, inputOf(), { answers })
+    assert.is(ends, `image-refused: ${unsigned.detail}: ${by}`)
     assert.is(exitCodeOf([unsigned]), 77)
   })
 

@@ -13,7 +13,7 @@ test('where there is none, that is a reason in words', () => {
     failure: {
       reason: 'tool-missing',
       detail: 'bash is neither on PATH nor where systems keep it, and it starts the tools',
-      hint: 'install bash',
+      hint: 'command -v bash # tells nothing until it is installed',
     },
   })
 })

@@ -278,7 +278,7 @@ function versionProblems({ talosVersion, talosContract, kubernetesVersion }: Top
   // unknown to us, or taken back: the nodes may run it all the same
   const doubts = [
     ...versionObjections(talos, talos).map(({ detail = '', hint }) =>
-      warning(talosVersion.at(detail, hint?.replace('--to ', 'talosVersion: '))),
+      warning(talosVersion.at(detail, hint?.replace('workflows/upgrade.ts --to ', 'talosVersion: '))),
     ),
     ...contractProblems(talosContract, talos),
   ]

@@ -3,6 +3,7 @@
  * --ignore-daemonsets --delete-emptydir-data` evicts (its filters: k8s.io/kubectl/pkg/drain/filters.go), and what holds
  * them up.
  */
+import { AGAIN } from '../../model/again.ts'
 import type { DrainPolicy } from '../../model/cluster.ts'
 import type { DisruptionBudget, KubePod, KubernetesFacts, KubernetesRead } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
@@ -172,7 +173,7 @@ export const takesLong = ({ graceMs }: KubePod, { timeoutMs }: DrainPolicy): boo
 
 /** What to write where a pod may take longer than a drain. */
 export const longerTimeout = (graceMs: number): string =>
-  `give it more time: drain.timeout ${Math.ceil(graceMs / 60_000) + 1}m in operations.yaml`
+  `${AGAIN} # with more time: drain.timeout ${Math.ceil(graceMs / 60_000) + 1}m in operations.yaml`
 
 const barePod = (name: string, { force }: DrainPolicy): Obstacle => ({
   kind: 'bare',

@@ -307,7 +307,7 @@ test('says of what is in the way all that helps, and what to type', () => {
   ])
   assert.equal(said({ pods: [kubePod('web-1', 'a', { graceMs: 3_600_000 })] }), [
     'shop/web-1 may take 1h to end (terminationGracePeriodSeconds), longer than drain.timeout (10m)',
-    'give it more time: drain.timeout 61m in operations.yaml',
+    'the same command again # with more time: drain.timeout 61m in operations.yaml',
   ])
   assert.equal(said({ pods: [ending('2026-01-01T09:00:00Z')], now: '2026-01-02T11:30:00Z' }), [
     'shop/web-1 hangs in Terminating: it should have ended 1d2h ago',

@@ -60,7 +60,7 @@ const rows: Row[] = [
     cause: 'a grace that is longer than the drain',
     facts: { pods: [{ ...one, terminating: true, graceMs: 3_600_000 }, two] },
     detail: 'shop/web-1 was evicted and may take 1h to end, longer than drain.timeout (10m)',
-    hint: 'give it more time: drain.timeout 61m in operations.yaml',
+    hint: 'the same command again # with more time: drain.timeout 61m in operations.yaml',
   },
   {
     cause: 'a pod that does not end',
