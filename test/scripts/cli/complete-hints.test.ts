@@ -125,6 +125,7 @@ function inHole(hole: string, at: string): string {
   if (hole === 'place' && at.startsWith('scripts/disk/on-disk.ts')) return shellWord("/some where/it's")
   if (hole === 'AGAIN' || hole === 'again') return again
   if (hole === 'APPLY') return APPLY
+  if (hole === 'generates') return workflowCommand('gen-config', '7', root)
   if (/^(logs|show)\(/.test(hole) || hole === 'hint') return 'talosctl -n b logs machined'
   assert.not.match(
     hole,
