@@ -1,4 +1,5 @@
 /** What became of an installation, as the node tells it; the exit code only says how talosctl fared. */
+import { AGAIN } from '../model/again.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
@@ -45,7 +46,7 @@ export function installObjection(
 export function changedSinceLook(node: NodeName, image: string, before: Told, now: Told): Failure | undefined {
   if (now.bootId !== before.bootId) {
     const detail = 'the node booted right before it was to be installed'
-    return failure('install-failed', { detail, hint: 'run again' })
+    return failure('install-failed', { detail, hint: AGAIN })
   }
   // what was written down just now was not begun yet; the first look has judged what was begun before
   return slotObjection({ node, facts: now, image, begun: false, retry: true })
