@@ -305,7 +305,7 @@ const cases: Case[] = [
     ),
     code: 69,
     says: [
-      /it ended on 20\d\d-\d\d-\d\d \(node --import tsx workflows\/gen-config\.ts --cluster \d+ --dir \S+ --renew-talosconfig\)/,
+      /the client certificate in context "\S+" of \S+ ended on 20\d\d-\d\d-\d\d \(node --import tsx workflows\/gen-config\.ts --cluster \d+ --dir \S+ --renew-talosconfig\)/,
     ],
   },
   {
@@ -327,6 +327,20 @@ const cases: Case[] = [
     spoil: asReader,
     code: 69,
     says: [/talosconfig has the role os:reader, and what was asked needs os:admin/],
+  },
+  {
+    name: 'a kubeconfig that was never filled',
+    spoil: (folder) => writeFileSync(join(folder, 'kubeconfig'), ''),
+    code: 69,
+    says: [/kubeconfig is no kubeconfig \(mv \S+kubeconfig \S+kubeconfig\.old\)/],
+  },
+  {
+    name: 'a kubeconfig whose context is gone, for a forecast of drains',
+    entry: 'status',
+    flags: ['--drain'],
+    spoil: (folder) => writeFileSync(join(folder, 'kubeconfig'), 'current-context: gone\n'),
+    code: 69,
+    says: [/Kubernetes: \S+kubeconfig has no context "gone"/],
   },
   {
     name: 'a variable that names no talosctl',
