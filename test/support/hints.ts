@@ -13,7 +13,7 @@ export type Hint = {
 }
 
 const PROGRAMS =
-  'talosctl|kubectl|workflows/[\\w-]+\\.ts|node|npm|sops|git|rm|mv|chmod|sudo|mise|pip|unset|echo|ls|df|ulimit|cat|dmesg|ps|date|command|talhelper|age-keygen|terraform|tofu|\\$\\{tool\\}|\\$\\{workflowCommand\\(|\\$\\{(?:AGAIN|APPLY|again|generates|hint|logs|show)\\b'
+  'talosctl|kubectl|workflows/[\\w-]+\\.ts|node|npm|sops|git|rm|mv|chmod|sudo|mise|pip|unset|echo|ls|df|ulimit|cat|dmesg|ps|date|command|talhelper|age-keygen|terraform|tofu|\\$\\{tool\\}|\\$\\{workflowCommand\\(|\\$\\{(?:AGAIN|APPLY|again|generates|hint|logs|machinedLog|show)\\b'
 
 /** Where a hint comes to what is to be typed: at its beginning, or after the words that lead to it. */
 const COMMAND = new RegExp(`(?:^|: )((?:${PROGRAMS}).*)$`)

@@ -126,7 +126,7 @@ function inHole(hole: string, at: string): string {
   if (hole === 'AGAIN' || hole === 'again') return again
   if (hole === 'APPLY') return APPLY
   if (hole === 'generates') return workflowCommand('gen-config', '7', root)
-  if (/^(logs|show)\(/.test(hole) || hole === 'hint') return 'talosctl -n b logs machined'
+  if (/^(logs|machinedLog|show)\(/.test(hole) || hole === 'hint') return 'talosctl -n b logs machined'
   assert.not.match(
     hole,
     /path|file|folder|dir\b|^place$|above|near/i,
