@@ -5,6 +5,7 @@ import type { Failure } from '../model/failure.ts'
 import type { NodeVerdict } from '../model/verdict.ts'
 import { exitCodeOf } from './exit-code.ts'
 import { hasChanged } from './has-changed.ts'
+import { isCommand } from './is-command.ts'
 import { type Begun, judgeStopped } from './judge.ts'
 import type { NodePlan } from './plan.ts'
 
@@ -50,4 +51,8 @@ function exitCodeFor(way: Way, failures: readonly Failure[], changed: boolean): 
 }
 
 const hintOf = (verdicts: readonly NodeVerdict[], failures: readonly Failure[]): string | undefined =>
-  verdicts.find(({ failure }) => failure?.hint)?.failure?.hint ?? failures.find(({ hint }) => hint)?.hint
+  commandOf([...verdicts.flatMap(({ failure }) => failure ?? []), ...failures])
+
+/** The first hint that can be typed; words stand beside their failure. */
+export const commandOf = (failures: readonly Failure[]): string | undefined =>
+  failures.find(({ hint }) => hint !== undefined && isCommand(hint))?.hint

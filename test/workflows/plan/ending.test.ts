@@ -54,12 +54,26 @@ for (const [what, way, verdict, begun, reasons, [ends, exitCode, next]] of table
 
 test('the hint of a node comes before that of the run, and only where it is over', () => {
   const stood: NodeVerdict[] = [
-    { node: 'a', verdict: 'stuck', evidence: {}, failure: failure('never-ready', { hint: 'of the node' }) },
+    { node: 'a', verdict: 'stuck', evidence: {}, failure: failure('never-ready', { hint: 'talosctl -n a services' }) },
   ]
-  const given = { stood, failures: [failure('bug', { hint: 'of the run' })], plans: [], begun: {}, again: 'again' }
-  assert.is(endingOf({ way: done, ...given }).next, 'of the node')
-  assert.is(endingOf({ way: done, ...given, stood: [] }).next, 'of the run')
+  const given = {
+    stood,
+    failures: [failure('bug', { hint: 'kubectl get nodes' })],
+    plans: [],
+    begun: {},
+    again: 'again',
+  }
+  assert.is(endingOf({ way: done, ...given }).next, 'talosctl -n a services')
+  assert.is(endingOf({ way: done, ...given, stood: [] }).next, 'kubectl get nodes')
   assert.is(endingOf({ way: stopped, ...given }).next, 'again')
+})
+
+test('what comes next can be typed: words stand beside their failure alone', () => {
+  const words = ['run again with --skip-drain', 'keep it, or take Talos to 1.13: --to v1.13.10', 'talosctls']
+  const failures = [...words, 'kubectl uncordon a', 'git status'].map((hint) => failure('bug', { hint }))
+  const given = { way: done, stood: [], plans: [], begun: {}, again: 'again' }
+  assert.is(endingOf({ ...given, failures }).next, 'kubectl uncordon a')
+  assert.is(endingOf({ ...given, failures: failures.slice(0, 3) }).next, 'again')
 })
 
 test('what was begun has changed something, whatever became of it; so has a machine that booted', () => {
