@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /** One mistake in a file that a person wrote, at the place where an editor should jump to. Lines and columns from 1. */
 export type Problem = {
   file: string
@@ -15,7 +17,9 @@ export const unlessSaid = (more: readonly Problem[], said: readonly Problem[]): 
 
 /** `file:line:col: message (hint)`, the form that terminals and editors turn into a link. */
 export const problemText = (problem: Problem): string =>
-  `${problem.file}:${problem.line}:${problem.col}: ${problem.warning ? 'warning: ' : ''}${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`
+  printable(
+    `${problem.file}:${problem.line}:${problem.col}: ${problem.warning ? 'warning: ' : ''}${problem.message}${problem.hint ? ` (${problem.hint})` : ''}`,
+  )
 
 /** The same, as something worth saying. */
 export const warning = (problem: Problem): Problem => ({ ...problem, warning: true })

@@ -1,9 +1,13 @@
 /** How a value of the wrong type is told, whichever schema found it. */
+import { shortened } from '../printable.ts'
 import type { YamlPath } from './yaml-source.ts'
 
 /** `nodes[0].ipAddress` */
 export const pathText = (path: YamlPath): string =>
-  path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[${key}]` : text ? `${text}.${key}` : key), '')
+  path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`
+    return text ? `${text}.${shortened(key)}` : shortened(key)
+  }, '')
 
 /** Says that `input` is not `text`, `true or false`, `a number`, `a map` or `a list`; the hint is what was likely meant. */
 export function misfit(name: string, expected: readonly string[], input: unknown): [message: string, hint?: string] {
@@ -19,5 +23,5 @@ export function misfit(name: string, expected: readonly string[], input: unknown
 export function show(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a map'
-  return typeof value === 'string' ? `"${value}"` : String(value)
+  return typeof value === 'string' ? `"${shortened(value)}"` : String(value)
 }

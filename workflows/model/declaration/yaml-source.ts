@@ -11,6 +11,7 @@ import {
   visit,
   type YAMLParseError,
 } from 'yaml'
+import { printable } from '../printable.ts'
 import type { Problem } from '../problem.ts'
 
 export type SourceText = { path: string; text: string }
@@ -39,21 +40,37 @@ type Position = { line: number; col: number }
 const HINTS: Record<string, string> = {
   TAB_AS_INDENT: 'use spaces',
   DUPLICATE_KEY: 'only one of the two can be meant',
+  MULTIPLE_DOCS: 'take this line out, or all that follows',
+}
+
+/** Where the words of the parser are for whoever programs with it. */
+const WORDS: Record<string, string> = {
+  MULTIPLE_DOCS: 'a second document begins here, and only one is read',
+  RESOURCE_EXHAUSTION: 'lists and maps are nested too deeply here',
 }
 
 /** Reads one YAML document (1.2 core schema, as Go's yaml.v3 all but does). Never throws. */
 export function readYaml(file: SourceText): YamlSource {
   const lines = new LineCounter()
-  const doc = parseDocument(file.text, { lineCounter: lines, prettyErrors: false })
+  const doc = parseDocument(sound(file.text), { lineCounter: lines, prettyErrors: false })
   return sourceOf(doc, file, (offset) => lines.linePos(offset))
 }
+
+/** What no YAML may hold, as Go's yaml.v3 has it: where one stands, the file is no text. */
+const CONTROL = /[^\P{Cc}\t\n\r\x85]/u
+
+/** The text where it can be YAML, else its lines alone: the parser would find nothing but nonsense in it. */
+const sound = (text: string): string => (CONTROL.test(text) ? text.replace(/[^\n]/g, ' ') : text)
 
 /** Reads a file that may hold several documents, as patches of a machine configuration do. Never throws. */
 export const readYamlDocuments = (file: SourceText): YamlSource[] => documentsOf(file, (at) => at)
 
 function documentsOf(file: SourceText, place: (at: Position) => Position): YamlSource[] {
   const lines = new LineCounter()
-  const docs: Document[] = parseAllDocuments(file.text, { lineCounter: lines, prettyErrors: false })
+  const how = { lineCounter: lines, prettyErrors: false }
+  const docs: Document[] = CONTROL.test(file.text)
+    ? [parseDocument(sound(file.text), how)]
+    : parseAllDocuments(file.text, how)
   return docs.map((doc) => sourceOf(doc, file, (offset) => place(lines.linePos(offset))))
 }
 
@@ -66,15 +83,19 @@ function sourceOf(doc: Document, { path: file, text }: SourceText, placeOf: (off
   const problems = tellingErrors(doc.errors, (error) => placeOf(error.pos[0]).line).map((error) =>
     problemAt(
       error.pos[0],
-      error.code === 'DUPLICATE_KEY' ? duplicateMessage(text, error.pos[0]) : error.message,
+      error.code === 'DUPLICATE_KEY'
+        ? duplicateMessage(text, error.pos[0])
+        : (WORDS[error.code] ?? printable(error.message)),
       HINTS[error.code],
     ),
   )
-  let readable = doc.errors.every((error) => error.code === 'DUPLICATE_KEY')
+  const control = CONTROL.exec(text)
+  let readable = control === null && doc.errors.every((error) => error.code === 'DUPLICATE_KEY')
   const unreadable = (offset: number | undefined, message: string, hint?: string) => {
     readable = false
     problems.push(problemAt(offset ?? 0, message, hint))
   }
+  if (control) unreadable(control.index, `here is the control character ${printable(control[0])}, so this is no YAML`)
   visit(doc, {
     // an alias without an anchor only throws in toJS(), without a position
     Alias(_key, alias, around) {
