@@ -1,5 +1,5 @@
 /** The whole command over a fake cluster, in this process: from its lock to its report, and it may die on the way. */
-import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +9,7 @@ import type { Session } from '../../scripts/cluster/open-cluster.ts'
 import type { Layout } from '../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../scripts/engine/carry-out.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
+import { openRunFolder } from '../../scripts/engine/run-folder.ts'
 import type { Report } from '../../scripts/view/report.ts'
 import { upgrade } from '../../workflows/plan/upgrade.ts'
 import type { fakeCluster } from './fake-cluster.ts'
@@ -23,7 +24,9 @@ export type Checkout = {
   /** its `.run` */
   runs: string
   /** Types the command; with `diesAfter`, it dies right after the first record that fits is on disk. */
-  type(diesAfter?: (record: JournalRecord, position: number) => boolean): Promise<Typed>
+  type(diesAfter?: (record: JournalRecord, position: number) => boolean, flags?: { abandon?: boolean }): Promise<Typed>
+  /** Puts the journal of an earlier run there, as it lies after that run has died or ended. */
+  leave(run: string, journal: string): void
   /** files of the journals, oldest first */
   journals(): string[]
   remove(): void
@@ -53,7 +56,11 @@ export function checkoutOf(fake: Fake): Checkout {
   return {
     runs,
     journals,
-    async type(diesAfter) {
+    leave(run, journal) {
+      openRunFolder(runs, join(run, 'processes'))
+      writeFileSync(join(runs, run, 'journal.ndjson'), journal)
+    },
+    async type(diesAfter, flags = {}) {
       let isDead = false
       const session: Session = {
         ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', roles: ['os:admin'], changes: [] },
@@ -63,7 +70,7 @@ export function checkoutOf(fake: Fake): Checkout {
       const before = runNames()
       const exitCode = await inSilence(() => {
         const death = diesAfter && whenWritten(diesAfter, () => (isDead = true))
-        const run = carryOutIn(crew, session, upgrade, call, wish)
+        const run = carryOutIn(crew, session, upgrade, { ...call, common: { ...call.common, ...flags } }, wish)
         return death ? Promise.race([run, death]) : run
       })
       if (isDead) bury(runs)
