@@ -1,10 +1,12 @@
 /** What every workflow does around its own work: flags, declaration, failures that keep it from starting, exit code. */
+
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Cluster, NodeName } from '../../workflows/model/cluster.ts'
 import type { Purpose } from '../../workflows/model/declaration/topology-problems.ts'
 import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { finished } from '../../workflows/model/finished.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
 import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
@@ -12,9 +14,11 @@ import type { Layout } from '../declaration/layout.ts'
 import type { Declared } from '../declaration/load-cluster.ts'
 import { failureOfThrown } from '../disk/on-disk.ts'
 import { endAtSignals, stoppedBy } from '../engine/stop.ts'
+import { eventLine } from '../view/event-line.ts'
 import { failureText } from '../view/failure-text.ts'
 import { manifestText } from '../view/manifest-text.ts'
-import { redact, redactValue } from '../view/redact.ts'
+import { processTookMs } from '../view/process-took-ms.ts'
+import { redact } from '../view/redact.ts'
 import type { CommandLine, CommonName, FlagSpecs } from './flag-spec.ts'
 import { type CommonFlags, type FlagValues, parseFlags } from './flags.ts'
 import { shellWord } from './shell-word.ts'
@@ -168,10 +172,8 @@ export function reject(
   { output, hint, next, exitCode = exitCodeOf(failures) }: Rejection,
 ): ExitCode {
   if (output === 'json') {
-    const at = new Date().toISOString()
-    const more = next === undefined ? {} : { next }
-    const finished = { v: 1, at, type: 'run.finished', exitCode, verdicts: {}, failures, ...more }
-    process.stdout.write(`${JSON.stringify(finished, redactValue)}\n`)
+    const end = finished({ exitCode, failures: [...failures], tookMs: processTookMs(), ...(next && { next }) })
+    process.stdout.write(eventLine(end, new Date()))
     return exitCode
   }
   for (const failure of failures) process.stderr.write(redact(`${failureText(failure)}\n`))

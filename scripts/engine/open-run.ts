@@ -55,6 +55,7 @@ export async function openRun(session: Session, call: Call): Promise<OpenRun> {
   const openedAt = performance.now()
   let paths: RunPaths | undefined
   let held: Hold | undefined
+  const tookMs = () => Math.round(performance.now() - openedAt)
   const emit = (event: RunEvent) => {
     const said = complete(event)
     report.handle(said)
@@ -89,13 +90,14 @@ export async function openRun(session: Session, call: Call): Promise<OpenRun> {
       for (const verdict of told) emit({ type: 'verdict', ...verdict })
       const ends = { exitCode, failures, ...(next === undefined ? {} : { next }) }
       const byNode = Object.fromEntries(verdicts.map(({ node, verdict }) => [node, verdict]))
-      const tookMs = Math.round(performance.now() - openedAt)
-      emit(finished({ ...ends, run: paths?.run ?? '', verdicts: byNode, tookMs }))
+      emit(finished({ ...ends, run: paths?.run ?? '', verdicts: byNode, tookMs: tookMs() }))
       return exitCode
     },
     spoiled(error) {
       const failures = [failureOfThrown(error)]
-      emit(finished({ run: paths?.run ?? '', exitCode: EXIT_CODES.failed, failures, next: call.again }))
+      emit(
+        finished({ run: paths?.run ?? '', exitCode: EXIT_CODES.failed, failures, tookMs: tookMs(), next: call.again }),
+      )
       return EXIT_CODES.failed
     },
     async [Symbol.asyncDispose]() {

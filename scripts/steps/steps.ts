@@ -1,5 +1,5 @@
 /** The bodies of the machines' invokes, by name. */
-import type { StepName } from '../../workflows/machines/step.ts'
+import type { StepName } from '../../workflows/model/step-name.ts'
 import type { World } from '../cluster/world.ts'
 import type { Step } from '../engine/driver.ts'
 import { checkEtcd } from './check-etcd.ts'

@@ -1,10 +1,13 @@
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
+import { finished } from '../../workflows/model/finished.ts'
 import { type Problem, problemText } from '../../workflows/model/problem.ts'
 import { contractOfVersion, isNewer } from '../../workflows/plan/contract.ts'
 import type { CommonFlags } from '../cli/flags.ts'
 import { configDiff } from '../config/diff/config-diff.ts'
 import type { Comparison, FileChange } from '../config/placing/compare-placed.ts'
+import { eventLine } from './event-line.ts'
+import { processTookMs } from './process-took-ms.ts'
 import { redact } from './redact.ts'
 
 /** What a generation did, or in a dry run would do. */
@@ -47,8 +50,6 @@ export function printGeneration(
   const changes = comparison.flatMap(({ name, change }) => (change === 'unchanged' ? [] : [{ name, change }]))
   if (output === 'json') {
     const event = {
-      v: 1,
-      at: new Date().toISOString(),
       type: 'generated',
       cluster: cluster.name,
       dryRun,
@@ -58,8 +59,9 @@ export function printGeneration(
       unregistered: generation.unregistered,
       tookMs: generation.tookMs,
     }
-    const end = { v: 1, at: event.at, type: 'run.finished', exitCode, verdicts: {}, failures: [] }
-    for (const line of [event, end]) process.stdout.write(`${redact(JSON.stringify(line))}\n`)
+    const at = new Date()
+    for (const said of [event, finished({ exitCode, tookMs: processTookMs() })])
+      process.stdout.write(eventLine(said, at))
     return
   }
   for (const warning of warnings) process.stderr.write(redact(`${problemText(warning)}\n`))

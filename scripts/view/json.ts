@@ -1,4 +1,4 @@
-import { redactValue } from './redact.ts'
+import { eventLine } from './event-line.ts'
 import type { View } from './view.ts'
 
 /** The events themselves, one JSON object a line (NDJSON), each with the version of this form and its time. */
@@ -6,7 +6,7 @@ export function createJsonView({ write, now }: { write: (text: string) => void; 
   return {
     async close() {},
     handle(event) {
-      write(`${JSON.stringify({ v: 1, at: now().toISOString(), ...event }, redactValue)}\n`)
+      write(eventLine(event, now()))
     },
   }
 }

@@ -1,10 +1,11 @@
 /** One state that does one thing: invokes the step of the same name and moves on by how it ended. */
 import type { NodeName } from '../model/cluster.ts'
+import type { StepName } from '../model/step-name.ts'
 import type { NodePlan } from '../plan/plan.ts'
 
 /** What a step is, for views and for the engine; stands as `meta` on the state that invokes it. */
 export type StepMeta = {
-  step: string
+  step: StepName
   title: string
   /** the step takes a node down */
   disruptive: boolean
@@ -36,7 +37,7 @@ const STEPS = {
   'pass-gates': { title: 'Wait for the gates of operations.yaml', disruptive: false, stops: 'at once' },
   diagnose: { title: 'Read how it stands', disruptive: false, stops: 'at once' },
   'look-back': { title: 'Look again at all nodes', disruptive: false, stops: 'at once' },
-} as const satisfies Record<string, Omit<StepMeta, 'step' | 'changes' | 'expires'>>
+} as const satisfies Record<StepName, Omit<StepMeta, 'step' | 'changes' | 'expires'>>
 
 /** What a step is about: a node, in the boot that its plan saw; neither where it is about the cluster. */
 export type Subject = { node?: NodeName; bootId?: string }
@@ -50,8 +51,6 @@ export function subjectOf(input: unknown): Subject {
 
 /** The event that tells a machine that what was found before has expired. */
 export const RESUMED = 'resumed'
-
-export type StepName = keyof typeof STEPS
 
 /** Steps that only look, wait, or bring to the node's disk what it will need. */
 const HARMLESS: ReadonlySet<StepName> = new Set([

@@ -1,5 +1,6 @@
 /** The plan in words, in the order in which it happens. */
-import type { PlannedDrain, PlanSummary } from '../model/event.ts'
+import type { PlannedDrain, PlanSummary, WorkWord } from '../model/event.ts'
+import type { StepName } from '../model/step-name.ts'
 import { type KubernetesPlan, type NodePlan, type Plan, sequenceOf, type Work } from './plan.ts'
 
 export function summarize(plan: Plan): PlanSummary {
@@ -31,7 +32,7 @@ export function summarize(plan: Plan): PlanSummary {
 }
 
 /** What is done to a node, in the one word that people and their scripts know it by. */
-function workText(work: Work): string {
+function workText(work: Work): WorkWord {
   switch (work.kind) {
     case 'leave':
       return 'none'
@@ -63,21 +64,24 @@ export const plannedDrain = ({ drain }: KubernetesPlan): PlannedDrain =>
     ? { evicts: drain.evicts, obstacles: drain.obstacles }
     : { whyNot: drain.whyNot, evicts: [], obstacles: [] }
 
-function stepsOf(plan: Plan, { role, work, kubernetes }: NodePlan): string[] {
+function stepsOf(plan: Plan, { role, work, kubernetes }: NodePlan): StepName[] {
   if (work.kind === 'leave') return []
+  const isControlPlane = role === 'controlplane'
   const cordons = kubernetes !== undefined && kubernetes.drain.how !== 'left alone'
   const writes = work.kind === 'switch' && work.how !== 'reboot: it waits'
   return [
-    ...(writes ? ['pull-image'] : []),
-    ...(writes && !isOneCall(work) ? ['install'] : []),
-    ...(role === 'controlplane' ? ['check-etcd'] : []),
-    ...(cordons ? ['cordon', 'drain'] : []),
-    ...(role === 'controlplane' && plan.controlPlanes.length > 1 ? ['hand-over-leadership'] : []),
+    ...where(writes, 'pull-image'),
+    ...where(writes && !isOneCall(work), 'install'),
+    ...where(isControlPlane, 'check-etcd'),
+    ...where(cordons, 'cordon', 'drain'),
+    ...where(isControlPlane && plan.controlPlanes.length > 1, 'hand-over-leadership'),
     isOneCall(work) ? 'upgrade' : 'reboot',
     'rejoin',
     'verify',
-    ...(kubernetes ? ['settle'] : []),
-    ...(cordons ? ['uncordon'] : []),
-    ...(kubernetes?.gates.length ? ['pass-gates'] : []),
+    ...where(kubernetes !== undefined, 'settle'),
+    ...where(cordons, 'uncordon'),
+    ...where((kubernetes?.gates.length ?? 0) > 0, 'pass-gates'),
   ]
 }
+
+const where = (holds: boolean, ...steps: StepName[]): StepName[] => (holds ? steps : [])

@@ -1,13 +1,17 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { RunEvent } from '../../../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../../../workflows/model/exit-code.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { finished } from '../../../workflows/model/finished.ts'
 import { type BareCall, reject } from '../../cli/command.ts'
 import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
 import { clusterFolder, findLayout, isClusterFolder, packageRoot } from '../../declaration/layout.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { failureOfDisk } from '../../disk/on-disk.ts'
+import { eventLine } from '../../view/event-line.ts'
+import { processTookMs } from '../../view/process-took-ms.ts'
 import { redact } from '../../view/redact.ts'
 import { checkSecrets } from './check-secrets.ts'
 import { defaultIdentityFile } from './find-identities.ts'
@@ -111,13 +115,13 @@ type Speaker = { line(text: string): void; end(exitCode: ExitCode, next?: string
 /** Results go to stdout: sentences for people, notices and one `run.finished` for scripts, nothing for cron. */
 function speaker(output: BareCall['common']['output']): Speaker {
   const write = (text: string) => void process.stdout.write(`${text}\n`)
-  const event = (fields: object) => write(JSON.stringify({ v: 1, at: new Date().toISOString(), ...fields }))
+  const event = (said: RunEvent) => void process.stdout.write(eventLine(said, new Date()))
   if (output === 'quiet') return { line: () => {}, end: (exitCode) => exitCode }
   if (output === 'json')
     return {
-      line: (text) => event({ type: 'notice', text: redact(text) }),
+      line: (text) => event({ type: 'notice', text }),
       end: (exitCode, next) => {
-        event({ type: 'run.finished', exitCode, verdicts: {}, failures: [], next })
+        event(finished({ exitCode, tookMs: processTookMs(), next }))
         return exitCode
       },
     }

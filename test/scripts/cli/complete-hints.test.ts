@@ -71,7 +71,7 @@ test('Every event that carries a failure or a next command is completed', () => 
   const { event } = completeHints(cluster, layout, again)
   const wrong = failure('bug', { hint: 'talosctl -n a services' })
   const texts = [
-    event({ type: 'step.failed', step: 'x', title: 'X', tookMs: 1, failure: wrong }),
+    event({ type: 'step.failed', step: 'settle', title: 'X', tookMs: 1, failure: wrong }),
     event({ type: 'verdict', node: 'a', verdict: 'stuck', evidence: {}, failure: wrong }),
     event({
       type: 'run.finished',

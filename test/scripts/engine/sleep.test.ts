@@ -8,7 +8,7 @@ import { type Heartbeat, startHeartbeat } from '../../../scripts/engine/heartbea
 import { openJournal } from '../../../scripts/engine/journal.ts'
 import type { ClusterOutput } from '../../../workflows/machines/cluster.ts'
 import type { NodeStepInput } from '../../../workflows/machines/node.ts'
-import type { StepName } from '../../../workflows/machines/step.ts'
+import type { StepName } from '../../../workflows/model/step-name.ts'
 import { driveFake } from '../../support/drive-fake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 

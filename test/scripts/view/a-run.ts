@@ -1,5 +1,6 @@
 import type { RunEvent } from '../../../workflows/model/event.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import type { StepName } from '../../../workflows/model/step-name.ts'
 
 const never = failure('never-returned', {
   node: 'cp-2',
@@ -8,9 +9,9 @@ const never = failure('never-returned', {
   hint: 'look at its console',
 })
 
-const reboot = { step: 'reboot', title: 'Reboot into the new version' }
-const pull = { step: 'pull-image', title: 'Pull the installer' }
-const steps = ['pull-image', 'reboot']
+const reboot = { step: 'reboot', title: 'Reboot into the new version' } as const
+const pull = { step: 'pull-image', title: 'Pull the installer' } as const
+const steps: StepName[] = ['pull-image', 'reboot']
 
 /** A run over two nodes in which one pull overlaps the other, cp-1 is upgraded and cp-2 never comes back. */
 export const aRun: RunEvent[] = [
