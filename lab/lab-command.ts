@@ -7,6 +7,7 @@ import { faultCatalogue, faultKind, isFaultName } from './fault-catalogue.ts'
 import { isThere } from './is-there.ts'
 import { labPaths, readLabConfig } from './lab-config.ts'
 import type { LoggedEvent } from './lab-event.ts'
+import type { LabExit } from './lab-exit.ts'
 import { describeLab } from './status.ts'
 
 /** What the verbs of `workflows/lab.ts` other than `up` need to know: the flags as they were typed. */
@@ -30,7 +31,7 @@ export type LabCommand = {
 }
 
 /** Carries out `down`, `status`, `fault`, `log` or `check` and returns the exit code; 64 for another verb. */
-export async function labCommand(command: LabCommand): Promise<number> {
+export async function labCommand(command: LabCommand): Promise<LabExit> {
   const { verb, cluster, clusterDir, say, complain } = command
   switch (verb) {
     case 'down': {
@@ -60,7 +61,7 @@ export async function labCommand(command: LabCommand): Promise<number> {
   }
 }
 
-async function fault(command: LabCommand): Promise<number> {
+async function fault(command: LabCommand): Promise<LabExit> {
   const { say, complain } = command
   const { name, node, seconds, times, exitCode, when, cure, cureAll, list } = command.fault
   if (list) {
@@ -93,7 +94,7 @@ async function fault(command: LabCommand): Promise<number> {
   return 0
 }
 
-function check(command: LabCommand): number {
+function check(command: LabCommand): LabExit {
   const { log } = labPaths(command.clusterDir)
   if (!isThere(log)) return missingLog(command)
   const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
@@ -113,12 +114,12 @@ async function ask(command: LabCommand, request: ControlRequest): Promise<Contro
   return reply
 }
 
-function failed(command: LabCommand, reason: string): number {
+function failed(command: LabCommand, reason: string): LabExit {
   command.complain(reason)
   return 64
 }
 
-function missingLog(command: LabCommand): number {
+function missingLog(command: LabCommand): LabExit {
   command.complain(`There is no log of a lab of ${command.cluster}`)
   return 69
 }

@@ -13,6 +13,7 @@ import { isThere } from './is-there.ts'
 import { keepFromGit } from './keep-from-git.ts'
 import type { KubernetesTools } from './kubernetes/servers.ts'
 import { type LabConfig, labPaths, readLabConfig, socketPathFor } from './lab-config.ts'
+import type { LabExit } from './lab-exit.ts'
 import { machineSpec, readLabFile } from './lab-file.ts'
 
 /** What `lab up` is told: plain data, read from talenv.yaml, lab.yaml and the command line by the caller. */
@@ -41,7 +42,7 @@ const upDeadlineMs = 120_000
  * quorum (or the lab was up already), 1 when it does not get there, 65 for a wrong lab.yaml, 69 when addresses are
  * missing or taken, 77 when a talosconfig is in the way that is not the lab's.
  */
-export async function labUp(options: UpOptions): Promise<number> {
+export async function labUp(options: UpOptions): Promise<LabExit> {
   const { cluster, clusterDir, say } = options
   const paths = labPaths(clusterDir)
   const before = readLabConfig(paths)

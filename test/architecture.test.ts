@@ -169,7 +169,7 @@ const rules: Record<string, Rule> = {
   },
   'an entry fits on a screen': within(/^workflows\/[^/]+\.ts$/, ({ text }) => {
     const lines = text.trimEnd().split('\n').length
-    return lines > 60 ? [`${lines} lines`] : []
+    return lines > 40 ? [`${lines} lines`] : []
   }),
   'a test file registers tests and runs them all': within(/^test\/.*\.test\.ts$/, ({ callees }) => [
     ...(callees.some((name) => /(^|\.)run$/.test(name)) ? [] : ['run() is never called']),
@@ -249,7 +249,7 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['workflows/model/index.ts', ''],
     ['test/lab/snake_case.test.ts', ''],
   ],
-  'an entry fits on a screen': [['workflows/upgrade.ts', 'export {}\n'.repeat(61)]],
+  'an entry fits on a screen': [['workflows/upgrade.ts', 'export {}\n'.repeat(41)]],
   'a test file registers tests and runs them all': [
     ['test/plan/waves.test.ts', `test('plans', () => {})`],
     ['test/plan/waves.test.ts', 'assert.ok(1); test.run()'],

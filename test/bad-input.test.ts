@@ -168,7 +168,7 @@ for (const [name, { own, declaration, readsNothing, takesNodes, acts, wants }] o
     ])
     assertTold(cluster, [64, 65])
     assertTold(stray, [64], /101 stands without a flag/)
-    if (!name.startsWith('lab')) assertTold(folder, [64], /file is no folder/)
+    assertTold(folder, [64], /file is no folder/)
     assertTold(
       node,
       [takesNodes ? 65 : 64],

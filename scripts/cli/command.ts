@@ -29,6 +29,8 @@ export type BareCall = {
   common: CommonFlags
   /** the command line that does the same again */
   again: string
+  /** what it is asked to do, where a command has verbs, and the word that follows */
+  words: readonly string[]
 }
 
 /** The same, once its declaration is known to be good, too. */
@@ -93,12 +95,12 @@ async function carryOut<const Specs extends FlagSpecs>(
   }
   if (parsed.kind === 'wrong')
     return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
-  const { common, flags } = parsed
+  const { common, flags, words } = parsed
   if (common.dir !== undefined && existsSync(common.dir) && !isFolder(common.dir)) {
     const detail = `${common.dir} is no folder`
     return reject([failure('usage', { detail, hint: '--dir <path>' })], common)
   }
-  return spec.run({ command: spec.name, common, flags, again })
+  return spec.run({ command: spec.name, common, flags, words, again })
 }
 
 const isFolder = (path: string): boolean => statSync(path).isDirectory()
@@ -172,7 +174,7 @@ export function reject(
   { output, hint, next, exitCode = exitCodeOf(failures) }: Rejection,
 ): ExitCode {
   if (output === 'json') {
-    const end = finished({ exitCode, failures: [...failures], tookMs: processTookMs(), ...(next && { next }) })
+    const end = finished({ exitCode, failures: [...failures], tookMs: processTookMs(), next })
     process.stdout.write(eventLine(end, new Date()))
     return exitCode
   }

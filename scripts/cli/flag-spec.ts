@@ -1,9 +1,13 @@
 /** Flags as data: what parses them and what explains them read the same table. */
 
-/** One flag. `version` takes v1.13.9 and 1.13.9 and yields the former; `value` names what a string flag takes, for help. */
+/**
+ * One flag. `version` takes v1.13.9 and 1.13.9 and yields the former, `number` what is above 0; `value` names what a string
+ * flag takes, for help; beside one that is `alone` no cluster has to be named.
+ */
 export type FlagSpec = { help: string } & (
-  | { type: 'boolean' }
+  | { type: 'boolean'; alone?: true }
   | { type: 'string'; value?: string }
+  | { type: 'number' }
   | { type: 'version' }
   | { type: 'choice'; choices: readonly string[] }
 )
@@ -29,6 +33,8 @@ export type CommandLine<Specs extends FlagSpecs> = {
   name: string
   summary: string
   flags: Specs
+  /** what it can be asked to do, where that is more than one thing: it stands before the flags, and some take one more word */
+  verbs?: Readonly<Record<string, { help: string; word?: string }>>
   /** flags of every command that mean nothing to this one: taken, since a script passes the same ones to all, and not explained */
   without?: readonly CommonName[]
 }
@@ -36,5 +42,6 @@ export type CommandLine<Specs extends FlagSpecs> = {
 /** What stands for the value of a flag in help and hints: `<id>`, `auto|plain`. */
 export const placeholder = (spec: FlagSpec): string => {
   if (spec.type === 'choice') return spec.choices.join('|')
-  return spec.type === 'version' ? '<version>' : `<${spec.type === 'string' ? (spec.value ?? 'text') : ''}>`
+  if (spec.type === 'string') return `<${spec.value ?? 'text'}>`
+  return spec.type === 'version' ? '<version>' : spec.type === 'number' ? '<n>' : ''
 }

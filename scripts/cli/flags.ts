@@ -26,7 +26,11 @@ export type CommonFlags = {
   kubeconfig?: string
 }
 
-type ValueOf<Spec extends FlagSpec> = Spec extends { choices: readonly (infer Choice)[] } ? Choice : string
+type ValueOf<Spec extends FlagSpec> = Spec extends { type: 'number' }
+  ? number
+  : Spec extends { choices: readonly (infer Choice)[] }
+    ? Choice
+    : string
 
 /** By name as code says it: `--skip-drain` is `skipDrain`. A boolean is always there, anything else only where it was given. */
 export type FlagValues<Specs extends FlagSpecs> = {
@@ -41,7 +45,7 @@ type CamelCase<Name> = Name extends `${infer Head}-${infer Tail}`
 
 export type ParsedFlags<Specs extends FlagSpecs> =
   | { kind: 'help'; text: string }
-  | { kind: 'run'; common: CommonFlags; flags: FlagValues<Specs> }
+  | { kind: 'run'; common: CommonFlags; flags: FlagValues<Specs>; words: readonly string[] }
   | { kind: 'wrong'; failures: Failure[] }
 
 const COMMON = {
@@ -122,6 +126,7 @@ export function parseFlags<const Specs extends FlagSpecs>(
     }
     const version = spec.type === 'version' ? parseVersion(value) : value
     if (version === undefined) wrong(`--${name} takes a version such as v1.13.9, not ${value}`)
+    if (spec.type === 'number' && !(Number(value) > 0)) wrong(`--${name} takes a number above 0, not "${value}"`)
     seen.set(name, name === 'nodes' && seen.has(name) ? `${seen.get(name)},${value}` : (version ?? value))
   }
 
@@ -131,11 +136,23 @@ export function parseFlags<const Specs extends FlagSpecs>(
     wrong(`${line.name} is about the whole cluster, and can not be narrowed by --nodes`)
   if (seen.has('abandon') && without.includes('abandon'))
     wrong(`${line.name} leaves no run behind, so there is none for --abandon to close`)
-  for (const word of words)
+  const [verb, ...more] = line.verbs ? words : []
+  const known = verb === undefined ? undefined : line.verbs?.[verb]
+  if (line.verbs && known === undefined) {
+    const verbs = Object.keys(line.verbs)
+    const meant = verb && nearest(verb, verbs)
+    wrong(
+      verb === undefined ? `say what: ${verbs.join('|')}` : `${verb} is none of ${verbs.join(', ')}`,
+      meant && `did you mean ${meant}?`,
+    )
+  }
+  for (const word of line.verbs ? more.slice(known?.word === undefined ? 0 : 1) : words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
+  const standsAlone = Object.entries(line.flags).some(([name, spec]) => 'alone' in spec && seen.has(name))
   if (
     cluster === undefined &&
+    !standsAlone &&
     !without.includes('cluster') &&
     !mistakes.some(({ detail, hint }) => /--cluster\b/.test(`${detail} ${hint}`))
   )
@@ -146,7 +163,8 @@ export function parseFlags<const Specs extends FlagSpecs>(
   const nodes = seen.get('nodes')
   const values = Object.entries(line.flags).flatMap(([name, { type }]) => {
     if (type !== 'boolean' && !seen.has(name)) return []
-    return [[camelCase(name), type === 'boolean' ? seen.has(name) : seen.get(name)]]
+    const value = type === 'boolean' ? seen.has(name) : seen.get(name)
+    return [[camelCase(name), type === 'number' ? Number(value) : value]]
   })
   return {
     kind: 'run',
@@ -167,5 +185,6 @@ export function parseFlags<const Specs extends FlagSpecs>(
       ...(kubeconfig !== undefined && { kubeconfig }),
     },
     flags: Object.fromEntries(values) as FlagValues<Specs>,
+    words: line.verbs ? words : [],
   }
 }

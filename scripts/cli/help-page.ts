@@ -12,6 +12,7 @@ export function helpPage(line: CommandLine<FlagSpecs>, shared: FlagSpecs): strin
   const common = Object.entries(shared)
     .filter(([name]) => !without.includes(name))
     .map(([name, spec]) => row(name, spec))
+  const verbs = Object.entries(line.verbs ?? {})
   const exits = Object.values(EXITS).map(({ code, means }): [string, string] => [String(code), means])
   const width = Math.max(...[...own, ...common].map(([left]) => left.length))
   const rows = (pairs: [string, string][], pad: number) =>
@@ -19,7 +20,16 @@ export function helpPage(line: CommandLine<FlagSpecs>, shared: FlagSpecs): strin
   return [
     `${line.summary}.`,
     '',
-    `Usage: npx tsx workflows/${line.name}.ts ${!without.includes('cluster') ? '--cluster <id> ' : ''}[flags]`,
+    `Usage: npx tsx workflows/${line.name}.ts ${verbs.length > 0 ? `${verbs.map(([verb]) => verb).join('|')} ` : ''}${!without.includes('cluster') ? '--cluster <id> ' : ''}[flags]`,
+    ...(verbs.length > 0
+      ? [
+          '',
+          ...rows(
+            verbs.map(([verb, { help, word }]) => [word ? `${verb} <${word}>` : verb, help]),
+            width,
+          ),
+        ]
+      : []),
     ...(own.length > 0 ? ['', `Flags of ${line.name}`, ...rows(own, width)] : []),
     '',
     'Flags of every command',

@@ -32,7 +32,7 @@ export type RunEvent =
       failures: Failure[]
       tookMs: number
       /** the next command to type */
-      next?: string
+      next?: string | undefined
     }
 
 /** What is waited for before a plan is carried out: a plan can be made, a run that is closed has ended. */

@@ -35,6 +35,7 @@ test('reads common flags and those of the command', () => {
       output: 'auto',
     },
     flags: { to: 'v1.13.9', retry: false },
+    words: [],
   })
 })
 
@@ -49,6 +50,7 @@ test('takes the flags that mean nothing to a command, since a script passes the 
       ...{ talosconfig: '/t', kubeconfig: '/k' },
     },
     flags: { retry: false },
+    words: [],
   })
   assert.is(parseFlags(bare, []).kind, 'run', 'and misses none of them')
   const help = parseFlags(bare, ['--help'])
@@ -63,6 +65,39 @@ test('calls flags as code does, and leaves out what was not given', () => {
   } as const
   const parsed = parseFlags({ ...line, flags: named }, ['--cluster=7', '--skip-drain', '--age-key=k'])
   assert.equal(parsed.kind === 'run' && parsed.flags, { skipDrain: true, ageKey: 'k' })
+})
+
+test('takes a verb before the flags, and one more word where the verb wants one', () => {
+  const verbs = { up: { help: 'h' }, fault: { help: 'h', word: 'name' } }
+  const flags = { speed: { type: 'number', help: 'h' }, list: { type: 'boolean', alone: true, help: 'h' } } as const
+  const read = (...argv: string[]) => {
+    const parsed = parseFlags({ ...line, flags, verbs }, argv)
+    return parsed.kind === 'run'
+      ? [...parsed.words, parsed.flags.speed, parsed.flags.list].filter(Boolean)
+      : parsed.kind === 'wrong' && parsed.failures.map(({ detail, hint }) => [detail, hint].filter(Boolean).join(': '))
+  }
+  for (const [argv, seen] of [
+    [
+      ['up', '--cluster=7', '--speed', '2.5'],
+      ['up', 2.5],
+    ],
+    [
+      ['fault', 'rain', '--cluster=7'],
+      ['fault', 'rain'],
+    ],
+    [['--cluster=7', 'fault'], ['fault']],
+    [
+      ['fault', '--list'],
+      ['fault', true],
+    ],
+    [[], ['say what: up|fault', '--cluster is missing: --cluster <id>']],
+    [['fautl', '--cluster=7'], ['fautl is none of up, fault: did you mean fault?']],
+    [['up', 'rain', '--cluster=7'], ['rain stands without a flag']],
+    [['fault', 'rain', 'hail', '--cluster=7'], ['hail stands without a flag']],
+    [['up', '--cluster=7', '--speed', '0'], ['--speed takes a number above 0, not "0"']],
+    [['up', '--cluster=7', '--speed', 'x'], ['--speed takes a number above 0, not "x"']],
+  ] as const)
+    assert.equal(read(...argv), seen, argv.join(' '))
 })
 
 test('refuses to abandon a run where a command leaves none', () => {
