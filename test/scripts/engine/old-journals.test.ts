@@ -1,5 +1,5 @@
 /** Journals that version 91d99fb wrote, as they lay when its process had ended or died; fixtures/journals/remembered.json is what that version remembered of them. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -12,7 +12,7 @@ const folder = join(import.meta.dirname, '../../fixtures/journals')
 const remembered = JSON.parse(readFileSync(join(folder, 'remembered.json'), 'utf8')) as Record<string, object>
 const image = 'factory.talos.dev/metal-installer/s:v1.13.9'
 
-for (const name of readdirSync(folder).filter((file) => file.endsWith('.ndjson')))
+for (const name of Object.keys(remembered))
   test(`${name} still gives its memory`, () => {
     const { sources, ...memory } = recollect([{ run: name, records: readJournal(join(folder, name)).records }], 'ca')
     assert.equal({ ...memory, sources: [...sources] }, remembered[name])

@@ -1,9 +1,11 @@
 /** A run that finds one of another verb, of another version, or one that it can not read; and --abandon. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { readJournal } from '../../../scripts/engine/journal.ts'
+import { type JournalRecord, readJournal } from '../../../scripts/engine/journal.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { type Checkout, checkoutOf, type Typed } from '../../support/fake-command.ts'
+
+const inDrainOfA = (record: JournalRecord) => record.type === 'intent' && record.step === 'drain' && record.node === 'a'
 
 const RUN = '2026-11-30T14-00-00Z-reset-0abc'
 
@@ -77,7 +79,7 @@ test('a run that wipes is refused until it is abandoned, and nothing is done mea
 test('--abandon lifts what a dead run cordoned, does nothing else, and keeps what it began in mind', async () => {
   const fake = fakeCluster(['a', 'b', 'c'])
   const checkout = checkoutOf(fake)
-  await checkout.type((record) => record.type === 'intent' && record.path === 'a/flip/drain')
+  await checkout.type(inDrainOfA)
   assert.equal(fake.kubernetes.cordoned(), ['a'])
   const before = [...fake.nodes.values()].map(({ installs, reboots }) => [installs, reboots])
   assert.is((await checkout.type(undefined, { abandon: true })).exitCode, 0)
@@ -99,7 +101,7 @@ test('--abandon lifts what a dead run cordoned, does nothing else, and keeps wha
 test('--abandon waits for nobody who holds the cluster, and closes nothing of theirs', async () => {
   const fake = fakeCluster(['a', 'b', 'c'])
   const checkout = checkoutOf(fake)
-  await checkout.type((record) => record.type === 'intent' && record.path === 'a/flip/drain')
+  await checkout.type(inDrainOfA)
   const { theirLease } = await import('../../support/somebody-else.ts')
   fake.kubernetes.hold(theirLease)
   assert.is((await checkout.type(undefined, { abandon: true })).exitCode, 75)
