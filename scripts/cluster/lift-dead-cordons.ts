@@ -2,7 +2,7 @@ import type { NodeName } from '../../workflows/model/cluster.ts'
 import type { Observation } from '../../workflows/model/observation.ts'
 import { liftCordon } from '../steps/uncordon.ts'
 import type { Waiter } from '../watch.ts'
-import type { Session } from './open-cluster.ts'
+import type { OpenCluster } from './open-cluster.ts'
 
 /**
  * Lifts the cordons of runs that are over, before anything is forecast: what they keep from running would count against the
@@ -10,11 +10,10 @@ import type { Session } from './open-cluster.ts'
  * folder are. A mark that outlived its cordon goes, too. Resolves to where a cordon was lifted.
  */
 export async function liftDeadCordons(
-  session: Session,
+  { cluster, kubernetes }: Pick<OpenCluster, 'cluster' | 'kubernetes'>,
   waiter: Waiter,
   isOver: (run: string) => boolean,
 ): Promise<NodeName[]> {
-  const { cluster, kubernetes } = session
   const options = { signal: waiter.signal, timeoutMs: cluster.operations.deadlines.observeMs }
   const nodes = await kubernetes.nodes(options)
   const lifted: NodeName[] = []

@@ -9,7 +9,7 @@ import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { type End, type Known, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
-import { openSession, type Session } from '../cluster/open-cluster.ts'
+import { type OpenCluster, openCluster } from '../cluster/open-cluster.ts'
 import { checkClient } from '../tools/talosctl/check-client.ts'
 import { roleFailures } from '../tools/talosctl/role-failures.ts'
 import { beginRun } from './begin-run.ts'
@@ -36,7 +36,7 @@ export async function carryOut<Wish extends AnyWish>(
   const { dryRun, abandon } = call.common
   // what is only closed asks nothing of a release
   const release = abandon ? undefined : verb.release?.(call.cluster, wish)
-  const opened = await openSession(call, release)
+  const opened = await openCluster(call, release)
   if (!opened.ok) return rejectUnopened(call, opened.failure)
   const session = opened.value
   const { talosctl, roles, layout } = session
@@ -55,7 +55,7 @@ export async function carryOut<Wish extends AnyWish>(
 /** The same in a session that stands: from the first look to the report. */
 export async function carryOutIn<Wish extends AnyWish>(
   crew: Crew,
-  session: Session,
+  session: OpenCluster,
   verb: Verb<Wish>,
   call: Call,
   wish: Wish,

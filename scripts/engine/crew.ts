@@ -3,7 +3,7 @@ import type { Failure } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
 import type { Remembered } from '../../workflows/plan/memory.ts'
 import type { Plan } from '../../workflows/plan/plan.ts'
-import type { Session } from '../cluster/open-cluster.ts'
+import type { OpenCluster } from '../cluster/open-cluster.ts'
 import type { Step } from './driver.ts'
 import type { Journal } from './journal.ts'
 import type { Machines, RunState } from './run-state.ts'
@@ -20,7 +20,7 @@ export type Crew = {
 
 /** What the steps of one run have to do with. */
 export type Task = {
-  session: Session
+  session: OpenCluster
   plan: Plan
   remembered: Remembered
   journal: Journal

@@ -11,7 +11,7 @@ import type { Ending } from '../../workflows/plan/ending.ts'
 import { leaseMs } from '../../workflows/plan/lease.ts'
 import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
-import type { Session } from '../cluster/open-cluster.ts'
+import type { OpenCluster } from '../cluster/open-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
 import { chooseView } from '../view/choose.ts'
 import { openView } from '../view/open-view.ts'
@@ -24,7 +24,7 @@ import { type Hold, takeHold } from './take-hold.ts'
 
 export type OpenRun = AsyncDisposable & {
   call: Call
-  session: Session
+  session: OpenCluster
   /** where all runs of the cluster leave their traces */
   root: string
   stop: Stop
@@ -43,7 +43,7 @@ export type OpenRun = AsyncDisposable & {
 }
 
 /** Opens a run that is deaf to nothing from here on: a signal stops it safely. */
-export async function openRun(session: Session, call: Call): Promise<OpenRun> {
+export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun> {
   const { cluster, layout } = session
   const root = runFolder(layout.folder)
   const stop = createStop()

@@ -4,14 +4,15 @@ import { summarize } from '../../workflows/plan/summary.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import { type Call, reject } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
-import { observe, type Session, withConfigurations } from '../cluster/open-cluster.ts'
+import { observe, withConfigurations } from '../cluster/observe.ts'
+import type { OpenCluster } from '../cluster/open-cluster.ts'
 import { deniedOnce } from '../tools/talosctl/role-failures.ts'
 import { printPlan } from '../view/print-plan.ts'
 import { fromMemory, recall, runFolder } from './run-folder.ts'
 
 /** Prints the plan, or every reason why there is none; changes nothing. */
 export async function rehearse<Wish extends AnyWish>(
-  session: Session,
+  session: OpenCluster,
   verb: Verb<Wish>,
   { common, again }: Call,
   wish: Wish,

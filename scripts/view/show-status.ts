@@ -8,7 +8,8 @@ import { identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
 import { plannedDrain } from '../../workflows/plan/summary.ts'
 import { type Call, reject } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
-import { observe, openSession } from '../cluster/open-cluster.ts'
+import { observe } from '../cluster/observe.ts'
+import { openCluster } from '../cluster/open-cluster.ts'
 import { deniedOnce } from '../tools/talosctl/role-failures.ts'
 import { drainLines } from './drain-lines.ts'
 import { paintFor } from './paint.ts'
@@ -21,23 +22,23 @@ import { statusTable } from './status-table.ts'
  * forecast where Kubernetes does not answer.
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
-  const session = await openSession(call)
+  const opened = await openCluster(call)
   const { failure: complete } = completeHints(call.cluster, call.layout, call.again)
-  if (!session.ok) return reject(session.failure.map(complete), call.common)
-  const observation = await observe(session.value, call.nodes, { drains: drain })
+  if (!opened.ok) return reject(opened.failure.map(complete), call.common)
+  const observation = await observe(opened.value, call.nodes, { drains: drain })
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
-  const denied = deniedOnce(silent, { roles: session.value.roles, talosconfig: call.layout.talosconfig })
+  const denied = deniedOnce(silent, { roles: opened.value.roles, talosconfig: call.layout.talosconfig })
   if (denied !== silent) return reject(denied, call.common)
   const { output } = call.common
-  const warnings = identityObjections(session.value.cluster, observation).map(complete)
+  const warnings = identityObjections(opened.value.cluster, observation).map(complete)
   if (output === 'json') {
     process.stdout.write(
       `${JSON.stringify({ v: 1, cluster: call.cluster.name, ...observation, warnings, kubernetes: drain ? observation.kubernetes : shortened(observation.kubernetes) }, redactValue)}\n`,
     )
   } else if (output !== 'quiet') {
     const paint = paintFor(process.stdout, process.env)
-    process.stdout.write(redact(statusTable(session.value.cluster, observation, paint)))
-    if (drain) process.stdout.write(redact(forecastText(session.value.cluster, observation, paint)))
+    process.stdout.write(redact(statusTable(opened.value.cluster, observation, paint)))
+    if (drain) process.stdout.write(redact(forecastText(opened.value.cluster, observation, paint)))
   }
   const isTold = Object.values(observation.nodes).some(({ reachable }) => reachable)
   // what was asked for is not told where Kubernetes does not answer

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Call } from '../../scripts/cli/command.ts'
 import { crew } from '../../scripts/cli/crew.ts'
-import type { Session } from '../../scripts/cluster/open-cluster.ts'
+import type { OpenCluster } from '../../scripts/cluster/open-cluster.ts'
 import type { Layout } from '../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../scripts/engine/carry-out.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
@@ -62,7 +62,7 @@ export function checkoutOf(fake: Fake): Checkout {
     },
     async type(diesAfter, flags = {}) {
       let isDead = false
-      const session: Session = {
+      const session: OpenCluster = {
         ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', roles: ['os:admin'], changes: [] },
         talos: fake.connect(() => isDead),
         kubernetes: fake.kubernetes.connect(() => isDead),

@@ -7,7 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Call } from '../../../scripts/cli/command.ts'
 import { crew } from '../../../scripts/cli/crew.ts'
-import type { Session } from '../../../scripts/cluster/open-cluster.ts'
+import type { OpenCluster } from '../../../scripts/cluster/open-cluster.ts'
 import type { World as StepWorld } from '../../../scripts/cluster/world.ts'
 import type { Layout } from '../../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../../scripts/engine/carry-out.ts'
@@ -110,7 +110,7 @@ async function live(world: World, fake: Fake, folder: string, strike?: Strike): 
       }),
     ) as T
   const layout = { folder, root: folder, talosconfig: join(folder, 'talosconfig') } as Layout
-  const session: Session = {
+  const session: OpenCluster = {
     cluster: fake.cluster,
     layout,
     talos: watched(
