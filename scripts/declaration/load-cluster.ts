@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Cluster } from '../../workflows/model/cluster.ts'
 import { parseNodesAndCluster } from '../../workflows/model/declaration/parse-nodes-and-cluster.ts'
@@ -10,6 +10,7 @@ import type { SourceText } from '../../workflows/model/declaration/yaml-source.t
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { nearest } from '../../workflows/model/nearest.ts'
 import type { Problem } from '../../workflows/model/problem.ts'
+import { namesIn } from '../disk/names-in.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import { readText } from '../disk/read-text.ts'
 import { clusterFolder, findLayout, type Layout, packageRoot } from './layout.ts'
@@ -134,12 +135,7 @@ function unknownCluster(clusters: string, name: string): Failure {
 }
 
 function declaredIn(clusters: string): string[] {
-  try {
-    return readdirSync(clusters)
-      .filter((name) => existsSync(join(clusters, name, 'talenv.yaml')))
-      .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
+  return namesIn(clusters)
+    .filter((name) => existsSync(join(clusters, name, 'talenv.yaml')))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
 }

@@ -1,10 +1,11 @@
 /** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
 import { shellWord } from '../cli/shell-word.ts'
+import { namesIn } from '../disk/names-in.ts'
 import { failureOfDisk } from '../disk/on-disk.ts'
 import { replaceFile } from '../disk/replace-file.ts'
 import { DamagedJournal, type JournalRecord, readJournal } from './journal.ts'
@@ -70,16 +71,6 @@ export const runNames = (folder: string): string[] =>
   namesIn(folder)
     .filter((name) => /^\d{4}-\d{2}-\d{2}T/.test(name))
     .sort()
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    // where it is a file, no run can have been
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
-    throw error
-  }
-}
 
 /**
  * Carries out what reads what earlier runs left. Where that can not be read it is not known what they began, which is not

@@ -2,30 +2,20 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { FaultBoard } from '../../lab/fault-board.ts'
 import { faultCatalogue } from '../../lab/fault-catalogue.ts'
-import { ApiError } from '../../lab/lab-node.ts'
 import { LabLog } from '../../lab/log.ts'
 import { defaultTimings } from '../../lab/timings.ts'
+import { apiErrorOf } from './api-error-of.ts'
 import { beginInstall, fakeMachine, image, installTo, pull, rebootOnce } from './fake-machine.ts'
 
 const never = new AbortController().signal
 const node = 'k8s-1'
 const wholeReboot = defaultTimings.stopSeconds + defaultTimings.rebootSeconds + defaultTimings.readySeconds
 
-async function refusal(promise: Promise<unknown>): Promise<ApiError> {
-  try {
-    await promise
-  } catch (error) {
-    assert.instance(error, ApiError)
-    return error as ApiError
-  }
-  throw new Error('it did not fail')
-}
-
 test('image-pull-fails: the image is not found, until cured', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'image-pull-fails', node })
-  assert.is((await refusal(fake.machine.pullImage(image('v1.13.9'), never))).code, 'NOT_FOUND')
-  assert.is((await refusal(fake.machine.pullImage(image('v1.13.9'), never))).code, 'NOT_FOUND')
+  assert.is((await apiErrorOf(fake.machine.pullImage(image('v1.13.9'), never))).code, 'NOT_FOUND')
+  assert.is((await apiErrorOf(fake.machine.pullImage(image('v1.13.9'), never))).code, 'NOT_FOUND')
   await fake.faults.cure({ name: 'image-pull-fails' })
   await pull(fake, image('v1.13.9'))
   assert.is(fake.machine.images().length, 1)
@@ -34,7 +24,7 @@ test('image-pull-fails: the image is not found, until cured', async () => {
 test('image-refused: the pull is denied by a rule that the node shows, until cured', async () => {
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'image-refused', node })
-  const { code, message } = await refusal(fake.machine.pullImage(image('v1.13.9'), never))
+  const { code, message } = await apiErrorOf(fake.machine.pullImage(image('v1.13.9'), never))
   assert.equal([code, message], ['UNKNOWN', 'verification denied by matched rule (0000)'])
   assert.equal(
     fake.machine.imageRules().map(({ id, deny }) => [id, deny]),
@@ -130,7 +120,7 @@ test('installer-dies: the log has no end, the slot is half written, and the next
   await pull(fake, image('v1.13.9'))
   const { ended } = beginInstall(fake, image('v1.13.9'))
   await fake.clock.pass(defaultTimings.installSeconds)
-  assert.match((await refusal(ended)).message, 'task exited with error')
+  assert.match((await apiErrorOf(ended)).message, 'task exited with error')
   const { slots, defaultSlot, installing } = fake.machine.state()
   assert.equal([slots.B, defaultSlot, installing], [undefined, 'A', false])
   assert.not.ok(fake.machine.log('machined').some((line) => line.includes('exit_code')))
@@ -244,7 +234,7 @@ test('power-cut in the middle of an installation, of a reboot and of the first b
   const { ended } = beginInstall(fake, image('v1.13.9'))
   await fake.clock.pass(defaultTimings.installSeconds / 2)
   await fake.faults.inject({ name: 'power-cut', node })
-  assert.is((await refusal(ended)).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(ended)).code, 'UNAVAILABLE')
   await fake.clock.pass(30 + powerOn)
   assert.equal([fake.machine.state().version, fake.machine.state().slots.B], ['v1.13.5', undefined])
   await installTo(fake, image('v1.13.9'))
@@ -325,12 +315,12 @@ test('connection-lost-during-reboot: the call fails and the reboot happens, on b
   const fake = await fakeMachine()
   await fake.faults.inject({ name: 'connection-lost-during-reboot', node })
   const { bootId } = fake.machine.state()
-  assert.is((await refusal(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
   await fake.clock.pass(wholeReboot)
   assert.is.not(fake.machine.state().bootId, bootId)
   await pull(fake, image('v1.13.9'))
   const request = { image: image('v1.13.9'), force: false, preserve: false, stage: false }
-  assert.is((await refusal(fake.machine.upgradeLegacy(request))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.upgradeLegacy(request))).code, 'UNAVAILABLE')
   await fake.clock.pass(500)
   assert.is(fake.machine.state().version, 'v1.13.9')
 })
@@ -339,10 +329,10 @@ test('reboot-request-lost: the call fails once and nothing happens, on both gene
   const fake = await fakeMachine()
   const before = fake.machine.state()
   await fake.faults.inject({ name: 'reboot-request-lost', node })
-  assert.is((await refusal(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
   await fake.faults.inject({ name: 'reboot-request-lost', node })
   const request = { image: image('v1.13.9'), force: false, preserve: false, stage: false }
-  assert.is((await refusal(fake.machine.upgradeLegacy(request))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.upgradeLegacy(request))).code, 'UNAVAILABLE')
   await fake.clock.pass(500)
   assert.is(fake.machine.state().bootId, before.bootId)
   await rebootOnce(fake)

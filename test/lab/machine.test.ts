@@ -1,20 +1,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { ApiError } from '../../lab/lab-node.ts'
 import { defaultTimings } from '../../lab/timings.ts'
+import { apiErrorOf } from './api-error-of.ts'
 import { beginInstall, fakeMachine, image, installTo, pull, rebootOnce } from './fake-machine.ts'
 
 const never = new AbortController().signal
-
-async function failure(promise: Promise<unknown>): Promise<ApiError> {
-  try {
-    await promise
-  } catch (error) {
-    assert.instance(error, ApiError)
-    return error as ApiError
-  }
-  throw new Error('it did not fail')
-}
 
 test('A machine that was powered on runs, is ready, and answers', async () => {
   const { machine } = await fakeMachine()
@@ -172,9 +162,9 @@ test('An installation outlives its caller: the stream ends, the installer goes o
   const { ended } = beginInstall(fake, image('v1.13.9'), caller.signal)
   await fake.clock.pass(defaultTimings.installSeconds / 2)
   caller.abort()
-  assert.is((await failure(ended)).message, 'context canceled')
+  assert.is((await apiErrorOf(ended)).message, 'context canceled')
   assert.is(fake.machine.state().installing, true)
-  const refusal = await failure(beginInstall(fake, image('v1.13.9')).ended)
+  const refusal = await apiErrorOf(beginInstall(fake, image('v1.13.9')).ended)
   assert.is(refusal.message, 'another installation/upgrade is already in progress')
   await fake.clock.pass(defaultTimings.installSeconds)
   assert.is(fake.types().at(-1), 'install.finished')
@@ -188,7 +178,7 @@ test('Images that were pulled are gone after a boot', async () => {
   await pull(fake, image('v1.13.9'))
   await rebootOnce(fake)
   assert.equal(fake.machine.images(), [])
-  assert.match((await failure(beginInstall(fake, image('v1.13.9')).ended)).message, 'not found in containerd store')
+  assert.match((await apiErrorOf(beginInstall(fake, image('v1.13.9')).ended)).message, 'not found in containerd store')
 })
 
 test('An installation goes on when nobody reads what the installer says', async () => {
@@ -206,7 +196,7 @@ test('A reboot cuts off an installation that runs', async () => {
   const { ended } = beginInstall(fake, image('v1.13.9'))
   await fake.clock.pass(defaultTimings.installSeconds / 2)
   await fake.machine.reboot('DEFAULT')
-  assert.is((await failure(ended)).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(ended)).code, 'UNAVAILABLE')
   assert.ok(fake.types().includes('install.cut-off'))
 })
 
@@ -215,7 +205,7 @@ test('A second installation while one runs is refused', async () => {
   await pull(fake, image('v1.13.9'))
   const first = beginInstall(fake, image('v1.13.9'))
   await fake.clock.pass(1)
-  const refusal = await failure(beginInstall(fake, image('v1.13.9')).ended)
+  const refusal = await apiErrorOf(beginInstall(fake, image('v1.13.9')).ended)
   assert.is(refusal.code, 'FAILED_PRECONDITION')
   assert.is(refusal.message, 'another installation/upgrade is already in progress')
   await fake.clock.pass(defaultTimings.installSeconds)
@@ -224,13 +214,13 @@ test('A second installation while one runs is refused', async () => {
 
 test('An image that was not pulled cannot be installed', async () => {
   const fake = await fakeMachine()
-  assert.match((await failure(beginInstall(fake, image('v1.13.9')).ended)).message, 'not found in containerd store')
+  assert.match((await apiErrorOf(beginInstall(fake, image('v1.13.9')).ended)).message, 'not found in containerd store')
 })
 
 test('An image of a schematic that the registry does not know cannot be pulled', async () => {
   const fake = await fakeMachine()
   const unknown = image('v1.13.9').replaceAll('a'.repeat(64), 'b'.repeat(64))
-  assert.is((await failure(fake.machine.pullImage(unknown, never))).code, 'NOT_FOUND')
+  assert.is((await apiErrorOf(fake.machine.pullImage(unknown, never))).code, 'NOT_FOUND')
   assert.equal(fake.machine.images(), [])
 })
 
@@ -328,7 +318,7 @@ test('A legacy upgrade is refused by what etcd says, unless it is forced', async
   fake.etcd.objection = 'etcd member count(2) is insufficient to maintain quorum if upgrade commences'
   await pull(fake, image('v1.13.9'))
   const request = { image: image('v1.13.9'), force: false, preserve: false, stage: false }
-  assert.match((await failure(fake.machine.upgradeLegacy(request))).message, 'error validating etcd for upgrade')
+  assert.match((await apiErrorOf(fake.machine.upgradeLegacy(request))).message, 'error validating etcd for upgrade')
   assert.not.ok(fake.types().includes('reboot.requested'))
   await fake.machine.upgradeLegacy({ ...request, force: true })
   assert.ok(fake.types().includes('reboot.requested'))
@@ -349,8 +339,8 @@ test('A machine that is down has no etcd process and answers no call', async () 
   await fake.machine.reboot('DEFAULT')
   await fake.clock.pass(defaultTimings.stopSeconds)
   assert.is(fake.etcd.pid, undefined)
-  assert.is((await failure(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
-  assert.is((await failure(fake.machine.pullImage(image('v1.13.9'), never))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.reboot('DEFAULT'))).code, 'UNAVAILABLE')
+  assert.is((await apiErrorOf(fake.machine.pullImage(image('v1.13.9'), never))).code, 'UNAVAILABLE')
 })
 
 test.run()

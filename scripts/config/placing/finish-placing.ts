@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Result } from '../../../workflows/model/failure.ts'
+import { namesIn } from '../../disk/names-in.ts'
 import { onDisk } from '../../disk/on-disk.ts'
 import { processIdentity } from '../../engine/process-identity.ts'
 import { type Disk, realDisk } from './disk.ts'
@@ -33,13 +33,4 @@ export function finishPlacing(
 const isAbandonedDraft = (name: string): boolean => {
   const [, , pid] = DRAFT.exec(name) ?? []
   return pid !== undefined && processIdentity(Number(pid)) === undefined
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
 }

@@ -7,6 +7,7 @@ import { workflowCommand } from '../../cli/workflow-command.ts'
 import { forPeople, invalid, readSource } from '../../declaration/load-cluster.ts'
 import { createWhole } from '../../disk/create-whole.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
+import { nearestFolder } from '../../disk/nearest-folder.ts'
 import { createRun } from '../../run.ts'
 import { isDone } from '../../tools/ended.ts'
 import { gitCommands, gitPaths } from '../../tools/git.ts'
@@ -170,8 +171,7 @@ const newIdentityFile = (env: NodeJS.ProcessEnv): string =>
   env.SOPS_AGE_KEY_FILE ? resolve(env.SOPS_AGE_KEY_FILE) : defaultIdentityFile(env)
 
 async function wouldBeTakenUp(file: string, tools: SecretTools): Promise<Failure[]> {
-  let folder = dirname(file)
-  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder)
+  const folder = nearestFolder(dirname(file))
   const run = createRun(tools)
   const asked = await run(gitCommands.isRepository(folder))
   if (asked.ended.by === 'exit' && !isDone(asked)) return []

@@ -4,6 +4,7 @@ import { type Failure, failure, type Result } from '../../../workflows/model/fai
 import { shellWord } from '../../cli/shell-word.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { makeFolder } from '../../disk/make-folder.ts'
+import { nearestFolder } from '../../disk/nearest-folder.ts'
 import { readText } from '../../disk/read-text.ts'
 import { replaceFile } from '../../disk/replace-file.ts'
 import { type CommandResult, createRun, type Run } from '../../run.ts'
@@ -140,11 +141,4 @@ async function secretsInIndex(run: Run, dir: string, nodeFiles: string): Promise
       hint: `git -C ${shellWord(dir)} rm --cached ${shellWord(path)}`,
     }),
   )
-}
-
-/** The folder itself, or of one that is to be made the nearest above that exists. */
-function nearestFolder(folder: string): string {
-  let there = folder
-  while (!existsSync(there) && there !== dirname(there)) there = dirname(there)
-  return there
 }
