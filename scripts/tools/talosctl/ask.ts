@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import type { Command, CommandResult, Run, RunOptions } from '../../run.ts'
 import { isDone } from '../ended.ts'
 import type { Target } from '../talosctl.ts'
@@ -54,7 +55,7 @@ export type Answer = CommandResult & { endpoint: string; tookMs: number; slow?: 
 type Contact = { deadlineAt: number; over: Promise<Answer | undefined> }
 
 export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways): Ask {
-  const gate = createGate(AT_ONCE)
+  const gate = pLimit(AT_ONCE)
   const contacts = new Map<string, Contact>()
   /** those who are asked alone at the moment, and what looks at them again when there is one more */
   const solo = new Set<string>()
@@ -380,21 +381,4 @@ const share = (deadlineAt: number, of: number): number => Math.max(1, (deadlineA
 const UNASKED: Answer = {
   ...{ stdout: '', stderr: 'no endpoint to ask', ended: { by: 'exit', code: 1 } },
   ...{ endpoint: '', tookMs: 0 },
-}
-
-/** Lets `size` pieces of work through at a time. */
-function createGate(size: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let running = 0
-  const waiting: (() => void)[] = []
-  return async (work) => {
-    if (running >= size) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running += 1
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else running -= 1
-    }
-  }
 }
