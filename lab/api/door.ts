@@ -82,7 +82,9 @@ export class Door {
         if (!this.#foreign) return
         throw unavailable(
           'transport: authentication handshake failed: tls: failed to verify certificate: ' +
-            'x509: certificate signed by unknown authority',
+            // it has the name of the cluster's own authority, and another key
+            'x509: certificate signed by unknown authority (possibly because of "x509: Ed25519 verification failure" ' +
+            'while trying to verify candidate authority certificate "talos")',
         )
       }
       await this.#change(signal)

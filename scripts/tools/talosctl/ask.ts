@@ -97,9 +97,12 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     return { soon, answer }
   }
 
-  /** A stranger may be a machine that waits for its configuration. */
-  const recognized = async (node: string, answer: Answer): Promise<Answer> =>
-    isStranger(answer) && (await ways.isInMaintenance(node)) ? { ...answer, maintenance: true } : answer
+  /** A stranger may be a machine that waits for its configuration: it says so itself, or an endpoint of the cluster tells it. */
+  const recognized = async (node: string, answer: Answer): Promise<Answer> => {
+    const isTold = hostOf(answer.endpoint) !== node && isOfNoCluster(answer) && ways.leads(answer.endpoint)
+    const waits = isStranger(answer) && (isTold || (await ways.isInMaintenance(node)))
+    return waits ? { ...answer, maintenance: true } : answer
+  }
 
   /** `isAsked`: whether a question about the node alone is on its way through an endpoint already. */
   const oneOf = async (
@@ -343,8 +346,10 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
       lookAgain.delete(checkNarrowed)
       for (const node of [...led.keys()]) lead(node, words.get(node))
     }
-    for (const [node, answer] of words)
+    for (const [node, answer] of words) {
+      words.set(node, await recognized(node, answer))
       if (neverArrived(answer) || answer.ended.by === 'deadline') ways.failed(node, answer.ended.by === 'deadline')
+    }
     return words
   }
 
@@ -361,6 +366,13 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     },
   }
 }
+
+/**
+ * Go names the authority that has the same name as the one which signed, and every Talos cluster's is called "talos". A machine
+ * in maintenance has one without a name (MaintenanceRootController), so that no candidate is named.
+ */
+const isOfNoCluster = ({ stderr }: Answer): boolean =>
+  /x509: certificate signed by unknown authority(?! \(possibly because)/.test(stderr)
 
 const isStranger = ({ stderr }: Answer): boolean => /authentication handshake failed/.test(stderr)
 

@@ -46,6 +46,8 @@ export type Ways = {
   isEndpoint: (node: string) => boolean
   /** Whether it waits for its configuration, and so is a stranger to the cluster. */
   isInMaintenance: (node: string) => Promise<boolean>
+  /** Whether the endpoint is of the cluster: it answered, or somebody through it. */
+  leads: (endpoint: string) => boolean
   /** It answered through that endpoint. */
   worked: (node: string, endpoint: string) => void
   /** It did not answer by any way: with a refusal, or `silently`. */
@@ -66,6 +68,8 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
   const names = new Map<string, { addresses: Promise<readonly string[]>; until: number }>()
   /** nodes that answered through an endpoint, and no knock */
   const behind = new Set<string>()
+  /** endpoints and nodes that answered, and so are of the cluster */
+  const known = new Set<string>()
   const heardUntil = new Map<string, number>()
   const silentUntil = new Map<string, number>()
 
@@ -154,7 +158,9 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
     },
     wasHeard: (node) => (heardUntil.get(node) ?? 0) > performance.now(),
     wasSilent: (node) => (silentUntil.get(node) ?? 0) > performance.now(),
+    leads: (endpoint) => known.has(endpoint) || known.has(hostOf(endpoint)),
     worked: (node, endpoint) => {
+      known.add(endpoint).add(node)
       deafUntil.delete(endpoint)
       silentUntil.delete(node)
       heardUntil.set(node, performance.now() + REMEMBERED_MS.heard)

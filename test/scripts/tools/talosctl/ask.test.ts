@@ -150,6 +150,36 @@ test('a stranger that waits in maintenance is told as such, alone and among othe
   )
 })
 
+const strangeTo = (node: string, hint = '') =>
+  failing(
+    `error getting version from node ${node}: rpc error: code = Unavailable desc = connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority${hint}"`,
+  )
+const OF_ANOTHER_CLUSTER = String.raw` (possibly because of \"x509: Ed25519 verification failure\" while trying to verify candidate authority certificate \"talos\")`
+
+const strangers: [sentence: string, endpoints: string[], hint: string, leads: boolean, reason: string][] = [
+  ['waits in maintenance where its authority has no name', [a, b], '', true, 'node-in-maintenance'],
+  ['waits in maintenance, with a single endpoint', [a], '', true, 'node-in-maintenance'],
+  ['is of another cluster where its authority has the name of ours', [a], OF_ANOTHER_CLUSTER, true, 'wrong-ca'],
+  ['may be the endpoint itself where nobody has answered through it', [a], '', false, 'wrong-ca'],
+]
+for (const [sentence, endpoints, hint, leads, reason] of strangers)
+  test(`a stranger that only an endpoint can see ${sentence}`, async () => {
+    const run: Run = async ({ argv }) => {
+      const asked = (argv[argv.indexOf('-n') + 1] ?? '').split(',')
+      const stdout = leads ? asked.filter((node) => node !== c).join() : ''
+      return asked.includes(c) || !leads ? { ...strangeTo(c, hint), stdout } : { ...ok, stdout }
+    }
+    const ways = createWays({
+      ...{ endpoints, inMaintenance: async () => false, resolve: async () => [] },
+      knock: async ({ address }) => endpoints.includes(address),
+    })
+    const ask = createAsk(run, { talosconfig: 't' }, ways)
+    const words = await ask.each([a, b, c], version, (_, { stdout }) => stdout.split(','), soon())
+    const word = words.get(c)
+    assert.is(word && failureOf(word).reason, reason)
+    assert.is(failureOf(await ask.one(c, bootId, soon())).reason, reason)
+  })
+
 test('who let a deadline pass is asked last, until it answers', async () => {
   const { ask, ways } = fake({ [a]: late })
   await ask.one(a, bootId, soon())
