@@ -48,6 +48,7 @@ export const FAILURES = {
   'image-pull-timed-out': { exit: 'tryAgain', means: 'the installer image was not pulled before the deadline' },
 
   'etcd-member-missing': { exit: 'refused', means: 'a declared control plane is no etcd member' },
+  'etcd-not-joined': { exit: 'refused', means: 'a declared control plane has not joined etcd yet' },
   'etcd-member-unhealthy': {
     exit: 'refused',
     means: 'the etcd member of another control plane does not answer or reports an error',

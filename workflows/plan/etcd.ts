@@ -35,9 +35,26 @@ export const onlyItselfUnwell = (node: NodeName, etcd: EtcdObservation, policy: 
   !votes(node, etcd, policy.lagBound) &&
   etcdObjections(node, etcd, policy).length === 0
 
+/** Control planes whose etcd does not run, and that no list of members names: nothing of an earlier life is left of them. */
+export function notJoined({ members }: Pick<EtcdObservation, 'members'>): NodeName[] {
+  // where no list could be read, nobody is named
+  const isListed = ({ id }: EtcdMember): boolean => id !== undefined
+  if (!members.some(isListed)) return []
+  return members.filter((member) => !isListed(member) && !member.answers).map(({ node }) => node)
+}
+
 /** Why `member` does not count as a healthy voter; empty when it does. */
 function memberObjections(member: EtcdMember, etcd: EtcdObservation, lagBound: number): Failure[] {
   const { node } = member
+  if (notJoined(etcd).includes(node)) {
+    return [
+      failure('etcd-not-joined', {
+        node,
+        detail: 'it has not joined etcd yet',
+        hint: `talosctl -n ${node} logs etcd # tells what it waits for`,
+      }),
+    ]
+  }
   if (!member.answers) {
     return [
       failure('etcd-member-unhealthy', {

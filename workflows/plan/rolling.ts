@@ -4,7 +4,7 @@ import type { Failure, Result } from '../model/failure.ts'
 import type { NodeFacts, Observation } from '../model/observation.ts'
 import { configurationObjection, isUnchecked } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
-import { type EtcdPolicy, isHealthyVoter } from './etcd.ts'
+import { type EtcdPolicy, isHealthyVoter, notJoined } from './etcd.ts'
 import { plannedGate } from './gate.ts'
 import { identityNotes, identityObjections } from './identity.ts'
 import { isInMaintenance } from './in-maintenance.ts'
@@ -114,6 +114,7 @@ export function planRolling(
       notes: [
         ...identityNotes(cluster, observed.nodes),
         ...leftOut.map((name) => `${name} is in maintenance and waits for its configuration: it is left out`),
+        ...notJoined(observed.etcd).map((name) => `${name} has not joined etcd yet`),
         ...(cluster.operations.access.lease === 'skip' ? [NO_LEASE] : []),
         ...nodes.flatMap((n) => [...conditionNotes(n, observed), ...rolling.notesOf(n)]),
         ...drains.notes,

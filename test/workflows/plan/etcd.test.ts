@@ -27,6 +27,11 @@ const etcd = (members: EtcdMember[], more: Partial<EtcdObservation> = {}): EtcdO
   ...more,
 })
 
+const unlisted = (more: Partial<EtcdMember>): EtcdMember => {
+  const { id: _, ...rest } = member('b', more)
+  return rest
+}
+
 const policy = { lagBound: 100, acceptOutage: false }
 const accepted = { ...policy, acceptOutage: true }
 const trio = (of: Partial<EtcdMember> = {}) => [member('a'), member('b', of), member('c')]
@@ -41,10 +46,19 @@ row('refuses while another member does not answer', etcd(trio({ answers: false }
   'etcd-member-unhealthy',
   'etcd-quorum',
 ])
+row('refuses while another control plane is no member', etcd([member('a'), unlisted({}), member('c')]), [
+  'etcd-member-missing',
+  'etcd-quorum',
+])
 row(
-  'refuses while another control plane is no member',
-  etcd([member('a'), { ...member('b'), id: undefined } as never, member('c')]),
-  ['etcd-member-missing', 'etcd-quorum'],
+  'says of a control plane whose etcd does not run, and that nobody lists, that it has not joined',
+  etcd([member('a'), unlisted({ answers: false, started: false }), member('c')]),
+  ['etcd-not-joined', 'etcd-quorum'],
+)
+row(
+  'says of nobody that it has not joined where no list could be read',
+  etcd(['a', 'b', 'c'].map((node) => ({ ...unlisted({ answers: false }), node }))),
+  ['etcd-member-unhealthy', 'etcd-member-unhealthy', 'etcd-quorum'],
 )
 row('refuses while another member was added and never started', etcd(trio({ started: false })), [
   'etcd-member-unhealthy',

@@ -471,6 +471,20 @@ refused(
   { facts: { b: 'maintenance' }, etcd: { b: { answers: false } } },
   ['b etcd-member-unhealthy', 'a etcd-quorum'],
 )
+const unjoined = { b: { answers: false, started: false, id: undefined } } as never
+refused(
+  'takes no control plane down while another one has not joined etcd yet',
+  { facts: { b: { stage: 'booting', ready: false } }, etcd: unjoined, wish: { nodes: ['a'] } },
+  ['b control-plane-not-ready', 'b etcd-not-joined', 'a etcd-quorum'],
+)
+test('upgrades a worker while a control plane has not joined etcd yet, and says so', () => {
+  const { waves, notes } = planned({ workers: ['w'], etcd: unjoined, wish: { nodes: ['w'] } })
+  assert.equal(
+    waves.flatMap(({ nodes }) => nodes),
+    ['w', 'w'],
+  )
+  assert.ok(notes.includes('b has not joined etcd yet'))
+})
 refused(
   'does not leave out what is asked for by name',
   { facts: { b: 'maintenance' }, absent: ['b'], wish: { nodes: ['b'] } },
