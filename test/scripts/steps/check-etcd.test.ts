@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Status } from '../../../scripts/cluster/talos.ts'
 import { checkEtcd } from '../../../scripts/steps/check-etcd.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
+import type { EtcdMember } from '../../../workflows/model/observation.ts'
 import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
 
 const LOOK = ['stages b,c,d', 'observeEtcd a,b,c,d']
@@ -82,6 +83,20 @@ const rows: Row[] = [
     deadlineMs: 0,
     asks: LOOK,
     ends: 'etcd-member-unhealthy: b: its etcd member does not answer (and etcd-quorum)',
+  },
+  {
+    title: 'says of a control plane that it has not joined yet',
+    answers: ({ talos }) => ({
+      talos: {
+        async observeEtcd(nodes, options) {
+          const etcd = await talos.observeEtcd(nodes, options)
+          const unjoined = ({ id: _, ...one }: EtcdMember): EtcdMember => ({ ...one, answers: false, started: false })
+          return { ...etcd, members: etcd.members.map((one) => (one.node === 'b' ? unjoined(one) : one)) }
+        },
+      },
+    }),
+    asks: LOOK,
+    ends: 'etcd-not-joined: b: it has not joined etcd yet',
   },
   {
     title: 'refuses at once what does not pass by itself, and names the rest',

@@ -3,10 +3,12 @@ import * as assert from 'uvu/assert'
 import { createKubernetes } from '../../../scripts/cluster/kubernetes.ts'
 import type { World } from '../../../scripts/cluster/world.ts'
 import { drain } from '../../../scripts/steps/drain.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import type { Unwell } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { type Drain, fakeKubectl, type KubeObject } from '../../support/fake-kubectl.ts'
 import { stepContext } from '../../support/step-context.ts'
+import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
 import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const node = (name: string, unschedulable: boolean): KubeObject =>
@@ -169,6 +171,33 @@ for (const [what, objects, unwell, ended] of asBefore)
   test(`waits not for what will not come: ${what}`, async () => {
     const seen = await drained(objects, [(left) => ({ objects: left })], { timeoutMs: 10, unwell })
     assert.is(seen.ended, ended)
+  })
+
+const HOW = ['read', 'nodes', 'identity a', 'cordon a', 'node a', 'read', 'drain a', 'podsOn a', 'attachments']
+const silent = { ok: false as const, failure: failure('kubernetes-unreachable', { detail: 'no answer' }) }
+const inWorld: WorldRow[] = [
+  { title: 'cordons first, where the cordon is not there any more', asks: HOW, ends: 'done' },
+  {
+    title: 'drains nothing where the node is cordoned and empty',
+    when({ kubernetes }) {
+      kubernetes.refill('b')
+      kubernetes.cordon('a')
+    },
+    asks: ['read', 'attachments'],
+    ends: 'done',
+  },
+  {
+    title: 'drains nothing where Kubernetes can not be read',
+    answers: () => ({ kubernetes: { read: async () => silent, nodes: async () => silent } }),
+    deadlineMs: 0,
+    asks: ['read', 'nodes', 'identity a'],
+    ends: 'cordon-failed: no answer',
+  },
+  { title: 'goes no further once it is told to end', abortedIn: 'drain', asks: HOW.slice(0, 7), ends: 'cut off' },
+]
+for (const { title, asks, ends, ...given } of inWorld)
+  test(title, async () => {
+    assert.equal(await carriedOut(['a', 'b'], drain, inputOf(), given), { asks, ends })
   })
 
 test.run()

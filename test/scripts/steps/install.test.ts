@@ -13,6 +13,7 @@ import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
+import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
 import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
@@ -359,5 +360,39 @@ test('does not begin what can not be written down', async () => {
   const result = await install(world)({ plan, install: 'no', flipped: false }, stepContext())
   assert.is(result.ok ? '' : result.failure.reason, 'journal-unwritable')
 })
+
+const INSTALL = `install a ${image}`
+const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'inspect a']
+const inWorld: WorldRow[] = [
+  {
+    title: 'looks, notes it where others can read it, looks again, installs, and looks what became of it',
+    asks: [...BEFORE, INSTALL, 'inspect a'],
+    ends: `done {"image":"${image}"}`,
+  },
+  {
+    title: 'asks nothing more of a node in which the target waits',
+    when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { waiting: image }),
+    asks: ['inspect a'],
+    ends: `done {"image":"${image}"}`,
+  },
+  {
+    title: 'installs nothing on a node that can not be read',
+    answers: () => ({ talos: { inspect: async () => ({ ok: false, failure: silent }) } }),
+    asks: ['inspect a'],
+    ends: 'node-unreachable',
+  },
+  { title: 'begins nothing once it is told to end', abortedIn: 'inspect', asks: ['inspect a'], ends: 'cut off' },
+  {
+    title: 'waits no longer for an installation that goes on by itself once it is told to end',
+    abortedIn: 'install',
+    asks: [...BEFORE, INSTALL],
+    ends: 'cut off',
+  },
+]
+for (const { title, asks, ends, ...given } of inWorld)
+  test(title, async () => {
+    const input = inputOf({}, { install: 'begun', flipped: false })
+    assert.equal(await carriedOut(['a', 'b'], install, input, given), { asks, ends })
+  })
 
 test.run()

@@ -7,6 +7,7 @@ import { failure } from '../../../workflows/model/failure.ts'
 import type { NodeObservation } from '../../../workflows/model/observation.ts'
 import type { Stood } from '../../../workflows/plan/judge.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
+import { carriedOut, type Row } from '../../support/step-world.ts'
 
 const NAMES = ['a', 'b', 'c']
 const gone: NodeObservation = { reachable: false, failure: failure('node-unreachable', { detail: 'no answer' }) }
@@ -103,5 +104,44 @@ test('asks again for a node that was silent a moment ago only when it answers a 
   assert.equal(behind.asked, [NAMES])
   assert.equal(behind.verdicts.at(-1), ['upgraded', 'never-returned'])
 })
+
+const ASKED = ['observeNodes a,b,c', 'observeEtcd a,b,c']
+const stood = ({ plan: { nodes } }: ReturnType<typeof fakeCluster>) => ({
+  nodes: nodes.map((plan): Stood => ({ plan, install: 'no', flipped: true, verdict: 'upgraded', evidence: {} })),
+})
+const upgraded: Row['when'] = ({ nodes }) => {
+  for (const node of nodes.values()) Object.assign(node, { version: 'v1.13.9', boots: 1 })
+}
+const inWorld: Row[] = [
+  {
+    title: 'asks for all nodes and all members, once',
+    when: upgraded,
+    asks: ASKED,
+    ends: 'upgraded upgraded upgraded',
+  },
+  {
+    title: 'takes back the verdict of a control plane whose member does not vote',
+    when(fake) {
+      upgraded(fake)
+      Object.assign(fake.nodes.get('b') ?? {}, { lost: true })
+    },
+    deadlineMs: 0,
+    asks: ASKED,
+    ends: 'upgraded stuck upgraded',
+  },
+  {
+    title: 'waits no longer once it is told to end',
+    answers: () => ({ talos: { observeNodes: async () => ({}) } }),
+    abortedIn: 'observeEtcd',
+    asks: ASKED,
+    ends: 'cut off',
+  },
+]
+for (const { title, asks, ends, ...given } of inWorld)
+  test(title, async () => {
+    const found = await carriedOut(NAMES, lookBack, stood as never, given)
+    const verdicts = [...found.ends.matchAll(/"verdict":"([^"]+)"/g)].map(([, verdict]) => verdict)
+    assert.equal({ asks: found.asks, ends: verdicts.join(' ') || found.ends }, { asks, ends })
+  })
 
 test.run()

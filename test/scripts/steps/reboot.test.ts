@@ -6,8 +6,10 @@ import { reboot } from '../../../scripts/steps/reboot.ts'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
 import type { Configuration, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
+import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
+import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', { before: { bootId: 'boot' } })
@@ -130,6 +132,73 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
     const result = await reboot(world)({ plan, flipped: true, install: 'done' }, stepContext())
     assert.is(result.ok ? 'rebooted' : result.failure.reason, expected)
     assert.is(calls, reboots)
+  })
+
+const { image } = switchOf(plan)
+const waiting: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { waiting: image })
+const BEFORE = ['inspect a', 'configurations a', 'stages b,c', 'observeEtcd a,b,c']
+const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
+
+const inWorld: WorldRow[] = [
+  {
+    title: 'looks at what waits and at etcd, asks, and sees it return',
+    when: waiting,
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false}',
+  },
+  {
+    title: 'asks nothing of a node that somebody booted into the target',
+    when(fake) {
+      waiting(fake)
+      fake.boot('a')
+    },
+    asks: ['inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":true}',
+  },
+  {
+    title: 'takes that boot for its own where an earlier process had begun to ask',
+    when(fake) {
+      waiting(fake)
+      fake.boot('a')
+    },
+    context: { again: true },
+    asks: ['inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":false}',
+  },
+  {
+    title: 'asks nothing of a node of which only the stage can be read',
+    answers: () => ({ talos: { inspect: async () => silent } }),
+    asks: ['inspect a', 'glance a', 'inspect a'],
+    ends: 'node-unreachable: no answer',
+  },
+  {
+    title: 'asks no second time where it is not allowed to',
+    when: waiting,
+    answers: () => ({ talos: { reboot: async () => ({ ok: false, failure: failure('permission-denied') }) } }),
+    asks: [...BEFORE, 'reboot a'],
+    ends: 'permission-denied',
+  },
+  {
+    title: 'says that it never came back',
+    when: waiting,
+    answers: () => ({
+      talos: { reboot: async () => ({ ok: true, value: undefined }), glance: async () => silent },
+    }),
+    deadlineMs: 0,
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
+    ends: 'never-returned',
+  },
+  {
+    title: 'waits no longer for its return once it is told to end',
+    when: waiting,
+    abortedIn: 'reboot',
+    asks: [...BEFORE, 'reboot a'],
+    ends: 'cut off',
+  },
+]
+for (const { title, asks, ends, ...given } of inWorld)
+  test(title, async () => {
+    assert.equal(await carriedOut(['a', 'b', 'c'], reboot, inputOf(), given), { asks, ends })
   })
 
 test.run()

@@ -3,11 +3,13 @@ import * as assert from 'uvu/assert'
 import type { Kubernetes } from '../../../scripts/cluster/kubernetes.ts'
 import type { World } from '../../../scripts/cluster/world.ts'
 import { settle } from '../../../scripts/steps/settle.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import type { KubeNode, KubePod } from '../../../workflows/model/kubernetes.ts'
 import type { Unwell } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubePod } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
+import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
 import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 type Seen = { node?: Partial<KubeNode>; pods?: KubePod[]; gone?: boolean; others?: KubeNode[] }
@@ -131,6 +133,51 @@ test('asks for pods only when the Node itself is well, and for no more than Node
   const now = { bootId: 'now' }
   await settled([{ node: { ...now, ready: false } }, { node: { bootId: 'before' } }, { node: now }])
   assert.is(asks, 'node node nodes node pods')
+})
+
+const ASKED = ['node a', 'identity a', 'podsOn a']
+const settling: WorldRow[] = [
+  { title: 'asks for the Node, who the machine is, and the pods', asks: ASKED, ends: 'done {"asBefore":[]}' },
+  {
+    title: 'says that Kubernetes can not be read',
+    answers: () => ({
+      kubernetes: {
+        node: async () => ({ ok: false, failure: failure('kubernetes-unreachable', { detail: 'no answer' }) }),
+      },
+    }),
+    deadlineMs: 0,
+    asks: ['node a'],
+    ends: 'kubernetes-not-ready: not ready: no answer',
+  },
+  {
+    title: 'says what is not ready when the deadline passes',
+    answers: ({ kubernetes }) => ({
+      kubernetes: {
+        async podsOn(name, options) {
+          const pods = await kubernetes.podsOn(name, options)
+          return pods.ok ? { ok: true, value: pods.value.map((pod) => ({ ...pod, ready: false })) } : pods
+        },
+      },
+    }),
+    deadlineMs: 0,
+    asks: ASKED,
+    ends: 'kubernetes-not-ready: not ready: default/kube-apiserver-a',
+  },
+  { title: 'waits no longer once it is told to end', abortedIn: 'podsOn', asks: ASKED, ends: 'cut off' },
+]
+for (const { title, asks, ends, ...given } of settling)
+  test(title, async () => {
+    const operations = { upgrade: { ...defaultOperations.upgrade, soakMs: 0 } }
+    assert.equal(await carriedOut(['a', 'b'], settle, inputOf(), { operations, ...given }), { asks, ends })
+  })
+
+test('asks nothing about a node that Kubernetes does not know', async () => {
+  const input: typeof inputOf = () => (fake) => {
+    const { plan, ...begun } = inputOf()(fake)
+    const { kubernetes: _, ...unknown } = plan
+    return { ...begun, plan: unknown }
+  }
+  assert.equal(await carriedOut(['a', 'b'], settle, input(), {}), { asks: [], ends: 'done {"asBefore":[]}' })
 })
 
 test.run()

@@ -3,12 +3,14 @@ import * as assert from 'uvu/assert'
 import type { World } from '../../../scripts/cluster/world.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { upgrade } from '../../../scripts/steps/upgrade.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
 import type { OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
+import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
 import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
@@ -134,6 +136,57 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
     )
     assert.is(result.ok ? (result.value.stillUp ? 'still up' : 'down') : result.failure.reason, ends)
     assert.equal(done, does)
+  })
+
+const old: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.12.9' })
+const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages b,c', 'observeEtcd a,b,c']
+const CALL = `upgradeLegacy a ${image}`
+const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
+
+const inWorld: WorldRow[] = [
+  {
+    title: 'looks at the other slot and at etcd, asks, and sees it return',
+    when: old,
+    asks: [...BEFORE, CALL, 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false}',
+  },
+  {
+    title: 'asks nothing of a node that runs the target already',
+    when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.13.9', boots: 1 }),
+    asks: ['inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":true}',
+  },
+  {
+    title: 'asks nothing of a node that was changed since the plan was made',
+    when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.13.5' }),
+    asks: ['inspect a'],
+    ends: 'wrong-version: runs v1.13.5 by now, and v1.12.9 when it was planned: an installation is asked for in another way',
+  },
+  {
+    title: 'asks nothing of a node of which only the stage can be read',
+    answers: () => ({ talos: { inspect: async () => silent } }),
+    asks: ['inspect a', 'glance a', 'inspect a'],
+    ends: 'node-unreachable: no answer',
+  },
+  {
+    title: 'asks no second time where it is not allowed to',
+    when: old,
+    answers: () => ({ talos: { upgradeLegacy: async () => ({ ok: false, failure: failure('permission-denied') }) } }),
+    asks: [...BEFORE, CALL],
+    ends: 'permission-denied',
+  },
+  {
+    title: 'waits no longer for its return once it is told to end',
+    when: old,
+    abortedIn: 'upgradeLegacy',
+    asks: [...BEFORE, CALL],
+    ends: 'cut off',
+  },
+]
+for (const { title, asks, ends, ...given } of inWorld)
+  test(title, async () => {
+    const input = inputOf({ work: plan.work, before: { version: 'v1.12.9' } })
+    assert.equal(await carriedOut(['a', 'b', 'c'], upgrade, input, given), { asks, ends })
   })
 
 test.run()
