@@ -106,7 +106,7 @@ const isEcho = (error: string): boolean => /^memberID:\d+ alarm:\w+/.test(error)
  */
 export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): Failure[] {
   const others = etcd.members.filter((m) => m.node !== node)
-  const votes = etcd.members.length
+  const votes = etcd.members.length - notJoined(etcd).length
   const remaining = others.filter((m) => isHealthyVoter(m, etcd, policy.lagBound)).length
   return [
     ...others.flatMap((m) => memberObjections(m, etcd, policy.lagBound)),

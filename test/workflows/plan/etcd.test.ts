@@ -53,7 +53,12 @@ row('refuses while another control plane is no member', etcd([member('a'), unlis
 row(
   'says of a control plane whose etcd does not run, and that nobody lists, that it has not joined',
   etcd([member('a'), unlisted({ answers: false, started: false }), member('c')]),
-  ['etcd-not-joined', 'etcd-quorum'],
+  ['etcd-not-joined', 'etcd-outage'],
+)
+row(
+  'counts no control plane that has not joined among the votes',
+  etcd([...trio(), { ...unlisted({ answers: false, started: false }), node: 'd' }]),
+  ['etcd-not-joined'],
 )
 row(
   'says of nobody that it has not joined where no list could be read',

@@ -475,7 +475,7 @@ const unjoined = { b: { answers: false, started: false, id: undefined } } as nev
 refused(
   'takes no control plane down while another one has not joined etcd yet',
   { facts: { b: { stage: 'booting', ready: false } }, etcd: unjoined, wish: { nodes: ['a'] } },
-  ['b control-plane-not-ready', 'b etcd-not-joined', 'a etcd-quorum'],
+  ['b control-plane-not-ready', 'b etcd-not-joined', 'a etcd-outage'],
 )
 test('upgrades a worker while a control plane has not joined etcd yet, and says so', () => {
   const { waves, notes } = planned({ workers: ['w'], etcd: unjoined, wish: { nodes: ['w'] } })
