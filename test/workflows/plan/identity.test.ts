@@ -8,7 +8,9 @@ import {
   identityObjections,
   machineObjection,
   membersAmong,
+  nodeObjection,
   ownNodes,
+  registeredAnew,
 } from '../../../workflows/plan/identity.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode } from '../../support/kubernetes-facts.ts'
@@ -254,6 +256,23 @@ for (const [behaviour, nodes, expected, more = {}] of fits)
     const names = (list: KubeNode[]) => list.map(({ name }) => name)
     const { node: name, rivals: several = [], stale: left = [] } = expected
     assert.equal([node?.name, names(rivals), names(stale)], [name, several, left])
+  })
+
+const since: [sentence: string, nodes: KubeNode[], now: string | undefined, refused: boolean][] = [
+  ['has its Node under the planned name', [own('w-1')], undefined, false],
+  ['has its Node there, which has not told of this boot', [own('w-1', { bootId: 'before' })], undefined, false],
+  ['has left that Node behind, and runs under another name', [own('w-1', dead), own('w-2')], 'w-2', true],
+  ['runs under another name, and the Node that was planned is gone', [own('w-2')], 'w-2', true],
+  ['has a Node that is not ready, and no other', [own('w-1', dead)], undefined, false],
+  ['has none', [], undefined, false],
+]
+for (const [sentence, nodes, now, refused] of since)
+  test(`a machine ${sentence}${refused ? ': it is not cordoned' : ''}`, () => {
+    const declared = { name: 'w-1', address: '10.0.0.3' }
+    const booted = { bootId: 'now', ...(now === undefined ? { nodename: 'w-1' } : { nodename: now }) }
+    assert.is(registeredAnew(declared, 'w-1', booted, nodes)?.name, now)
+    const why = nodeObjection(declared, 'w-1', booted, nodes)
+    assert.is(why?.reason, refused ? 'kubernetes-node-unknown' : undefined)
   })
 
 test.run()
