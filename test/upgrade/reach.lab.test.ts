@@ -29,12 +29,24 @@ test.before(async () => {
 test.after(() => lab?.down())
 
 test('workers behind control planes are drained and upgraded, also by the run that follows a killed one', async () => {
-  for (const node of ['worker-1', 'worker-2']) await lab.fault({ name: 'behind-endpoints', node })
+  const workers = ['worker-1', 'worker-2']
+  const from = lab.log().length
+  for (const node of workers) await lab.fault({ name: 'behind-endpoints', node })
   // the canary is a worker
   await dieWhenLogged(lab, { step: 'reboot', fits: (event) => event.type === 'reboot.requested' })
   await finishAndJudge(lab, 'killed while a worker reboots')
   assert.ok(reportOf(lab).resumed)
   await assertUpgraded(lab, 'v1.13.9', Object.fromEntries(names.map((name) => [name, [1, 1]])))
+  const log = lab.log().slice(from)
+  const drained = log.flatMap((e) => (e.type === 'pod.evicted' && !e.dryRun && e.code === 201 ? [e.node] : []))
+  assert.equal(
+    workers.filter((node) => !drained.includes(node)),
+    [],
+    'nothing was evicted from a worker',
+  )
+  const own = workers.map((node) => lab.addresses[node] ?? '')
+  const direct = log.filter((e) => e.type === 'rpc' && workers.includes(e.node) && own.includes(e.endpoint))
+  assert.equal(direct, [], 'no worker was asked directly')
 })
 
 test('so is a cluster with one public endpoint, beside which a proxy resets what goes past it', async () => {
