@@ -8,6 +8,8 @@ await bareCommand({
   flags: { file: { type: 'string', value: 'path', help: 'the talenv.yaml (required)' } },
   async run({ flags, common }) {
     const { validateTalenv } = await import('../scripts/config/validate-talenv.ts')
-    return validateTalenv(flags.file, common)
+    const { exitCode, text } = validateTalenv(flags.file, common)
+    process.stdout.write(text)
+    return exitCode
   },
 })

@@ -1,6 +1,7 @@
 import semver from 'semver'
 import type { TalosVersion } from '../../../workflows/model/cluster.ts'
 import { type Failure, failure } from '../../../workflows/model/failure.ts'
+import { toolTable } from '../../toolchain/tool-table.ts'
 
 /** The first talosctl that can write the other slot and leave the reboot to us (`upgrade --no-reboot`). */
 const FIRST_WITH_NO_REBOOT = '1.13.7'
@@ -21,7 +22,8 @@ export function checkClient(version: string, target: TalosVersion): Failure[] {
     : [
         failure('tool-too-old', {
           detail: `talosctl is ${version}; an upgrade to ${target} needs ${needed} or later`,
-          hint: 'npm run tools',
+          // of a release that is newer than this program there is none to be had
+          ...(`talosctl-${wanted.major}.${wanted.minor}` in toolTable && { hint: 'npm run tools' }),
         }),
       ]
 }

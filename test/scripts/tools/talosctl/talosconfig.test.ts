@@ -144,4 +144,9 @@ for (const [client, target, fits] of clients)
     )
   })
 
+test('a talosctl that nothing here can get is no matter of npm run tools', () => {
+  assert.is(checkClient('v1.13.9', 'v1.14.0')[0]?.hint, 'npm run tools')
+  assert.is(checkClient('v1.14.1', 'v1.15.0')[0]?.hint, undefined)
+})
+
 test.run()

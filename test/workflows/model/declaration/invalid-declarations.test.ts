@@ -66,4 +66,18 @@ for (const name of ['many-at-once', 'nested-cidr-overlap', 'tab'])
     assert.is(status, 65)
   })
 
+test('says of a declaration without a mistake that it has none, for people and for scripts', () => {
+  const file = 'clusters/cluster-101/talenv.yaml'
+  for (const [output, says] of [
+    ['plain', /^Nothing to mend: clusters\/cluster-101\/talenv\.yaml has no mistake\n$/],
+    ['json', /^\{"v":1,.*"type":"run\.finished","exitCode":0,.*\}\n$/],
+    ['quiet', /^$/],
+  ] as const) {
+    const argv = ['--import', 'tsx', 'workflows/validate-talenv.ts', '--file', file, '--output', output]
+    const { status, stdout, stderr } = spawnSync(process.execPath, argv, { cwd: root, encoding: 'utf8' })
+    assert.is(status, 0, stderr)
+    assert.match(stdout, says)
+  }
+})
+
 test.run()
