@@ -10,6 +10,7 @@ import { workflowCommand } from '../../../scripts/cli/workflow-command.ts'
 import { packageRoot } from '../../../scripts/declaration/layout.ts'
 import { AGAIN } from '../../../workflows/model/again.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { isCommand } from '../../../workflows/plan/is-command.ts'
 import { APPLY } from '../../../workflows/plan/missing-access.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { commandIn, type Hint, hintsOfFailures } from '../../support/hints.ts'
@@ -173,6 +174,11 @@ test('a hint is a command from its first word on: what else is to be said stands
     words.map(({ at, text }) => `${at}: ${text}`),
     [],
   )
+})
+
+test('every hint that is a command alone can be printed as the next one', () => {
+  for (const { at, text } of hints.filter((hint) => commandIn(hint) === hint.text))
+    assert.ok(isCommand(filled({ at, text }).replace(again, AGAIN)), `${at}: ${filled({ at, text })}`)
 })
 
 test('every command of a hint means the cluster and the node that it is about', () => {

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { AGAIN } from '../../../workflows/model/again.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { NodeVerdict, Verdict } from '../../../workflows/model/verdict.ts'
 import { endingOf, type Way } from '../../../workflows/plan/ending.ts'
@@ -74,6 +75,8 @@ test('what comes next can be typed: words stand beside their failure alone', () 
   const given = { way: done, stood: [], plans: [], begun: {}, again: 'again' }
   assert.is(endingOf({ ...given, failures }).next, 'kubectl uncordon a')
   assert.is(endingOf({ ...given, failures: failures.slice(0, 3) }).next, 'again')
+  const more = failure('bug', { hint: `${AGAIN} --retry # then` })
+  assert.is(endingOf({ ...given, failures: [more] }).next, `${AGAIN} --retry # then`)
 })
 
 test('what was begun has changed something, whatever became of it; so has a machine that booted', () => {

@@ -1,3 +1,4 @@
+import { AGAIN } from '../../model/again.ts'
 /** Decides for each node whether it is drained, and refuses what could not end well. */
 import type { Cluster, NodeDeclaration, NodeName } from '../../model/cluster.ts'
 import { type Failure, failure } from '../../model/failure.ts'
@@ -27,7 +28,7 @@ export function planDrains(
   kubernetes: KubernetesObservation,
   working: readonly NodeDeclaration[],
   seen: Readonly<Record<NodeName, NodeObservation>>,
-  { skip, again = 'run again with --skip-drain' }: { skip: boolean; again?: string },
+  { skip, again = `${AGAIN} --skip-drain` }: { skip: boolean; again?: string },
 ): PlannedDrains {
   const policy = cluster.operations.drain
   const isOff = skip || !policy.enabled

@@ -189,7 +189,7 @@ test('only where Kubernetes is silent the advice is to go without', () => {
   const hints = (['kubernetes-unreachable', 'kubeconfig-unusable', 'command-failed'] as const).map(
     (reason) => plan({ answers: false, failure: failure(reason) }).failures[0]?.hint,
   )
-  assert.equal(hints, ['run again with --skip-drain', undefined, undefined])
+  assert.equal(hints, ['the same command again --skip-drain', undefined, undefined])
 })
 
 test('a refusal names the budget, and the command that shows it', () => {
