@@ -2,6 +2,7 @@
 import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { leads } from '../../workflows/plan/etcd.ts'
 import { gateObjections } from '../../workflows/plan/gate.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -52,6 +53,6 @@ async function look(world: World, node: string, context: StepContext): Promise<G
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return {
     failures: gateObjections({ node, others: stages, etcd, policy }),
-    leads: etcd.members.some((m) => m.node === node && m.leader),
+    leads: leads(node, etcd),
   }
 }

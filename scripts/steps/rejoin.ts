@@ -2,7 +2,7 @@
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
-import { lagOf, votes } from '../../workflows/plan/etcd.ts'
+import { votes, whyNoVote } from '../../workflows/plan/etcd.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { isAsWell } from '../../workflows/plan/unwell.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
@@ -63,19 +63,11 @@ async function untilVoting(world: World, node: NodeDeclaration, context: StepCon
     what: `etcd member of ${node.name} to vote and catch up`,
     look: () => world.talos.observeEtcd(controlPlanes, reading(world, context)),
     until: (etcd) => votes(node.name, etcd, lagBound),
-    say: (etcd) => {
-      const member = etcd.members.find((m) => m.node === node.name)
-      if (!member?.answers) return member?.failure?.detail ?? 'no answer'
-      if (member.learner) return 'a learner'
-      return member.errors.join('; ') || `${lagOf(member, etcd)} entries behind`
-    },
+    say: (etcd) => whyNoVote(node.name, etcd),
     deadlineMs: world.cluster.operations.deadlines.etcdMs,
     everyMs: 200,
   })
   if (met) return { ok: true, value: undefined }
-  const member = seen.members.find((m) => m.node === node.name)
-  const detail = member?.answers
-    ? `${lagOf(member, seen)} entries behind`
-    : (member?.failure?.detail ?? 'its member does not answer')
+  const detail = whyNoVote(node.name, seen)
   return { ok: false, failure: failure('etcd-not-caught-up', { detail, hint: `talosctl -n ${node.name} etcd status` }) }
 }

@@ -22,6 +22,14 @@ export const isHealthyVoter = (member: EtcdMember, etcd: EtcdObservation, lagBou
 export const votes = (node: NodeName, etcd: EtcdObservation, lagBound: number): boolean =>
   etcd.members.some((member) => member.node === node && isHealthyVoter(member, etcd, lagBound))
 
+/** What keeps the member of that node from voting, in a few words. */
+export function whyNoVote(node: NodeName, etcd: EtcdObservation): string {
+  const member = etcd.members.find((one) => one.node === node)
+  if (!member?.answers) return member?.failure?.detail ?? 'its member does not answer'
+  if (member.learner) return 'a learner'
+  return member.errors.join('; ') || `${lagOf(member, etcd)} entries behind`
+}
+
 /** Whether the member of that node leads. */
 export const leads = (node: NodeName, { members }: Pick<EtcdObservation, 'members'>): boolean =>
   members.some((member) => member.node === node && member.answers && member.leader)

@@ -52,6 +52,15 @@ const rows: Row[] = [
     ends: 'done {"leads":false}',
   },
   {
+    title: 'has nobody hand over what does not answer any more, although the others still take it for the leader',
+    when(fake) {
+      fake.lead('a')
+      Object.assign(fake.nodes.get('a') ?? {}, { lost: true })
+    },
+    asks: LOOK,
+    ends: 'done {"leads":false}',
+  },
+  {
     title: 'waits for a control plane that just returned',
     answers: stageOfB({ stage: 'booting', ready: false }, {}),
     asks: [...LOOK, ...LOOK],

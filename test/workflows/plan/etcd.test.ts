@@ -3,7 +3,15 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
-import { etcdObjections, isHealthyVoter, leads, onlyItselfUnwell, quorum, votes } from '../../../workflows/plan/etcd.ts'
+import {
+  etcdObjections,
+  isHealthyVoter,
+  leads,
+  onlyItselfUnwell,
+  quorum,
+  votes,
+  whyNoVote,
+} from '../../../workflows/plan/etcd.ts'
 
 const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
   node,
@@ -165,6 +173,26 @@ const whose: [sentence: string, seen: EtcdObservation, votes: boolean, onlyItsel
 for (const [sentence, seen, vote, onlyItself] of whose)
   test(`a member that is ${sentence}: ${vote ? 'votes' : 'does not vote'}, ${onlyItself ? '' : 'not '}the only one that is unwell`, () =>
     assert.equal([votes('a', seen, 100), onlyItselfUnwell('a', seen, policy)], [vote, onlyItself]))
+
+test('what keeps a member from voting is said in a few words', () => {
+  const rows: Partial<EtcdMember>[] = [
+    { answers: false },
+    { answers: false, failure: failure('node-unreachable', { detail: 'no answer before the deadline' }) },
+    { learner: true },
+    { errors: ['etcdserver: no leader'] },
+    { appliedIndex: 900 },
+  ]
+  assert.equal(
+    rows.map((more) => whyNoVote('a', etcd([member('a', more), member('b')]))),
+    [
+      'its member does not answer',
+      'no answer before the deadline',
+      'a learner',
+      'etcdserver: no leader',
+      '100 entries behind',
+    ],
+  )
+})
 
 test('a member leads that answers and is the leader', () => {
   const rows: Partial<EtcdMember>[] = [{ leader: true }, { leader: true, answers: false }, {}]
