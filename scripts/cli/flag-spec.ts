@@ -2,7 +2,7 @@
 
 /**
  * One flag. `version` takes v1.13.9 and 1.13.9 and yields the former, `number` what is above 0; `value` names what a string
- * flag takes, for help; beside one that is `alone` no cluster has to be named.
+ * flag takes, for help; beside one that is `alone` nothing has to be named, and no word is taken.
  */
 export type FlagSpec = { help: string } & (
   | { type: 'boolean'; alone?: true }

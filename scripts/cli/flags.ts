@@ -146,10 +146,11 @@ export function parseFlags<const Specs extends FlagSpecs>(
       meant && `did you mean ${meant}?`,
     )
   }
-  for (const word of line.verbs ? more.slice(known?.word === undefined ? 0 : 1) : words)
+  const standsAlone = Object.entries(line.flags).some(([name, spec]) => 'alone' in spec && seen.has(name))
+  const takesWord = known?.word !== undefined && !standsAlone
+  for (const word of line.verbs ? more.slice(takesWord ? 1 : 0) : words)
     wrong(`${word} stands without a flag`, /^(cluster-)?\d+$/.test(word) ? `--cluster ${word}` : undefined)
   const cluster = seen.get('cluster')
-  const standsAlone = Object.entries(line.flags).some(([name, spec]) => 'alone' in spec && seen.has(name))
   if (
     cluster === undefined &&
     !standsAlone &&

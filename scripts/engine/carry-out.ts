@@ -21,6 +21,7 @@ import { liftLeftCordons } from './lift-left-cordons.ts'
 import { openRun } from './open-run.ts'
 import { product } from './product.ts'
 import { rehearse } from './rehearse.ts'
+import { rehearseAbandon } from './rehearse-abandon.ts'
 import { rejectUnopened } from './reject-unopened.ts'
 import { resumeRun } from './resume-run.ts'
 import { findUnfinishedRuns, fromMemory, recall } from './run-folder.ts'
@@ -34,6 +35,7 @@ export async function carryOut<Wish extends AnyWish>(
   wish: Wish,
 ): Promise<ExitCode> {
   const { dryRun, abandon } = call.common
+  if (abandon && dryRun) return rehearseAbandon(call)
   // what is only closed asks nothing of a release
   const release = abandon ? undefined : verb.release?.(call.cluster, wish)
   const opened = await openCluster(call, release)

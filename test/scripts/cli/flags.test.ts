@@ -86,6 +86,7 @@ test('takes a verb before the flags, and one more word where the verb wants one'
       ['fault', 'rain'],
     ],
     [['--cluster=7', 'fault'], ['fault']],
+    [['fault', 'rain', '--list'], ['rain stands without a flag']],
     [
       ['fault', '--list'],
       ['fault', true],

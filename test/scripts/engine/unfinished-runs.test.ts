@@ -1,7 +1,10 @@
 /** A run that finds one of another verb, of another version, or one that it can not read; and --abandon. */
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Call } from '../../../scripts/cli/command.ts'
 import { type JournalRecord, readJournal } from '../../../scripts/engine/journal.ts'
+import { rehearseAbandon } from '../../../scripts/engine/rehearse-abandon.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { type Checkout, checkoutOf, type Typed } from '../../support/fake-command.ts'
 
@@ -95,6 +98,33 @@ test('--abandon lifts what a dead run cordoned, does nothing else, and keeps wha
   assert.is((await checkout.type()).exitCode, 0)
   for (const [name, { installs, reboots }] of fake.nodes) assert.equal([name, installs, reboots], [name, 1, 1])
   assert.equal(fake.trouble, [])
+  checkout.remove()
+})
+
+test('--abandon with --dry-run says what would be closed, and closes nothing', async () => {
+  const fake = fakeCluster(['a', 'b'])
+  const checkout = checkoutOf(fake)
+  const would = (output: string): [number, string] => {
+    const { write } = process.stdout
+    let said = ''
+    process.stdout.write = ((text: string) => {
+      said += text
+      return true
+    }) as typeof write
+    try {
+      const layout = { folder: join(checkout.runs, '..') }
+      return [rehearseAbandon({ common: { output }, layout } as unknown as Call), said]
+    } finally {
+      process.stdout.write = write
+    }
+  }
+  assert.equal(would('plain'), [0, 'no run is unfinished, so there is none to abandon\n'])
+  checkout.leave(RUN, journalOf('reset', wiping))
+  const sentence = `${RUN} would be closed: begun and not seen to end: a jump`
+  assert.equal(would('plain'), [2, `${sentence}\n`])
+  assert.match(would('json')[1], `"type":"notice","text":"${sentence}"`)
+  assert.equal(would('quiet'), [2, ''])
+  assert.is(endOf(checkout)?.type, 'outcome', 'its journal is as it was')
   checkout.remove()
 })
 
