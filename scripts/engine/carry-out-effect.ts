@@ -23,11 +23,11 @@ type Circumstances = {
 /** Carries the effect out by the step of its name; never rejects. */
 export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
   const { intent, again, isStale, sleeps, orphans, left } = circumstances
-  const { step, title, disruptive, stops, changes } = effect.meta
+  const { step, title, disruptive, cutOff: how, changes } = effect.meta
   const { node } = effect.about
   const named = { ...(node === undefined ? {} : { node }), step }
   const cutOff = run.loses ? AbortSignal.any([run.stop.requested, run.loses]) : run.stop.requested
-  const stopped = stops === 'when done' ? run.stop.forced : cutOff
+  const stopped = how === 'never' ? run.stop.forced : cutOff
   const signal = AbortSignal.any([stopped, left])
   // before its work begins every effect can be cut off, also one whose end is waited for later
   const unbegun = AbortSignal.any([cutOff, left])

@@ -17,8 +17,8 @@ import {
 import type { ClusterContext, ClusterOutput, LookBackInput } from '../../workflows/machines/cluster.ts'
 import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
-import type { NodeVerdict } from '../../workflows/model/verdict.ts'
-import { type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
+import type { NodeVerdict, Verdict } from '../../workflows/model/verdict.ts'
+import { type Life, type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
 
 /** What has happened on the way to a state, as far as a promise speaks of it. */
 type Past = {
@@ -29,6 +29,8 @@ type Past = {
   installed: string[]
   verified: string[]
   down: string[]
+  /** asked to go down, and went */
+  went: string[]
   snapshot: boolean
   /** may carry our cordon */
   cordoned: string[]
@@ -58,7 +60,7 @@ const ended = (output?: unknown): Outcome => ({ ok: true, output })
 /** The look right before the request objects: nothing was asked. */
 const refused: Outcome = { ok: false, failure: failure('etcd-alarm', { step: 'check-etcd' }) }
 const stillUp = ended({ flippedEarly: false, stillUp: true })
-const diagnosed = (verdict: string): Outcome => ended({ verdict, evidence: {} })
+const diagnosed = (verdict: Verdict): Outcome => ended({ verdict, evidence: {} })
 
 const OUTCOMES: Record<string, Outcome[]> = {
   'clear-cordons': [ended(), failed('clear-cordons')],
@@ -75,7 +77,6 @@ const OUTCOMES: Record<string, Outcome[]> = {
   reboot: [ended({ flippedEarly: false }), ended({ flippedEarly: true }), failed('reboot')],
   upgrade: [ended({ flippedEarly: false }), failed('upgrade')],
   rejoin: [ended(), failed('rejoin')],
-  verify: [diagnosed('upgraded'), failed('verify')],
   diagnose: [diagnosed('rolled-back'), failed('diagnose')],
 }
 
@@ -85,7 +86,9 @@ function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   const { step } = effect.meta
   const isSmall = plan.nodes.length <= 3 && !plan.policy.keepGoing && !plan.policy.passOverBlocked
   const { flipped } = input as { flipped?: boolean }
-  if (step === 'diagnose' && flipped && isSmall) return [diagnosed('upgraded'), ...(OUTCOMES.diagnose ?? [])]
+  const reached = diagnosed(reachedBy(plan, nodeOf(effect)))
+  if (step === 'verify') return [reached, failed('verify')]
+  if (step === 'diagnose' && flipped && isSmall) return [reached, ...(OUTCOMES.diagnose ?? [])]
   // what goes on from a process that died, or slept, asks nothing
   if (isGoingDown(effect)) return [...(OUTCOMES[step] ?? []), past.asked.includes(nodeOf(effect)) ? stillUp : refused]
   if (step !== 'look-back') return OUTCOMES[step] ?? []
@@ -95,11 +98,20 @@ function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
     evidence,
     ...(why ? { failure: why } : {}),
   }))
-  const lost = stood.find(({ verdict }) => verdict === 'upgraded')
+  const lost = stood.find(({ node, verdict }) => verdict === reachedBy(plan, node))
   const unwell = { verdict: 'unreachable' as const, failure: failure('unwell-at-end') }
   if (!lost || !isSmall) return [ended(stood)]
   return [ended(stood), ended(stood.map((s) => (s === lost ? { ...s, ...unwell } : s)))]
 }
+
+/** The verdict on a node to which was done what was to be done. */
+const reachedBy = (plan: Plan, node: string): Verdict =>
+  plan.nodes.find((n) => n.node === node)?.work.kind === 'restart' ? 'rebooted' : 'upgraded'
+
+/** Nobody but us takes nodes down in this world. */
+const isGoodVerdict = (verdict: string): boolean => ['upgraded', 'flipped-early', 'rebooted'].includes(verdict)
+
+const NOT_YET: readonly Life[] = ['maintenance', 'reset']
 
 const takesOut = ['cordon', 'drain', 'settle', 'uncordon', 'pass-gates']
 
@@ -119,7 +131,7 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
     // a patch that failed may have been carried out
     ...(step === 'cordon' ? { cordoned: with_(before.cordoned, node) } : {}),
     ...(step === 'uncordon' ? { cordoned: without(before.cordoned, node) } : {}),
-    ...(outcome.ok ? {} : { failed: with_(before.failed, node) }),
+    ...(outcome.ok ? {} : { failed: with_(before.failed, node), went: without(before.went, node) }),
     ...(step === 'rejoin' && before.late.includes(node)
       ? { late: without(before.late, node), wentOn: with_(before.wentOn, node) }
       : {}),
@@ -148,6 +160,9 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       return { ...past, snapshot: true }
     case 'install':
       return { ...past, installed: with_(past.installed, node) }
+    case 'reboot':
+    case 'upgrade':
+      return outcome === stillUp ? past : { ...past, went: with_(past.went, node) }
     case 'check-etcd':
       return {
         ...past,
@@ -158,12 +173,13 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       return { ...past, handedOver: with_(past.handedOver, node) }
     case 'diagnose':
       // what is well after all failed at nothing
-      return (outcome.output as Diagnosis).verdict === 'upgraded' && !before.wentOn.includes(node)
+      return isGoodVerdict((outcome.output as Diagnosis).verdict) && !before.wentOn.includes(node)
         ? {
             ...past,
             late: with_(past.late, node),
             failed: without(past.failed, node),
             down: without(past.down, node),
+            went: with_(past.went, node),
           }
         : past
     case 'look-back': {
@@ -213,6 +229,9 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     const work = roleOf(node)?.work
     return work?.kind === 'switch' ? work.how : undefined
   }
+  // that it can not be worked on was seen before the run, and is no step's failure
+  const gaveUp = (node: string): boolean =>
+    past.failed.includes(node) || (state.snapshot.context as ClusterContext).results[node]?.failure !== undefined
   const wants = (step: string) => plan.chores.some((chore) => chore.step === step)
   const downNow = open.filter((e) => e.meta.disruptive).map(nodeOf)
   const down = [...new Set([...downNow, ...past.down])]
@@ -251,8 +270,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
   const changing = open.filter((e) => e.meta.disruptive || e.meta.step === 'install')
   const toPull = plan.nodes.filter(({ node }) => ['write, then reboot', 'one call'].includes(howOf(node) ?? ''))
   promise(
-    changing.length === 0 ||
-      toPull.every((n) => past.pulled.includes(n.node) || (policy.keepGoing && past.failed.includes(n.node))),
+    changing.length === 0 || toPull.every((n) => past.pulled.includes(n.node) || (policy.keepGoing && gaveUp(n.node))),
     'a node is changed before all have pulled',
   )
   promise(changing.length === 0 || !wants('snapshot-etcd') || past.snapshot, 'a node is changed before the snapshot')
@@ -262,7 +280,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     promise(
       node === canary ||
         past.verified.includes(canary) ||
-        ((policy.keepGoing || policy.passOverBlocked) && past.failed.includes(canary)),
+        ((policy.keepGoing || policy.passOverBlocked) && gaveUp(canary)),
       `${effect.meta.step} before the canary is verified`,
     )
     if (!effect.meta.disruptive) continue
@@ -301,6 +319,10 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     !open.some((e) => e.meta.step === 'diagnose' && past.refused.includes(nodeOf(e))),
     'a node that nobody asked to go down is judged as if it had been',
   )
+  promise(
+    !open.some((e) => e.meta.step !== 'look-back' && NOT_YET.includes(roleOf(nodeOf(e))?.before.seen ?? 'ready')),
+    'something is done to a node in a state of life in which it can not be',
+  )
   for (const effect of open.filter((e) => e.meta.step === 'install')) {
     promise(!past.installed.includes(nodeOf(effect)), 'a node is installed twice')
   }
@@ -316,10 +338,11 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
   promise(past.late.length === 0, 'a node is found well and given up')
   promise(past.cordoned.length === 0, 'a node is left cordoned, and nobody tried to lift it')
   for (const { node, verdict, failure: why } of output.verdicts) {
-    const good = verdict === 'upgraded' || verdict === 'flipped-early'
+    const good = isGoodVerdict(verdict)
     const known = roleOf(node)?.kubernetes !== undefined
     const allSeen = past.verified.includes(node) && (!known || past.settled.includes(node))
     const hasGates = (roleOf(node)?.kubernetes?.gates.length ?? 0) > 0
+    promise(!good || past.went.includes(node), 'a good verdict on a node that never went down')
     promise(!good || !hasGates || past.gatesPassed.includes(node), 'a good verdict, and no look at the gates')
     promise(!good || allSeen, `a node is called ${verdict} and was not verified`)
     promise(good || !allSeen || why !== undefined, `a node is called ${verdict}, was verified, and no failure is named`)
@@ -341,7 +364,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
  * got, and what a diagnosis said of a bad one, decides nothing further.
  */
 function key(state: RunState, past: Past): string {
-  const good = (verdict?: string) => verdict && (verdict === 'upgraded' || verdict === 'flipped-early')
+  const good = (verdict?: string) => verdict && isGoodVerdict(verdict)
   const essence = (s: RunState): unknown => {
     const {
       failures,
@@ -389,6 +412,7 @@ export function walk(
     installed: [],
     verified: [],
     down: [],
+    went: [],
     snapshot: false,
     cordoned: [],
     drained: [],

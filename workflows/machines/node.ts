@@ -1,19 +1,17 @@
 /**
- * The lifecycle of one node. A run starts it in `ready` with a goal; every other way of life joins it here.
+ * The lifecycle of one node. A run finds it in the state of life in which it was seen, and takes it from there by a goal:
  *
- *   ready ─ pull ────→ pulling ─────────────────────────────────────────────→ reached
- *         ─ install ─→ installing ──────────────────────────────────────────→ reached
- *         ─ turn ────→ (installing, where that was not done ahead) → approaching …
- *                                   approaching → gating → cordoning → draining → gatingAgain → handingOver → flipping
- *                                     → rejoining → verifying → settling → uncordoning → passingGates → reached
- *           (below Talos 1.13 one call installs and reboots:                                   replacing)
- *           (a worker has no gate and no handover; a node that is not drained is not cordoned)
- *           (the request that takes a node down has a look at etcd of its own right before it, and ends without asking
- *            where that one objects; a run that is taken up, or that slept, goes from anywhere between back to gating)
+ *   observed → maintenance | configured | bootstrapped | ready | reset
+ *   upgrading, from any state of life in which it is installed: the phase of the goal, phases/prepare.ts or phases/turn.ts,
+ *     each of them a list that reads from top to bottom
+ *   reached or missed: where a goal can not be met from the state of life, the node is missed with what was seen
+ *
  *   a failure goes to `diagnosing`, which reads how the node stands, to `restoring`, which lifts our cordon, and to `missed`;
- *   a node that is found well there, only late, goes on at `rejoining`, once
+ *   a node that is found well there, only late, goes on where it comes back, once
+ *   the request that takes a node down has a look at etcd of its own right before it, and ends without asking where that one
+ *     objects; a run that is taken up, or that slept, goes from anywhere before it back to the beginning of the turn
  */
-import { and, assign, fromPromise, setup } from 'xstate'
+import { assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import { type Evidence, isUpgraded, type Verdict } from '../model/verdict.ts'
@@ -26,8 +24,12 @@ import {
   type Judgement,
   leftRunning,
 } from '../plan/judge.ts'
-import type { Goal, NodePlan, Switch } from '../plan/plan.ts'
-import { expiringStep, step } from './step.ts'
+import type { Goal, Life, NodePlan } from '../plan/plan.ts'
+import { PREPARE } from './phases/prepare.ts'
+import { TURN } from './phases/turn.ts'
+import { WHEN, type When } from './phases/when.ts'
+import { sequence } from './sequence.ts'
+import { step } from './step.ts'
 
 /** What a node's steps are given. */
 export type NodeStepInput = Begun & {
@@ -59,6 +61,8 @@ type NodeContext = NodeInput &
     /** a diagnosis found it well, and its turn went on */
     late: boolean
     askedBefore: boolean
+    /** it led etcd at the last look */
+    leads: boolean
     /** it may carry our cordon */
     cordoned: boolean
     verdict?: Verdict
@@ -87,8 +91,6 @@ export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean }
 const unbound = <Output, Input = NodeStepInput>() =>
   fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
 
-const isSwitched = ({ work }: NodePlan, how: Switch['how']): boolean => work.kind === 'switch' && work.how === how
-
 const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
   install: context.install,
@@ -102,20 +104,16 @@ const failureOf = (event: unknown): Failure => {
   return typeof error?.reason === 'string' ? error : failure('bug', { detail: String(error) })
 }
 
-/** How the steps that take a node down move on. */
-const wentDown = [
-  { guard: 'isStillUp', target: 'approaching', actions: ['noteStillUp', 'noteAskedBefore'] },
-  { target: 'rejoining', actions: 'noteFlip' },
-] as const
-const didNotGoDown = [
-  {
-    guard: and(['stoppedAtGate', 'isCordoned']),
-    target: 'restoring',
-    actions: ['noteFailure', 'noteStillUp', 'noteRefused'],
-  },
-  { guard: 'stoppedAtGate', target: '#node.missed', actions: ['noteFailure', 'noteStillUp', 'noteRefused'] },
-  { target: 'diagnosing', actions: 'noteFailure' },
-] as const
+/** The conditions of the rows, asked of a node on its way. */
+const asGuards = Object.fromEntries(
+  Object.entries(WHEN).map(([name, holds]) => [name, ({ context }: { context: NodeContext }) => holds(context)]),
+) as Record<When, ({ context }: { context: NodeContext }) => boolean>
+
+/** States of life from which nothing that a run does now can be met, and why. */
+const NOT_YET: Partial<Record<Life, (node: NodeName) => Failure>> = {
+  maintenance: (node) => failure('node-in-maintenance', { node, detail: 'it waits for its configuration' }),
+  reset: (node) => failure('node-not-ready', { node, detail: 'it is being reset' }),
+}
 
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, input: {} as NodeInput, output: {} as NodeOutput },
@@ -136,23 +134,15 @@ export const nodeMachine = setup({
     diagnose: unbound<Diagnosis>(),
   },
   guards: {
-    goalIsPull: ({ context }) => context.goal === 'pull',
-    goalIsInstall: ({ context }) => context.goal === 'install',
-    installsFirst: ({ context }) => context.install === 'no' && isSwitched(context.plan, 'write, then reboot'),
-    rebootsByItself: ({ context }) => !isSwitched(context.plan, 'one call'),
-    isControlPlane: ({ context }) => context.plan.role === 'controlplane',
-    leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads,
-    hasPeers: ({ context }) => context.votes > 1,
-    drains: ({ context: { plan } }) => plan.kubernetes !== undefined && plan.kubernetes.drain.how !== 'left alone',
-    hasGates: ({ context }) => (context.plan.kubernetes?.gates.length ?? 0) > 0,
+    ...asGuards,
+    seenIn: ({ context }, { life }: { life: Life }) => context.plan.before.seen === life,
+    goalIsTurn: ({ context }) => context.goal === 'turn',
     /** well after all: what the failed step waited for came later; but not again and again */
     isLate: ({ context, event }) =>
       !context.late && isReached(context.plan.work, (event as unknown as { output: Diagnosis }).output.verdict),
-    isCordoned: ({ context }) => context.cordoned,
     isStillUp: ({ event }) => (event as unknown as { output: RebootOutput }).output.stillUp === true,
     /** the last look objected, so the node was asked nothing */
     stoppedAtGate: ({ event }) => ['check-etcd', 'hand-over-leadership'].includes(failureOf(event).step ?? ''),
-    isKnownToKubernetes: ({ context }) => context.plan.kubernetes !== undefined,
   },
   actions: {
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
@@ -165,6 +155,12 @@ export const nodeMachine = setup({
     noteStillUp: assign({ flipped: false }),
     noteAskedBefore: assign({ askedBefore: true }),
     noteCordon: assign({ cordoned: true }),
+    noteUncordoned: assign({ cordoned: false }),
+    noteGate: assign({ leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads }),
+    noteLife: assign(({ context: { plan, install } }) => {
+      const why = NOT_YET[plan.before.seen]?.(plan.node)
+      return { verdict: leftRunning(install, 'unchanged'), ...(why && { failure: why }) }
+    }),
     noteSettled: assign(({ event, context: { evidence } }) => {
       const { asBefore } = (event as unknown as { output: SettleOutput }).output
       return asBefore.length === 0 ? {} : { evidence: { ...evidence, unsettled: asBefore } }
@@ -212,6 +208,7 @@ export const nodeMachine = setup({
     flippedEarly: false,
     late: false,
     askedBefore: false,
+    leads: false,
     cordoned: false,
     evidence: given.earlier?.evidence ?? evidenceBefore(given.plan),
   }),
@@ -224,137 +221,28 @@ export const nodeMachine = setup({
     evidence: context.evidence,
     ...(context.failure ? { failure: context.failure } : {}),
   }),
-  initial: 'ready',
+  initial: 'observed',
   states: {
-    ready: {
+    observed: {
       always: [
-        { guard: 'goalIsPull', target: 'upgrading.pulling' },
-        { guard: 'installsFirst', target: 'upgrading.installing' },
-        { target: 'upgrading.approaching' },
+        ...(['maintenance', 'configured', 'bootstrapped', 'reset'] as const).map((life) => ({
+          guard: { type: 'seenIn' as const, params: { life } },
+          target: life,
+        })),
+        { target: 'ready' },
       ],
     },
+    maintenance: { always: { target: 'missed', actions: 'noteLife' } },
+    // one that is not well may be cured by what is done to it
+    configured: { always: 'upgrading' },
+    bootstrapped: { always: 'upgrading' },
+    ready: { always: 'upgrading' },
     upgrading: {
-      initial: 'approaching',
+      initial: 'choosing',
       states: {
-        pulling: step('pull-image', {
-          input,
-          onDone: '#node.reached',
-          onError: { target: '#node.missed', actions: ['noteFailure', 'noteStillRunning'] },
-        }),
-        installing: {
-          entry: 'noteInstalling',
-          ...step('install', {
-            input,
-            onDone: [
-              { guard: 'goalIsInstall', target: '#node.reached', actions: 'noteInstalled' },
-              { target: 'approaching', actions: 'noteInstalled' },
-            ],
-            onError: { target: 'diagnosing', actions: 'noteFailure' },
-          }),
-        },
-        // a worker has no etcd member to guard
-        approaching: {
-          always: [
-            { guard: 'isControlPlane', target: 'gating' },
-            { guard: 'drains', target: 'cordoning' },
-            { target: 'leaving' },
-          ],
-        },
-        gating: expiringStep('check-etcd', {
-          input,
-          gate: 'approaching',
-          onDone: [
-            { guard: 'drains', target: 'cordoning' },
-            // a single member has nobody to hand over to, and the call fails there
-            { guard: and(['leads', 'hasPeers']), target: 'handingOver' },
-            { target: 'leaving' },
-          ],
-          // it may have been cordoned before it came back here
-          onError: [
-            { guard: 'isCordoned', target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
-            { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
-          ],
-        }),
-        cordoning: {
-          entry: 'noteCordon',
-          ...expiringStep('cordon', {
-            input,
-            gate: 'approaching',
-            onDone: 'draining',
-            onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
-          }),
-        },
-        draining: expiringStep('drain', {
-          input,
-          gate: 'approaching',
-          onDone: [{ guard: 'isControlPlane', target: 'gatingAgain' }, { target: 'leaving' }],
-          onError: { target: 'restoring', actions: ['noteFailure', 'noteStillRunning'] },
-        }),
-        // a drain may take long, and leadership moves
-        gatingAgain: expiringStep('check-etcd', {
-          input,
-          gate: 'approaching',
-          onDone: [{ guard: and(['leads', 'hasPeers']), target: 'handingOver' }, { target: 'leaving' }],
-          onError: { target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
-        }),
-        handingOver: expiringStep('hand-over-leadership', {
-          input,
-          gate: 'approaching',
-          onDone: 'leaving',
-          onError: [
-            { guard: 'isCordoned', target: 'restoring', actions: ['noteFailure', 'noteRefused'] },
-            { target: '#node.missed', actions: ['noteFailure', 'noteRefused'] },
-          ],
-        }),
-        leaving: {
-          entry: 'noteGoingDown',
-          always: [{ guard: 'rebootsByItself', target: 'flipping' }, { target: 'replacing' }],
-        },
-        flipping: step('reboot', {
-          input,
-          onDone: wentDown,
-          onError: didNotGoDown,
-        }),
-        replacing: step('upgrade', {
-          input,
-          onDone: wentDown,
-          onError: didNotGoDown,
-        }),
-        rejoining: step('rejoin', {
-          input,
-          onDone: 'verifying',
-          onError: { target: 'diagnosing', actions: 'noteFailure' },
-        }),
-        verifying: step('verify', {
-          input,
-          onDone: [
-            { guard: 'isKnownToKubernetes', target: 'settling', actions: 'noteDiagnosis' },
-            { target: '#node.reached', actions: 'noteDiagnosis' },
-          ],
-          onError: { target: 'diagnosing', actions: 'noteFailure' },
-        }),
-        settling: step('settle', {
-          input,
-          onDone: [
-            { guard: 'isCordoned', target: 'uncordoning', actions: 'noteSettled' },
-            { guard: 'hasGates', target: 'passingGates', actions: 'noteSettled' },
-            { target: '#node.reached', actions: 'noteSettled' },
-          ],
-          onError: [
-            { guard: 'isCordoned', target: 'restoring', actions: 'noteUnsettled' },
-            { target: '#node.missed', actions: 'noteUnsettled' },
-          ],
-        }),
-        uncordoning: step('uncordon', {
-          input,
-          onDone: [{ guard: 'hasGates', target: 'passingGates' }, { target: '#node.reached' }],
-          onError: { target: '#node.missed', actions: 'noteUnsettled' },
-        }),
-        passingGates: step('pass-gates', {
-          input,
-          onDone: '#node.reached',
-          onError: { target: '#node.missed', actions: 'noteUnsettled' },
-        }),
+        choosing: { always: [{ guard: 'goalIsTurn', target: 'turning' }, { target: 'preparing' }] },
+        preparing: sequence(PREPARE, input),
+        turning: sequence(TURN, input),
         diagnosing: step('diagnose', {
           input,
           onDone: [
@@ -369,9 +257,9 @@ export const nodeMachine = setup({
         }),
         comingLate: {
           always: [
+            { guard: 'goalIsTurn', target: 'turning.rejoin' },
             // it booted by itself what was being installed: the rest comes in its turn
-            { guard: 'goalIsInstall', target: '#node.reached' },
-            { target: 'rejoining' },
+            { target: '#node.reached' },
           ],
         },
         // whatever became of the node, a cordon of ours outlives no goal
@@ -382,6 +270,7 @@ export const nodeMachine = setup({
         }),
       },
     },
+    reset: { always: { target: 'missed', actions: 'noteLife' } },
     reached: { type: 'final' },
     missed: { type: 'final' },
   },

@@ -1,6 +1,11 @@
 /** The plan in words, in the order in which it happens. */
+
+import { PREPARE } from '../machines/phases/prepare.ts'
+import { TURN } from '../machines/phases/turn.ts'
+import { WHEN } from '../machines/phases/when.ts'
 import type { PlannedDrain, PlanSummary, WorkWord } from '../model/event.ts'
 import type { StepName } from '../model/step-name.ts'
+import { installedBefore } from './judge.ts'
 import { type KubernetesPlan, type NodePlan, type Plan, sequenceOf, type Work } from './plan.ts'
 
 export function summarize(plan: Plan): PlanSummary {
@@ -64,24 +69,20 @@ export const plannedDrain = ({ drain }: KubernetesPlan): PlannedDrain =>
     ? { evicts: drain.evicts, obstacles: drain.obstacles }
     : { whyNot: drain.whyNot, evicts: [], obstacles: [] }
 
-function stepsOf(plan: Plan, { role, work, kubernetes }: NodePlan): StepName[] {
-  if (work.kind === 'leave') return []
-  const isControlPlane = role === 'controlplane'
-  const cordons = kubernetes !== undefined && kubernetes.drain.how !== 'left alone'
-  const writes = work.kind === 'switch' && work.how !== 'reboot: it waits'
-  return [
-    ...where(writes, 'pull-image'),
-    ...where(writes && !isOneCall(work), 'install'),
-    ...where(isControlPlane, 'check-etcd'),
-    ...where(cordons, 'cordon', 'drain'),
-    ...where(isControlPlane && plan.controlPlanes.length > 1, 'hand-over-leadership'),
-    isOneCall(work) ? 'upgrade' : 'reboot',
-    'rejoin',
-    'verify',
-    ...where(kubernetes !== undefined, 'settle'),
-    ...where(cordons, 'uncordon'),
-    ...where((kubernetes?.gates.length ?? 0) > 0, 'pass-gates'),
-  ]
+/** The steps of a node, as its phases have them, as far as that can be told ahead. */
+function stepsOf(plan: Plan, node: NodePlan): StepName[] {
+  let install = installedBefore(node.work)
+  return plan.waves
+    .filter(({ nodes }) => nodes.includes(node.node))
+    .flatMap(({ goal }) => {
+      const cordoned = node.kubernetes !== undefined && node.kubernetes.drain.how !== 'left alone'
+      // whoever leads by then hands over
+      const leads = node.role === 'controlplane'
+      const facts = { plan: node, goal, votes: plan.controlPlanes.length, install, leads, cordoned }
+      const steps = (goal === 'turn' ? TURN : PREPARE)
+        .filter(({ when }) => when === undefined || WHEN[when](facts))
+        .map(({ step }) => step)
+      if (steps.includes('install')) install = 'done'
+      return steps
+    })
 }
-
-const where = (holds: boolean, ...steps: StepName[]): StepName[] => (holds ? steps : [])

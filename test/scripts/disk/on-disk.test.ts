@@ -150,7 +150,7 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       emit: () => {},
       confirm: async () => undefined,
     }
-    const meta = { step: 'snapshot-etcd', title: '', disruptive: false, changes: false, stops: 'at once' }
+    const meta = { step: 'snapshot-etcd', title: '', disruptive: false, changes: false, cutOff: 'at once' }
     const { outcome } = await carryOut(
       run as unknown as Drive,
       { path: 's', meta, input: { node: 'a' }, about: { node: 'a' } } as never,

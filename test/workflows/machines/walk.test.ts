@@ -5,6 +5,7 @@ import type { AnyStateMachine } from 'xstate'
 import { clusterMachine } from '../../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../../workflows/machines/node.ts'
 import type { StepMeta } from '../../../workflows/machines/step.ts'
+import type { Life } from '../../../workflows/plan/plan.ts'
 import { kubernetesPlan, nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 import { walk } from '../../support/walk.ts'
 
@@ -32,6 +33,21 @@ const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])
   workersBesideControlPlanes: true,
 })
 const single = upgradePlan(controlPlanes(['a']))
+/** what `reboot` yields: the same machine, and no other image */
+const restart = { work: { kind: 'restart', mode: 'default' } } as const
+const restarted = upgradePlan([...controlPlanes(['a', 'b'], { ...restart, ...drains }), ...workers(['v'], restart)])
+const singleRestart = upgradePlan(controlPlanes(['a'], restart))
+/** one in each state of life; a run goes on where one of them can not be worked on */
+const seen = (life: Life) => ({ before: { seen: life } })
+const lives = upgradePlan(
+  [
+    ...controlPlanes(['a'], seen('bootstrapped')),
+    ...workers(['v'], seen('maintenance')),
+    ...workers(['w'], seen('reset')),
+    ...workers(['x'], { ...seen('configured'), ...restart }),
+  ],
+  { keepGoing: true },
+)
 
 const visit = (
   plan: typeof three,
@@ -46,7 +62,7 @@ const visit = (
 
 for (const [name, plan] of Object.entries({
   ...{ three, twoAndTwo, workersOnly, mixed, single },
-  ...{ drained, passedOver, keptGoing, beside },
+  ...{ drained, passedOver, keptGoing, beside, restarted, lives },
 })) {
   test(`keeps every promise in every state that ${name} can reach`, () => {
     const walked = visit(plan)
@@ -65,10 +81,8 @@ test('breaks promises when nobody tells the machines that a process died', () =>
 })
 
 test('goes back to the gate from every state whose findings expire', () => {
-  const { states } = nodeMachine.states.upgrading as unknown as {
-    states: Record<string, { meta?: StepMeta; on: object }>
-  }
-  const expires = Object.entries(states).filter(([, { meta }]) => meta?.expires)
+  const { states = {} } = nodeMachine.states.upgrading?.states.turning ?? {}
+  const expires = Object.entries(states).filter(([, { meta }]) => (meta as StepMeta | undefined)?.expires)
   assert.is(expires.length, 5)
   for (const [name, { on }] of expires) assert.ok('resumed' in on, name)
 })
@@ -125,15 +139,15 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   },
   { guard: 'mayStart', of: 'cluster', becomes: true, breaks: /.*/, plan: three },
   { guard: 'goalIsPull', of: 'node', becomes: false, breaks: /before all have pulled/, plan: single },
-  {
-    guard: 'goalIsInstall',
-    of: 'node',
-    becomes: false,
-    breaks: /two control planes are down|beside a control plane|more nodes are down/,
-    plan: three,
-  },
+  { guard: 'goalIsInstall', of: 'node', becomes: true, breaks: /before all have pulled/, plan: three },
+  { guard: 'goalIsTurn', of: 'node', becomes: false, breaks: /hides a failure/, plan: singleRestart },
+  { guard: 'goalIsTurn', of: 'node', becomes: true, breaks: /before all have pulled/, plan: three },
+  { guard: 'seenIn', of: 'node', becomes: false, breaks: /can not be/, plan: lives },
   { guard: 'installsFirst', of: 'node', becomes: false, breaks: /without an installation/, plan: single },
   { guard: 'rebootsByItself', of: 'node', becomes: true, breaks: /without an installation/, plan: mixed },
+  { guard: 'rebootsByItself', of: 'node', becomes: false, breaks: /never went down/, plan: singleRestart },
+  { guard: 'isReplacedByOneCall', of: 'node', becomes: false, breaks: /never went down/, plan: mixed },
+  { guard: 'isReplacedByOneCall', of: 'node', becomes: true, breaks: /used on a new node/, plan: singleRestart },
   { guard: 'isControlPlane', of: 'node', becomes: false, breaks: /without a look at etcd/, plan: single },
   { guard: 'drains', of: 'node', becomes: false, breaks: /goes down with its pods/, plan: drained },
   { guard: 'hasGates', of: 'node', becomes: false, breaks: /no look at the gates/, plan: drained },
@@ -149,8 +163,21 @@ const WITHOUT: { guard: string; of: 'cluster' | 'node'; becomes: boolean; breaks
   { guard: 'somebodyWasTouched', of: 'cluster', becomes: false, breaks: /without a last look/, plan: single },
   { guard: 'isStillUp', of: 'node', becomes: false, breaks: /taken for one that went down/, plan: single },
   { guard: 'stoppedAtGate', of: 'node', becomes: false, breaks: /judged as if it had been/, plan: single },
-  { guard: 'leads', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
-  { guard: 'hasPeers', of: 'node', becomes: true, breaks: /a single member was asked to hand over/, plan: single },
+  { guard: 'leadsAmongPeers', of: 'node', becomes: false, breaks: /without handing over/, plan: three },
+  {
+    guard: 'leadsAmongPeers',
+    of: 'node',
+    becomes: true,
+    breaks: /a single member was asked to hand over/,
+    plan: single,
+  },
+  {
+    guard: 'drainsControlPlane',
+    of: 'node',
+    becomes: false,
+    breaks: /without a look at etcd/,
+    plan: drained,
+  },
 ]
 
 for (const { guard, of, becomes, breaks, plan } of WITHOUT) {
