@@ -6,7 +6,7 @@ import { type Node, parseSync, Visitor } from 'oxc-parser'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { World } from '../scripts/cluster/world.ts'
-import { upgradeSteps as createSteps } from '../scripts/steps/steps.ts'
+import { createSteps } from '../scripts/steps/steps.ts'
 
 /** A source file, and what the rules want to know of it; paths are relative to the root, with forward slashes. */
 type Source = {

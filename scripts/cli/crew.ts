@@ -6,13 +6,13 @@ import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { knock } from '../cluster/knock.ts'
 import type { Crew } from '../engine/crew.ts'
 import { createInstallMemory } from '../steps/install-memory.ts'
-import { upgradeSteps } from '../steps/steps.ts'
+import { createSteps } from '../steps/steps.ts'
 
 export const crew: Crew = {
   root: clusterMachine,
   machines: { node: nodeMachine },
   steps: ({ session, plan, remembered, journal, run, root }) =>
-    upgradeSteps({
+    createSteps({
       cluster: session.cluster,
       talos: session.talos,
       kubernetes: session.kubernetes,

@@ -1,7 +1,10 @@
 /** The bodies of the machines' invokes, by name. */
+
+import type { StepTypes } from '../../workflows/machines/step-types.ts'
+import type { Result } from '../../workflows/model/failure.ts'
 import type { StepName } from '../../workflows/model/step-name.ts'
 import type { World } from '../cluster/world.ts'
-import type { Step } from '../engine/driver.ts'
+import type { StepContext } from '../engine/driver.ts'
 import { checkEtcd } from './check-etcd.ts'
 import { clearCordons } from './clear-cordons.ts'
 import { cordon } from './cordon.ts'
@@ -20,7 +23,16 @@ import { uncordon } from './uncordon.ts'
 import { upgrade } from './upgrade.ts'
 import { verify } from './verify.ts'
 
-export const upgradeSteps = (world: World): Record<StepName, Step> => ({
+/** Every step, typed as its machine gives to it and takes from it. */
+type Steps = {
+  [Name in StepName]: (
+    input: StepTypes[Name]['input'],
+    context: StepContext,
+  ) => Promise<Result<StepTypes[Name]['output']>>
+}
+
+/** All of them in one world. */
+export const createSteps = (world: World): Steps => ({
   'clear-cordons': clearCordons(world),
   'snapshot-etcd': snapshotEtcd(world),
   'pull-image': pullImage(world),

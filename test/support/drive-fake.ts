@@ -5,7 +5,7 @@ import { type Drive, type Driven, drive, type Step } from '../../scripts/engine/
 import type { Journal } from '../../scripts/engine/journal.ts'
 import { createStop } from '../../scripts/engine/stop.ts'
 import { createInstallMemory } from '../../scripts/steps/install-memory.ts'
-import { upgradeSteps } from '../../scripts/steps/steps.ts'
+import { createSteps } from '../../scripts/steps/steps.ts'
 import { clusterMachine } from '../../workflows/machines/cluster.ts'
 import { nodeMachine } from '../../workflows/machines/node.ts'
 import type { StepName } from '../../workflows/model/step-name.ts'
@@ -29,7 +29,7 @@ export function driveFake(
   journal: Journal,
   { isDead = () => false, talos, kubernetes, around = (_, body) => body, ...more }: Wishes = {},
 ): Promise<Driven> {
-  const steps = upgradeSteps({
+  const steps = createSteps({
     cluster: fake.cluster,
     talos: { ...fake.connect(isDead), ...talos },
     kubernetes: { ...fake.kubernetes.connect(isDead), ...kubernetes },

@@ -14,6 +14,7 @@
 import { assign, fromPromise, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
+import type { StepName } from '../model/step-name.ts'
 import { type Evidence, isUpgraded, type Verdict } from '../model/verdict.ts'
 import {
   afterFailure,
@@ -30,6 +31,7 @@ import { TURN } from './phases/turn.ts'
 import { WHEN, type When } from './phases/when.ts'
 import { sequence } from './sequence.ts'
 import { step } from './step.ts'
+import type { StepTypes } from './step-types.ts'
 
 /** What a node's steps are given. */
 export type NodeStepInput = Begun & {
@@ -88,8 +90,10 @@ export type GateOutput = { leads: boolean }
  */
 export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean }
 
-const unbound = <Output, Input = NodeStepInput>() =>
-  fromPromise<Output, Input>(() => Promise.reject(new Error('steps are carried out by the engine')))
+const unbound = <Name extends StepName>() =>
+  fromPromise<StepTypes[Name]['output'], StepTypes[Name]['input']>(() =>
+    Promise.reject(new Error('steps are carried out by the engine')),
+  )
 
 const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
@@ -118,20 +122,20 @@ const NOT_YET: Partial<Record<Life, (node: NodeName) => Failure>> = {
 export const nodeMachine = setup({
   types: { context: {} as NodeContext, input: {} as NodeInput, output: {} as NodeOutput },
   actors: {
-    'pull-image': unbound<void>(),
-    install: unbound<InstallOutput>(),
-    'check-etcd': unbound<GateOutput>(),
-    'hand-over-leadership': unbound<void>(),
-    cordon: unbound<void>(),
-    drain: unbound<void>(),
-    settle: unbound<SettleOutput>(),
-    uncordon: unbound<void>(),
-    'pass-gates': unbound<void>(),
-    reboot: unbound<RebootOutput>(),
-    upgrade: unbound<RebootOutput>(),
-    rejoin: unbound<void>(),
-    verify: unbound<Diagnosis>(),
-    diagnose: unbound<Diagnosis>(),
+    'pull-image': unbound<'pull-image'>(),
+    install: unbound<'install'>(),
+    'check-etcd': unbound<'check-etcd'>(),
+    'hand-over-leadership': unbound<'hand-over-leadership'>(),
+    cordon: unbound<'cordon'>(),
+    drain: unbound<'drain'>(),
+    settle: unbound<'settle'>(),
+    uncordon: unbound<'uncordon'>(),
+    'pass-gates': unbound<'pass-gates'>(),
+    reboot: unbound<'reboot'>(),
+    upgrade: unbound<'upgrade'>(),
+    rejoin: unbound<'rejoin'>(),
+    verify: unbound<'verify'>(),
+    diagnose: unbound<'diagnose'>(),
   },
   guards: {
     ...asGuards,

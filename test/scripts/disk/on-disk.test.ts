@@ -32,7 +32,7 @@ import { createRun } from '../../../scripts/run.ts'
 import { rememberRegistered } from '../../../scripts/schematic/registered.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { snapshotEtcd } from '../../../scripts/steps/snapshot-etcd.ts'
-import { upgradeSteps } from '../../../scripts/steps/steps.ts'
+import { createSteps } from '../../../scripts/steps/steps.ts'
 import { acquireBuildLock } from '../../../scripts/toolchain/build-lock.ts'
 import { readTalosconfig } from '../../../scripts/tools/talosctl/talosconfig.ts'
 import { writeReport } from '../../../scripts/view/report.ts'
@@ -244,7 +244,7 @@ async function driveOn(refusal: { code: string; at: number; once: boolean }) {
         machines: { node: nodeMachine },
         root: clusterMachine,
         input: fake.plan,
-        steps: upgradeSteps({
+        steps: createSteps({
           cluster: fake.cluster,
           talos: fake.connect(() => false),
           kubernetes: fake.kubernetes.connect(() => false),

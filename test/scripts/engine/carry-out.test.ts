@@ -12,7 +12,7 @@ import type { World as StepWorld } from '../../../scripts/cluster/world.ts'
 import type { Layout } from '../../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../../scripts/engine/carry-out.ts'
 import type { StopSignal } from '../../../scripts/engine/stop.ts'
-import { upgradeSteps } from '../../../scripts/steps/steps.ts'
+import { createSteps } from '../../../scripts/steps/steps.ts'
 import type { RunEvent } from '../../../workflows/model/event.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { upgrade } from '../../../workflows/plan/upgrade.ts'
@@ -203,7 +203,7 @@ const strikesAt = (at: number): Strike[] => [
 ]
 
 test('these are all steps that there are', () => {
-  const steps = Object.keys(upgradeSteps({} as StepWorld))
+  const steps = Object.keys(createSteps({} as StepWorld))
   assert.equal(
     steps.filter((step) => !stepsMet.has(step)),
     [],
