@@ -39,7 +39,10 @@ export type Request = {
   ranOn(asked: Asked): Failure
 }
 
-const DOWN: Result<RebootOutput> = { ok: true, value: { flippedEarly: false } }
+const down = ({ version, bootId }: Pick<Inspection, 'version' | 'bootId'>): Result<RebootOutput> => ({
+  ok: true,
+  value: { flippedEarly: false, seen: { version, bootId } },
+})
 const STILL_UP: Result<RebootOutput> = { ok: true, value: { flippedEarly: false, stillUp: true } }
 
 export async function askToGoDown(
@@ -59,6 +62,10 @@ export async function askToGoDown(
   const first = await inspect()
   if (!first.ok && first.failure.reason === 'other-node-than-declared') return first
   const ended = first.ok ? request.ended(first.value) : undefined
+  if (first.ok && ended?.ok) {
+    const { version, bootId } = first.value
+    return { ok: true, value: { ...ended.value, seen: { version, bootId } } }
+  }
   if (ended) return ended
   // somebody may have booted it since the plan was made: the boot that runs is the one to leave
   const bootId = first.ok ? first.value.bootId : plan.before.bootId
@@ -78,7 +85,7 @@ export async function askToGoDown(
       const told = unused ?? (await inspect())
       unused = undefined
       if (!told.ok) return told
-      if (told.value.bootId !== bootId) return DOWN
+      if (told.value.bootId !== bootId) return down(told.value)
       const prepared = await request.prepare(told.value, asked)
       if (!prepared.ok) return prepared
       const objection = await lastLook(world, input, context)
@@ -110,7 +117,7 @@ export async function askToGoDown(
       },
       deadlineMs: Math.max(0, deadline - performance.now()),
     })
-    if (met && glance?.bootId !== bootId) return DOWN
+    if (met && glance && glance.bootId !== bootId) return down(glance)
     if (!met && !(glance && request.repeats)) {
       const hint = `talosctl -n ${plan.node} version # and look at its console`
       return { ok: false, failure: failure('never-returned', { hint }) }

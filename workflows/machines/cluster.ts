@@ -218,6 +218,7 @@ const stands = (context: ClusterContext): Stood[] =>
       plan,
       install,
       flipped: result?.flipped ?? false,
+      ...(result?.booted && { booted: result.booted }),
       verdict: isRunning ? 'interrupted' : (result?.verdict ?? leftRunning(install, 'unchanged')),
       evidence: result?.evidence ?? evidenceBefore(plan),
       ...(result?.failure ? { failure: result.failure } : {}),

@@ -86,9 +86,9 @@ export type GateOutput = { leads: boolean }
 
 /**
  * `reboot` tells when the node had booted the new version before it was asked to; and that it still runs and was asked
- * nothing, because what the gate had found was too old for that.
+ * nothing, because what the gate had found was too old for that. `seen`: what it answered with, in its new boot.
  */
-export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean }
+export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean; seen?: Pick<Evidence, 'version' | 'bootId'> }
 
 const unbound = <Name extends StepName>() =>
   fromPromise<StepTypes[Name]['output'], StepTypes[Name]['input']>(() =>
@@ -99,6 +99,7 @@ const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   plan: context.plan,
   install: context.install,
   flipped: context.flipped,
+  ...(context.booted && { booted: context.booted }),
   askedBefore: context.askedBefore,
 })
 
@@ -178,6 +179,7 @@ export const nodeMachine = setup({
     }),
     noteFlip: assign({
       flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
+      booted: true as const,
     }),
     noteDiagnosis: assign(({ event, context }) => {
       const { output } = event as unknown as { output: Diagnosis }
@@ -221,6 +223,7 @@ export const nodeMachine = setup({
     goal: context.goal,
     install: context.install,
     flipped: context.flipped,
+    ...(context.booted && { booted: context.booted }),
     ...(context.verdict ? { verdict: context.verdict } : {}),
     evidence: context.evidence,
     ...(context.failure ? { failure: context.failure } : {}),

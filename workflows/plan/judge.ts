@@ -17,6 +17,12 @@ export type Begun = {
   install: 'no' | 'begun' | 'done'
   /** the node was taken down, or was about to be */
   flipped: boolean
+  /** it was seen to have left that boot */
+  booted?: true
+  /** what was read of it last, after all that was begun on it */
+  seen?: Evidence
+  /** what its installation said of the other slot, while nothing took it down since */
+  waits?: Evidence['waiting']
 }
 
 export type Judgement = { verdict: Verdict; evidence: Evidence }
@@ -74,7 +80,6 @@ export const isReached = ({ kind }: Work, verdict: Verdict): boolean =>
 /** What the next boot finds in the other slot, as far as it is known. */
 function waitingIn({ before, work }: NodePlan, begun: Begun, seen: Sight): Evidence['waiting'] {
   const slot = seen.otherSlot
-  // a boot ends what was uncertain: it runs what it found
   const mayWait = seen.bootId === before.bootId
   switch (slot.state) {
     case 'installed':
@@ -99,9 +104,15 @@ function waitingIn({ before, work }: NodePlan, begun: Begun, seen: Sight): Evide
 const mayHaveInstalled = (work: Work, { install, flipped }: Begun): work is Switch =>
   work.kind === 'switch' && (install !== 'no' || (flipped && work.how === 'one call'))
 
+/** A boot ends what was uncertain: it runs what it found. */
+const hasBooted = ({ before }: NodePlan, { bootId = before.bootId }: Evidence, { booted }: Begun): boolean =>
+  booted === true || bootId !== before.bootId
+
 /** The evidence of a node that nobody could read, with what we began on it. */
-function withInstall({ work }: NodePlan, evidence: Evidence, begun: Begun, doubt: string): Evidence {
-  if (evidence.waiting !== undefined || !mayHaveInstalled(work, begun)) return evidence
+function withInstall(plan: NodePlan, evidence: Evidence, begun: Begun, doubt: string): Evidence {
+  const { work } = plan
+  if (evidence.waiting !== undefined || hasBooted(plan, evidence, begun) || !mayHaveInstalled(work, begun))
+    return evidence
   return { ...evidence, waiting: { image: work.image, doubt } }
 }
 
@@ -170,31 +181,66 @@ function unwell({ plan: { node }, flipped }: Stood, seen: Result<Sight>): Failur
 }
 
 /** A record of a journal, as far as it tells what was begun. */
-type Told = { type: string; step?: string; node?: string; path?: string; ok?: boolean }
+type Told = { type: string; step?: string; node?: string; path?: string; ok?: boolean; output?: unknown }
+
+/** Steps after which what was read of a node before is old. */
+const CHANGING: ReadonlySet<string | undefined> = new Set(['install', 'reboot', 'upgrade'])
 
 /** What a run began on its nodes, by whatever process: an intent stands in the journal before anything is done. */
 export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
   const begun: Record<NodeName, Begun> = {}
-  for (const { type, step, node, path, ok } of records) {
-    if (type === 'intent' && node !== undefined) {
-      const before = begun[node] ?? { install: 'no', flipped: false }
-      if (step === 'install' && before.install === 'no') begun[node] = { ...before, install: 'begun' }
-      if (step === 'reboot' || step === 'upgrade') begun[node] = { ...before, flipped: true }
+  for (const { type, step, node, path, ok, output } of records) {
+    if (type === 'intent' && node !== undefined && CHANGING.has(step)) {
+      const { install, flipped } = begun[node] ?? { install: 'no', flipped: false }
+      if (step !== 'install') begun[node] = { install, flipped: true }
+      else begun[node] = { install: install === 'no' ? 'begun' : install, flipped }
     }
-    const [of = '', , ended] = path?.split('/') ?? []
-    if (type === 'outcome' && ok && ended === 'install' && begun[of]) begun[of] = { ...begun[of], install: 'done' }
+    const [of = '', , ended = ''] = path?.split('/') ?? []
+    if (type === 'outcome' && ok && begun[of]) begun[of] = { ...begun[of], ...toldBy(ended, output) }
   }
   return begun
 }
 
-/** How a node stands in a run that stands still: stopped, without its lock, or not taken up again. */
+/** What the outcome of a step says of its node. */
+function toldBy(step: string, output: unknown): Partial<Begun> {
+  switch (step) {
+    case 'install': {
+      const waits = (output ?? {}) as NonNullable<Evidence['waiting']>
+      return { install: 'done', ...(waits.image && { waits }) }
+    }
+    case 'reboot':
+    case 'upgrade': {
+      const { stillUp, seen } = (output ?? {}) as { stillUp?: boolean; seen?: Evidence }
+      return stillUp ? {} : { booted: true, ...(seen && { seen }) }
+    }
+    case 'verify':
+    case 'diagnose': {
+      const { evidence } = (output ?? {}) as { evidence?: Evidence }
+      return evidence?.version === undefined ? {} : { seen: evidence }
+    }
+    default:
+      return {}
+  }
+}
+
+/** How a node stands in a run that stands still: stopped, without its lock, or not taken up again. It says what that run saw. */
 export function judgeStopped(plan: NodePlan, stood: Judgement, begun: Begun | undefined): Judgement {
   if (begun === undefined) return stood
-  const evidence = withInstall(plan, stood.evidence, begun, 'its installation was begun')
   const { verdict } = stood
-  if (verdict !== 'unchanged' && verdict !== 'refused') return { verdict, evidence }
-  return { verdict: begun.flipped ? 'interrupted' : leftRunning(begun.install, verdict), evidence }
+  const { booted, seen, install, flipped, waits } = begun
+  const isOpen = verdict === 'unchanged' || verdict === 'refused' || verdict === 'interrupted'
+  // what its last goal brought is what was read last
+  if (!isOpen) return { verdict, evidence: withInstall(plan, stood.evidence, begun, BEGUN) }
+  const { version, bootId } = plan.before
+  const evidence =
+    seen || booted
+      ? { versionBefore: version, bootIdBefore: bootId, ...seen }
+      : withInstall(plan, { ...stood.evidence, ...(waits && { waiting: waits }) }, begun, BEGUN)
+  if (verdict === 'interrupted' || flipped) return { verdict: 'interrupted', evidence }
+  return { verdict: leftRunning(seen && !seen.waiting ? 'no' : install, verdict), evidence }
 }
+
+const BEGUN = 'its installation was begun'
 
 /** Why the work on a node that came back is not done; undefined when it is. */
 export function whyNotReached(plan: NodePlan, seen: Inspection): Failure | undefined {

@@ -7,6 +7,7 @@ import {
   afterFailure,
   type Begun,
   begunBy,
+  type Judgement,
   judge,
   judgeStopped,
   lookBack,
@@ -170,8 +171,12 @@ for (const [verdict, doubt, reason, expected] of afterFailures) {
   })
 }
 
+const read = (evidence: object, verdict: Verdict = 'upgraded') => ({ verdict, evidence })
 const intent = (step: string) => ({ type: 'intent', path: `a/x/${step}`, step, node: 'a' })
-const outcome = (step: string, ok = true) => ({ type: 'outcome', path: `a/x/${step}`, ok })
+const outcome = (step: string, ok = true, output: object = {}) => ({ type: 'outcome', path: `a/x/${step}`, ok, output })
+const hasInstalled = [intent('install'), outcome('install')]
+const target = { version: 'v1.13.9', bootId: 'a-after' }
+const hasRebooted = [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, seen: target })]
 const told: [sentence: string, records: object[], begun: Begun | undefined][] = [
   ['nothing', [{ type: 'run' }], undefined],
   ['a pull', [intent('pull-image'), outcome('pull-image')], undefined],
@@ -180,6 +185,42 @@ const told: [sentence: string, records: object[], begun: Begun | undefined][] = 
   ['an installation that ended', [intent('install'), outcome('install')], installed],
   ['a reboot after it', [intent('install'), outcome('install'), intent('reboot')], down],
   ['the one call', [intent('upgrade')], downByOneCall],
+  [
+    'what waits by the word of its installation',
+    [intent('install'), outcome('install', true, { image, since: 'then' })],
+    { ...installed, waits: { image, since: 'then' } },
+  ],
+  ['a new boot', hasRebooted, { ...down, booted: true, seen: target }],
+  [
+    'a new boot, by an earlier version',
+    [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false })],
+    { ...down, booted: true },
+  ],
+  [
+    'a node that was asked nothing',
+    [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, stillUp: true })],
+    down,
+  ],
+  [
+    'what was read after the boot',
+    [...hasRebooted, outcome('verify', true, read({ ...target, ready: true })), intent('settle')],
+    { ...down, booted: true, seen: { ...target, ready: true } },
+  ],
+  ['what was read before one more request', [...hasRebooted, intent('reboot')], down],
+  [
+    'what was read after an installation that failed',
+    [
+      intent('install'),
+      outcome('install', false),
+      outcome('diagnose', true, read({ version: 'v1.13.5' }, 'unchanged')),
+    ],
+    { ...begun, seen: { version: 'v1.13.5' } },
+  ],
+  [
+    'a node of which nothing could be read',
+    [...hasRebooted, outcome('diagnose', true, read({ versionBefore: 'v1.13.5' }, 'unreachable'))],
+    { ...down, booted: true, seen: target },
+  ],
 ]
 for (const [sentence, records, expected] of told) {
   test(`a journal tells of ${sentence}`, () => assert.equal(begunBy(records as never).a, expected))
@@ -200,6 +241,74 @@ for (const [verdict, what, expected, doubt] of stopped) {
     assert.equal([judged.verdict, judged.evidence.waiting?.doubt], [expected, doubt])
   })
 }
+
+const was = { versionBefore: 'v1.13.5', bootIdBefore: 'a-before' }
+const tail = { image, doubt: 'its installation was begun' }
+const waiting = { ...was, version: 'v1.13.5', waiting: { image, since: '2026-11-21T12:03:00' } }
+const stoppedAt: [sentence: string, stood: Judgement, what: Begun, expected: Judgement][] = [
+  [
+    'whose new boot was seen',
+    { verdict: 'interrupted', evidence: waiting },
+    { ...down, booted: true, seen: target },
+    { verdict: 'interrupted', evidence: { ...was, ...target } },
+  ],
+  [
+    'whose new boot an earlier version saw',
+    { verdict: 'interrupted', evidence: waiting },
+    { ...down, booted: true },
+    { verdict: 'interrupted', evidence: was },
+  ],
+  [
+    'that was verified and not settled',
+    { verdict: 'interrupted', evidence: waiting },
+    { ...down, booted: true, seen: { ...was, ...target, ready: true } },
+    { verdict: 'interrupted', evidence: { ...was, ...target, ready: true } },
+  ],
+  [
+    'that was upgraded',
+    { verdict: 'upgraded', evidence: { ...was, ...target } },
+    { ...down, booted: true },
+    { verdict: 'upgraded', evidence: { ...was, ...target } },
+  ],
+  [
+    'that was upgraded, by a journal of an earlier version',
+    { verdict: 'upgraded', evidence: { ...was, ...target } },
+    down,
+    { verdict: 'upgraded', evidence: { ...was, ...target } },
+  ],
+  [
+    'that came back once and went silent',
+    { verdict: 'unreachable', evidence: was },
+    { ...down, booted: true, seen: target },
+    { verdict: 'unreachable', evidence: was },
+  ],
+  [
+    'whose installation failed, as it said itself',
+    { verdict: 'unchanged', evidence: { version: 'v1.13.5' } },
+    { ...begun, seen: { version: 'v1.13.5', ready: true } },
+    { verdict: 'unchanged', evidence: { ...was, version: 'v1.13.5', ready: true } },
+  ],
+  [
+    'that was installed and is still to go down',
+    { verdict: 'interrupted', evidence: { version: 'v1.13.5' } },
+    { ...installed, waits: { image, since: 'then' } },
+    { verdict: 'interrupted', evidence: { version: 'v1.13.5', waiting: { image, since: 'then' } } },
+  ],
+  [
+    'that was being asked to go down',
+    { verdict: 'interrupted', evidence: { version: 'v1.13.5' } },
+    down,
+    { verdict: 'interrupted', evidence: { version: 'v1.13.5', waiting: tail } },
+  ],
+]
+for (const [sentence, stood, what, expected] of stoppedAt)
+  test(`of a node ${sentence} a run that stands still says no less than it saw`, () =>
+    assert.equal(judgeStopped(plan, stood, what), expected))
+
+test('nothing waits on a node that booted since, also where it is silent now', () => {
+  assert.is(judge(plan, { ...down, booted: true }, undefined).evidence.waiting, undefined)
+  assert.is.not(judge(plan, down, undefined).evidence.waiting, undefined)
+})
 
 const gone = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 const other = { ok: false as const, failure: failure('other-node-than-declared', { detail: 'answers as b' }) }
