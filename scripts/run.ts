@@ -8,6 +8,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { $, quote } from 'zx/core'
 import { failureOfDisk } from './disk/on-disk.ts'
 import { replaceFile } from './disk/replace-file.ts'
@@ -51,6 +52,8 @@ export type RunOptions = {
    * a pipe whose reader died would kill it. After `timeoutMs` the result says so and the process is left alone.
    */
   uninterruptible?: boolean
+  /** It has ended when its own process has, whatever that put into the background and left its output to. */
+  endsAlone?: boolean
 }
 
 export type Run = (command: Command, options?: RunOptions) => Promise<CommandResult>
@@ -126,7 +129,7 @@ export function createRun({
   const decryptingShell = shell({ env: { ...shown, ...of(KEYS), ...keys } })
   const statefulShell = shell({ env: { ...shown, ...of(STATE) } })
 
-  return async (command, { signal, onLine, onErrorLine, processFile, uninterruptible = false } = {}) => {
+  return async (command, { signal, onLine, onErrorLine, processFile, uninterruptible = false, endsAlone } = {}) => {
     if (signal?.aborted) return { stdout: '', stderr: '', ended: { by: 'abort' } }
     const path = paths[command.tool] ?? command.tool
     const argv = [path, ...command.argv]
@@ -181,6 +184,8 @@ export function createRun({
       // durable: a crash of the machine right after must not have started a tool that no file tells of
       if (processFile !== undefined) replaceFile(processFile, processNote(pid), 0o600)
       child.stdin.end(`\n${command.stdin ?? ''}`)
+      // all that it wrote itself is in its pipes by now, and one turn of the loop reads what is there
+      if (endsAlone) child.child?.once('exit', () => setImmediate(() => endOfOutput(child)))
 
       const result = await Promise.race([child, late])
       lines?.close()
@@ -213,6 +218,10 @@ export function createRun({
       groups.delete(pid)
     }
   }
+}
+
+function endOfOutput({ stdout, stderr }: { stdout: Readable; stderr: Readable }): void {
+  for (const output of [stdout, stderr]) if (!output.readableEnded) output.push(null)
 }
 
 function kill(group: number, signal: NodeJS.Signals): void {

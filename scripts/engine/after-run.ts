@@ -12,7 +12,7 @@ export const isWorthTelling = ({ exitCode, steps }: Pick<Report, 'exitCode' | 's
 
 /**
  * Gives the report of a run to the person's own command, by `sh -c`, on its standard input; what it says goes to `write`.
- * It changes nothing about how the run ended: that it fails, or does not end before its deadline, is a warning.
+ * What it puts into the background is not waited for. It changes nothing about how the run ended: that it fails, or does not end before its deadline, is a warning.
  */
 export async function afterRun(
   command: string,
@@ -28,7 +28,7 @@ export async function afterRun(
   const run = createRun({ paths: {}, env: process.env, cwd })
   const result = await run(
     { tool: 'sh', argv: ['-c', command], stdin: report, timeoutMs: deadlineMs, mutates: true },
-    { onLine: say, onErrorLine: say, ...(signal && { signal }) },
+    { onLine: say, onErrorLine: say, endsAlone: true, ...(signal && { signal }) },
   )
   if (isDone(result)) return
   const why =

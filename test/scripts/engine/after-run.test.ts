@@ -75,6 +75,21 @@ for (const [title, command, why] of [
     )
   })
 
+for (const [title, command, said] of [
+  ['says nothing more', '(sleep 30 &); echo hi', 'hi\n'],
+  ['goes on to talk', '(while :; do echo more >&2; sleep 0.01; done) & printf hi', /^(more\n|hi\n)+$/],
+  ['said much before', `(sleep 30 &); seq 20000`, /\n19999\n20000\n$/],
+] as const)
+  test(`one that leaves a child behind, which ${title}, has ended when it has`, async ({ folder }) => {
+    const heard = await onStderr(() => afterRun(`echo $$ > pid; ${command}`, '{}', { cwd: folder, write }))
+    const group = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+    try {
+      assert.match(heard, said)
+    } finally {
+      process.kill(-group, 'SIGKILL')
+    }
+  })
+
 const NAMES = ['a', 'b', 'c']
 
 function telling(fake: Fake, after = 'cat > told') {
@@ -172,6 +187,7 @@ test('a run that could not even begin is told of, and a dry run is not', async (
   const layout = {
     root: folder,
     folder,
+    generated: '',
     talosconfig: join(folder, 'talosconfig'),
     kubeconfig: join(folder, 'kubeconfig'),
   }
