@@ -1,6 +1,8 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { closeSync, openSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import type { Failure } from '../../../workflows/model/failure.ts'
+import { onDisk } from '../../disk/on-disk.ts'
 import type { Run } from '../../run.ts'
 import { ageKeygenCommands, ageRecipients } from '../../tools/age-keygen.ts'
 import { isDone } from '../../tools/ended.ts'
@@ -15,6 +17,27 @@ export type Identities = {
   recipients: string[]
 }
 
+type Where = {
+  dir: string
+  env: NodeJS.ProcessEnv
+  others?: readonly string[]
+  platform?: NodeJS.Platform
+}
+
+/** Where they may lie in files, in the order in which they are preferred. */
+function filesOf({ dir, env, others = [], platform = process.platform }: Where): string[] {
+  const files = [
+    ...others,
+    ...(env.SOPS_AGE_KEY_FILE ? [env.SOPS_AGE_KEY_FILE] : []),
+    join(dir, 'age.key'),
+    defaultIdentityFile(env),
+    ...(platform === 'darwin'
+      ? [join(env.HOME || homedir(), 'Library', 'Application Support', 'sops', 'age', 'keys.txt')]
+      : []),
+  ]
+  return [...new Set(files.map((file) => resolve(file)))]
+}
+
 /** Where the user's own identities are by default, for sops and for us. */
 export function defaultIdentityFile(env: NodeJS.ProcessEnv): string {
   const xdg = env.XDG_CONFIG_HOME
@@ -25,33 +48,15 @@ export function defaultIdentityFile(env: NodeJS.ProcessEnv): string {
  * Every place where sops, or a person who runs this project, may keep age identities: the variables of sops, `age.key` in
  * `dir`, the user's keys.txt, and `others`. In the order in which they are preferred.
  */
-export async function findIdentities({
-  dir,
-  env,
-  run,
-  others = [],
-  platform = process.platform,
-}: {
-  dir: string
-  env: NodeJS.ProcessEnv
-  run: Run
-  others?: readonly string[]
-  platform?: NodeJS.Platform
-}): Promise<Identities[]> {
-  const files = [
-    ...others,
-    ...(env.SOPS_AGE_KEY_FILE ? [env.SOPS_AGE_KEY_FILE] : []),
-    join(dir, 'age.key'),
-    defaultIdentityFile(env),
-    ...(platform === 'darwin'
-      ? [join(env.HOME || homedir(), 'Library', 'Application Support', 'sops', 'age', 'keys.txt')]
-      : []),
-  ].map((file) => resolve(file))
-  const known = [...new Set(files)].filter(isReadable).map(async (file) => ({
-    from: file,
-    isFile: true,
-    recipients: await recipients(run, ageKeygenCommands.recipientsOfFile(file)),
-  }))
+export async function findIdentities({ run, ...where }: Where & { run: Run }): Promise<Identities[]> {
+  const { env } = where
+  const known = filesOf(where)
+    .filter(isReadable)
+    .map(async (file) => ({
+      from: file,
+      isFile: true,
+      recipients: await recipients(run, ageKeygenCommands.recipientsOfFile(file)),
+    }))
   const text = env.SOPS_AGE_KEY
   const inVariable = text
     ? [
@@ -70,6 +75,13 @@ export async function findIdentities({
   return [...inVariable, ...(await Promise.all(known)), ...opaque]
 }
 
+/** Why files that may hold identities can not be read: one that is named, or lies where it is looked for, is not absent. */
+export const unreadIdentities = (where: Where): Failure[] =>
+  filesOf(where).flatMap((file) => {
+    const looked = onDisk(() => look(file), 'identity-missing')
+    return looked.ok ? [] : [looked.failure]
+  })
+
 async function recipients(run: Run, command: ReturnType<typeof ageKeygenCommands.recipientsOfFile>): Promise<string[]> {
   const answer = await run(command)
   return isDone(answer) ? ageRecipients(answer.stdout) : []
@@ -82,11 +94,15 @@ const onePerLine = (text: string): string =>
     .filter(Boolean)
     .join('\n')
 
-function isReadable(file: string): boolean {
-  try {
-    accessSync(file, constants.R_OK)
-    return statSync(file).isFile()
-  } catch {
-    return false
-  }
+const isReadable = (file: string): boolean => {
+  const looked = onDisk(() => look(file), 'identity-missing')
+  return looked.ok && looked.value
+}
+
+/** Whether a file is there; throws where it may not be read. */
+function look(file: string): boolean {
+  const there = statSync(file, { throwIfNoEntry: false })
+  if (!there?.isFile()) return false
+  closeSync(openSync(file, 'r'))
+  return true
 }

@@ -5,7 +5,7 @@ import { shellWord } from '../../cli/shell-word.ts'
 import { createRun, type Run } from '../../run.ts'
 import { isDone } from '../../tools/ended.ts'
 import { brokenOff, gitCommands, gitPaths } from '../../tools/git.ts'
-import { findIdentities, type Identities } from './find-identities.ts'
+import { findIdentities, type Identities, unreadIdentities } from './find-identities.ts'
 import type { SecretTools } from './secret-tools.ts'
 
 /** What sops and talhelper are started with, so that they find the identity that was found. */
@@ -40,7 +40,8 @@ export async function openIdentity({
     const opaque = found.some((identities) => identities.recipients.length === 0)
     const foreign = recipients.some((recipient) => !/^age1(pq1)?[a-z0-9]{40,}$/.test(recipient))
     if (otherKeys || opaque || foreign) return { ok: true, value: { keys: {} } }
-    return { ok: false, failure: [missing(recipients, found)] }
+    const unread = unreadIdentities({ dir, env: tools.env, others })
+    return { ok: false, failure: [missing(recipients, found, unread)] }
   }
   const failures = fitting.isFile ? await exposed(fitting.from, run) : []
   if (failures.length > 0) return { ok: false, failure: failures }
@@ -50,13 +51,17 @@ export async function openIdentity({
   }
 }
 
-function missing(recipients: readonly string[], found: readonly Identities[]): Failure {
+function missing(recipients: readonly string[], found: readonly Identities[], unread: readonly Failure[]): Failure {
   const seen = found.map(({ from, recipients }) => `${recipients.join(', ')} in ${from}`)
+  const said = [
+    ...(seen.length === 0 ? [] : [`found ${seen.join('; ')}`]),
+    ...unread.flatMap(({ detail }) => detail ?? []),
+  ]
   return failure('identity-missing', {
     detail: `no age identity opens it: it is encrypted for ${recipients.join(', ')}; ${
-      seen.length === 0 ? 'none was found' : `found ${seen.join('; ')}`
+      said.length === 0 ? 'none was found' : said.join('; ')
     }`,
-    hint: 'name the file with the identity in SOPS_AGE_KEY_FILE',
+    hint: unread[0]?.hint ?? 'name the file with the identity in SOPS_AGE_KEY_FILE',
   })
 }
 
