@@ -12,6 +12,7 @@ import { modeToJudge } from '../../workflows/plan/configuration.ts'
 import { evictionSuspects, podName } from '../../workflows/plan/drain/forecast.ts'
 import { membersAmong, ownNodes } from '../../workflows/plan/identity.ts'
 import { rightsWanted } from '../../workflows/plan/missing-access.ts'
+import { allThatIsDenied } from './all-that-is-denied.ts'
 import type { OpenCluster } from './open-cluster.ts'
 
 /** Looks at the wished nodes and at every control plane, declared or real, completely; with `drains` also at what they run. */
@@ -36,7 +37,7 @@ export async function observe(
   const more = membersAmong(cluster.nodes, etcd, nodes).filter((n) => !asked.includes(n))
   const found = more.length > 0 ? { ...nodes, ...(await talos.observeNodes(more, options)) } : nodes
   const targets = cluster.nodes.filter(({ name }) => !wished || wished.includes(name))
-  const kubernetes = seen.answers && drains ? await judged(open, seen, targets, found, options) : seen
+  const kubernetes = drains ? await judgedOrDenied(open, seen, targets, found, options) : seen
   return { at, nodes: found, etcd, kubernetes }
 }
 
@@ -96,6 +97,18 @@ async function observeKubernetes(
     return { gate, state: 'wrong', detail, ...(manifest === undefined ? {} : { manifest }) }
   })
   return { answers: true, ...facts, trials: {}, gates, denied: [] }
+}
+
+/** Where something was denied, all that is. */
+async function judgedOrDenied(
+  open: OpenCluster,
+  seen: KubernetesObservation,
+  targets: readonly NodeDeclaration[],
+  nodes: Observation['nodes'],
+  options: Limits,
+): Promise<KubernetesObservation> {
+  if (seen.answers) return judged(open, seen, targets, nodes, options)
+  return { answers: false, failure: await allThatIsDenied(open, seen.failure, options.signal) }
 }
 
 /**

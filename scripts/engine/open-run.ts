@@ -11,6 +11,7 @@ import type { Ending } from '../../workflows/plan/ending.ts'
 import { leaseMs } from '../../workflows/plan/lease.ts'
 import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
+import { allThatIsDenied } from '../cluster/all-that-is-denied.ts'
 import type { OpenCluster } from '../cluster/open-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
 import { chooseView } from '../view/choose.ts'
@@ -83,7 +84,8 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
         signal: stop.requested,
         say: notice,
       })
-      if (taken.ok) held = taken.value
+      if (!taken.ok) return { ok: false, failure: await allThatIsDenied(session, taken.failure, stop.requested) }
+      held = taken.value
       return taken
     },
     end({ exitCode, verdicts, told = verdicts, failures, next }) {

@@ -19,14 +19,21 @@ const LEASES = {
   rules: [rule('coordination.k8s.io', 'leases', 'get', 'create', 'update', 'delete')],
 }
 
+/** What is read of the whole cluster in every look. */
+const LOOK = [
+  rule('', 'nodes', 'get', 'list'),
+  rule('', 'pods', 'get', 'list'),
+  rule('', 'persistentvolumes', 'list'),
+  rule('policy', 'poddisruptionbudgets', 'list'),
+  rule('storage.k8s.io', 'volumeattachments', 'list'),
+]
+
 /** All that a run asks of the whole cluster: gates of operations.yaml may want more. */
 const CLUSTER = [
   rule('', 'nodes', 'get', 'list', 'patch'),
   rule('', 'pods', 'get', 'list'),
   rule('', 'pods/eviction', 'create'),
-  rule('', 'persistentvolumes', 'list'),
-  rule('policy', 'poddisruptionbudgets', 'list'),
-  rule('storage.k8s.io', 'volumeattachments', 'list'),
+  ...LOOK.slice(2),
   // kubectl drain looks whether the DaemonSet of a pod is there
   rule('apps', 'daemonsets', 'get'),
 ]
@@ -48,6 +55,24 @@ export function rightsWanted({ access, drain }: Pick<Operations, 'access' | 'dra
     ),
   ]
 }
+
+/** The same with what a look asks for: all that is needed, for one who was denied some of it. */
+export const allRights = (operations: Pick<Operations, 'access' | 'drain'>): Right[] => [
+  ...rightsWanted(operations),
+  ...LOOK.flatMap(({ apiGroups, resources, verbs }) =>
+    verbs.map((verb) => ({ verb, resource: resources.join(), group: apiGroups.join() })),
+  ),
+]
+
+/** What was denied first, with all else that is missing: nobody is sent back for the next role. */
+export function alsoForbidden(first: Failure, denied: readonly Denied[]): Failure {
+  if (denied.length === 0) return first
+  const { detail, manifest } = forbidden(denied)
+  const objects = [first.manifest, manifest].flatMap((text) => (text ?? '').split(BETWEEN).filter(Boolean))
+  return { ...first, detail: `${first.detail}; in all, ${detail}`, manifest: [...new Set(objects)].join(BETWEEN) }
+}
+
+const BETWEEN = '---\n'
 
 /** Every `User "ci" cannot list resource "nodes" in API group "" at the cluster scope` in what a tool printed. */
 export const deniedIn = (text: string): Denied[] =>
@@ -103,7 +128,7 @@ function missingAccess(denied: readonly Denied[]): string {
       return role(first.user, name, [rule(group, resource, ...wanted)], namespace)
     }),
   ]
-  return objects.map((object) => stringify(object)).join('---\n')
+  return objects.map((object) => stringify(object)).join(BETWEEN)
 }
 
 function byResource(denied: readonly Denied[]): Map<string, [Denied, ...Denied[]]> {

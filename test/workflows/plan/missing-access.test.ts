@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parseAllDocuments } from 'yaml'
-import { deniedIn, forbidden } from '../../../workflows/plan/missing-access.ts'
+import { allRights, alsoForbidden, deniedIn, forbidden } from '../../../workflows/plan/missing-access.ts'
 
 const ci = 'system:serviceaccount:ops:ci'
 const cannot = (what: string, resource: string, group: string, where: string, user = ci) =>
@@ -13,7 +13,7 @@ const rook = cannot('list', 'cephclusters', 'ceph.rook.io', 'in the namespace "r
 type Role = {
   kind: string
   metadata: { name: string; namespace?: string }
-  rules?: { resources: string[]; verbs: string[] }[]
+  rules?: { apiGroups: string[]; resources: string[]; verbs: string[] }[]
   subjects?: object[]
 }
 
@@ -75,6 +75,33 @@ test('a right of which one is missing is asked for with all that goes with it', 
   ])
   const [gate] = objectsIn(forbidden(deniedIn(rook)).manifest)
   assert.equal(gate?.rules?.[0]?.verbs, ['get', 'list', 'watch'])
+})
+
+test('what was denied first is told with all else that is missing, each role once', () => {
+  const first = forbidden(deniedIn(leases))
+  const denied = deniedIn(cannot('list', 'nodes', '', everywhere))
+  const all = alsoForbidden(first, [...deniedIn(leases), ...denied])
+  assert.equal(
+    objectsIn(all.manifest).map(({ kind }) => kind),
+    ['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'],
+  )
+  assert.match(all.detail ?? '', 'list nodes')
+  assert.equal(alsoForbidden(first, []), first)
+})
+
+test('one who was denied something is asked after all that a run does', () => {
+  const asked = allRights({ access: { lease: 'keep' }, drain: { enabled: true, disableEviction: false } } as never)
+  const role = objectsIn(
+    forbidden([...deniedIn(leases), ...deniedIn(cannot('list', 'nodes', '', everywhere))]).manifest,
+  )
+  for (const { apiGroups = [], resources = [], verbs = [] } of role.flatMap(({ rules }) => rules ?? []))
+    for (const verb of verbs)
+      assert.ok(
+        asked.some(
+          (right) => right.verb === verb && resources.includes(right.resource) && apiGroups.includes(right.group),
+        ),
+        `${verb} ${resources}`,
+      )
 })
 
 test('a person is bound by name, and what is no denial is none', () => {
