@@ -144,7 +144,7 @@ const inWorld: WorldRow[] = [
     title: 'looks at what waits and at etcd, asks, and sees it return',
     when: waiting,
     asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
-    ends: 'done {"flippedEarly":false}',
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
     title: 'asks nothing of a node that somebody booted into the target',
@@ -153,7 +153,7 @@ const inWorld: WorldRow[] = [
       fake.boot('a')
     },
     asks: ['inspect a', 'observeNodes a,b,c'],
-    ends: 'done {"flippedEarly":true}',
+    ends: 'done {"flippedEarly":true,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
     title: 'takes that boot for its own where an earlier process had begun to ask',
@@ -163,7 +163,7 @@ const inWorld: WorldRow[] = [
     },
     context: { again: true },
     asks: ['inspect a', 'observeNodes a,b,c'],
-    ends: 'done {"flippedEarly":false}',
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
     title: 'asks nothing of a node of which only the stage can be read',

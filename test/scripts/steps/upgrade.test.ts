@@ -148,13 +148,13 @@ const inWorld: WorldRow[] = [
     title: 'looks at the other slot and at etcd, asks, and sees it return',
     when: old,
     asks: [...BEFORE, CALL, 'glance a', 'glance a'],
-    ends: 'done {"flippedEarly":false}',
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
     title: 'asks nothing of a node that runs the target already',
     when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.13.9', boots: 1 }),
     asks: ['inspect a', 'observeNodes a,b,c'],
-    ends: 'done {"flippedEarly":true}',
+    ends: 'done {"flippedEarly":true,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
     title: 'asks nothing of a node that was changed since the plan was made',
