@@ -34,13 +34,13 @@ export type OpenCluster = {
   changes: readonly (readonly string[])[]
 }
 
-/**
- * Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all.
- * One that is to bring nodes to Talos `to` wants a talosctl that knows it; one that is only looked at takes what is there.
- */
+/** What a cluster is opened for; one that is to bring nodes to Talos `to` wants a talosctl that knows it. */
+type Purpose = { changes: boolean; to?: TalosVersion | undefined }
+
+/** Finds the tools and looks at the talosconfig; fails with everything that keeps the cluster from being reached at all. */
 export async function openCluster(
   { cluster, layout }: { cluster: Cluster; layout: Layout },
-  to?: TalosVersion,
+  { changes: isToChange, to }: Purpose,
 ): Promise<Result<OpenCluster, Failure[]>> {
   const [talosctl, kubectl] = await Promise.all([
     to === undefined ? findTalosctl(cluster.talosVersion, 'read') : findTalosctl(to, 'change'),
@@ -62,7 +62,7 @@ export async function openCluster(
       })
     else failures.push(objection)
   }
-  const unfit = to !== undefined && existsSync(layout.kubeconfig) ? checkKubeconfig(layout.kubeconfig) : undefined
+  const unfit = isToChange && existsSync(layout.kubeconfig) ? checkKubeconfig(layout.kubeconfig) : undefined
   if (unfit) failures.push(unfit)
   if (failures.length > 0 || !talosctl.found || !kubectl.found) return { ok: false, failure: failures }
   const start = createRun({ paths: { talosctl: talosctl.path, kubectl: kubectl.path }, env: process.env })

@@ -38,7 +38,7 @@ export async function carryOut<Wish extends AnyWish>(
   if (abandon && dryRun) return rehearseAbandon(call)
   // what is only closed asks nothing of a release
   const release = abandon ? undefined : verb.release?.(call.cluster, wish)
-  const opened = await openCluster(call, release)
+  const opened = await openCluster(call, { changes: !abandon, to: release })
   if (!opened.ok) return rejectUnopened(call, opened.failure)
   const session = opened.value
   const { talosctl, roles, layout } = session

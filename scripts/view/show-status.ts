@@ -22,7 +22,7 @@ import { statusTable } from './status-table.ts'
  * forecast where Kubernetes does not answer.
  */
 export async function showStatus(call: Call, { drain }: { drain: boolean }): Promise<ExitCode> {
-  const opened = await openCluster(call)
+  const opened = await openCluster(call, { changes: false })
   const { failure: complete } = completeHints(call.cluster, call.layout, call.again)
   if (!opened.ok) return reject(opened.failure.map(complete), call.common)
   const observation = await observe(opened.value, call.nodes, { drains: drain })
