@@ -1,4 +1,4 @@
-/** Reboots a node into its next boot entry, where what waits there is still what was installed. */
+/** Reboots a node into its next boot entry, where that is still the one that is meant. */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
@@ -31,7 +31,7 @@ export const reboot =
       async prepare(seen) {
         // hash of the configuration under which the version that waits was installed: by us, or as the plan read it from the Node
         const planned = seen.bootId === before.bootId ? waitsSince(work) : undefined
-        const installedOn = world.installs.configuration(seen.bootId) ?? planned
+        const installedOn = work.kind === 'switch' ? (world.installs.configuration(seen.bootId) ?? planned) : undefined
         const configured = await readConfiguration(world, plan, context)
         const objection = configurationObjection(plan.node, configured, installedOn) ?? bootObjection(plan, seen)
         if (objection) return { ok: false, failure: objection }

@@ -79,8 +79,8 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
 }
 
 /**
- * Why the node may not be booted into what waits: somebody wrote the slot since it was installed. A log that no longer
- * tells of our own installation is no reason, since the run has seen its end.
+ * Why the node may not be booted: another version would boot than the one that is meant, which for a node that is only to
+ * restart is the one that runs. A log that no longer tells of our own installation is no reason, since the run has seen its end.
  */
 export function bootObjection(
   { node, work }: Pick<NodePlan, 'node' | 'work'>,
@@ -93,11 +93,20 @@ export function bootObjection(
       return undefined
     case 'installed':
       if (slot.image === image) return undefined
-      return failure('other-version-waiting', {
-        node,
-        detail: `${slot.image} waits for the next reboot: somebody installed it${image === undefined ? '' : ` over ${image}`}`,
-        hint: `talosctl -n ${node} reboot # boots it`,
-      })
+      return failure(
+        'other-version-waiting',
+        image === undefined
+          ? {
+              node,
+              detail: `${slot.image} waits in the other slot, and would boot instead of what runs`,
+              hint: 'workflows/upgrade.ts # boots it, and verifies that',
+            }
+          : {
+              node,
+              detail: `${slot.image} waits for the next reboot: somebody installed it over ${image}`,
+              hint: `talosctl -n ${node} reboot # boots it`,
+            },
+      )
     case 'installing':
       return beingInstalled(node, slot.image)
     case 'install-failed':

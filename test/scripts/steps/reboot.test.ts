@@ -28,6 +28,8 @@ type Row = {
   otherSlot?: OtherSlot
   /** boot under which we installed */
   begunUnder?: string
+  /** it is only to restart */
+  restarts?: true
   expected: string
   reboots: 0 | 1
 }
@@ -91,6 +93,22 @@ const rows: readonly Row[] = [
     reboots: 0,
   },
   {
+    title: 'restarts a node whose configuration was changed after an installation of which nothing waits',
+    configuration: configured('another'),
+    installed: 'h',
+    restarts: true,
+    expected: 'rebooted',
+    reboots: 1,
+  },
+  {
+    title: 'does not boot what waits where the node is only to restart',
+    configuration: configured('h'),
+    otherSlot: { state: 'installed', image: 'factory.talos.dev/metal-installer/s:v1.13.9' },
+    restarts: true,
+    expected: 'other-version-waiting',
+    reboots: 0,
+  },
+  {
     title: 'leaves a node alone that somebody rebooted after the installation',
     configuration: configured('h'),
     bootId: 'later',
@@ -100,7 +118,9 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunUnder, expected, reboots } of rows)
+const restart = nodePlan('a', 'worker', { before: { bootId: 'boot' }, work: { kind: 'restart', mode: 'default' } })
+
+for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunUnder, restarts, ...row } of rows)
   test(title, async () => {
     let now = bootId
     let calls = 0
@@ -129,9 +149,10 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
         },
       },
     } as unknown as World
-    const result = await reboot(world)({ plan, flipped: true, install: 'done' }, stepContext())
-    assert.is(result.ok ? 'rebooted' : result.failure.reason, expected)
-    assert.is(calls, reboots)
+    const of = restarts ? restart : plan
+    const result = await reboot(world)({ plan: of, flipped: true, install: 'done' }, stepContext())
+    assert.is(result.ok ? 'rebooted' : result.failure.reason, row.expected)
+    assert.is(calls, row.reboots)
   })
 
 const { image } = switchOf(plan)

@@ -2,7 +2,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { OtherSlot } from '../../../workflows/model/observation.ts'
 import { VANILLA_SCHEMATIC } from '../../../workflows/plan/installer-image.ts'
-import { runsTarget, slotObjection } from '../../../workflows/plan/slot.ts'
+import type { Work } from '../../../workflows/plan/plan.ts'
+import { bootObjection, runsTarget, slotObjection } from '../../../workflows/plan/slot.ts'
 
 const image = 'x:v1.13.9'
 const other = 'x:v1.13.8'
@@ -46,6 +47,37 @@ for (const [otherSlot, begun, expected, hint] of rows) {
   const what = `${otherSlot.state}${code}${otherSlot.state === 'unknown' ? ` (${otherSlot.why})` : ''}`
   test(`${what}, ${begun ? 'begun by us' : 'not by us'}: ${expected}`, () => {
     const objection = slotObjection({ node: 'a', facts: { bootId: 'b', otherSlot }, image, begun, retry: false })
+    assert.is(objection?.reason ?? 'may', expected)
+    if (hint) assert.match(objection?.hint ?? '', hint)
+  })
+}
+
+const installed = { kind: 'switch', image, schematic: 's', to: 'v1.13.9', how: 'write, then reboot' } as const
+const restart = { kind: 'restart', mode: 'default' } as const
+
+/** What is meant, what the log says, and why that is not booted. */
+const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: RegExp][] = [
+  [installed, { state: 'installed', image }, 'may'],
+  [installed, { state: 'installed', image: other }, 'other-version-waiting', /^talosctl -n a reboot/],
+  [installed, { state: 'quiet' }, 'may'],
+  [installed, unknown('wrapped'), 'may'],
+  [installed, { state: 'installing', image }, 'install-unknown', /run again/],
+  [installed, { state: 'cut-off', image }, 'install-unknown'],
+  [installed, fails(1), 'install-unknown'],
+  [restart, { state: 'installed', image }, 'other-version-waiting', /^workflows\/upgrade\.ts # boots it/],
+  [restart, { state: 'quiet' }, 'may'],
+  [restart, unknown('unread'), 'may'],
+  [restart, unknown('wrapped'), 'may'],
+  [restart, unknown('wording'), 'may'],
+  [restart, { state: 'installing', image }, 'install-unknown', /run again/],
+  [restart, { state: 'cut-off', image }, 'may'],
+  [restart, fails(1), 'may'],
+]
+
+for (const [work, otherSlot, expected, hint] of boots) {
+  const what = `${otherSlot.state}${otherSlot.state === 'unknown' ? ` (${otherSlot.why})` : ''}`
+  test(`a node that is to ${work.kind}, ${what}${otherSlot.state === 'installed' ? ` ${otherSlot.image}` : ''}: ${expected}`, () => {
+    const objection = bootObjection({ node: 'a', work }, { otherSlot })
     assert.is(objection?.reason ?? 'may', expected)
     if (hint) assert.match(objection?.hint ?? '', hint)
   })
