@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, stringify } from 'yaml'
 import { toolTable } from '../scripts/toolchain/tool-table.ts'
+import { verbs } from './support/verbs.ts'
 
 const test = suite('bad input to every command')
 const root = join(import.meta.dirname, '..')
@@ -72,7 +73,9 @@ const talosctl = /talosctl-1\.1\d is not on PATH and not built \(mise install ta
 /** Each entry of workflows/, and each verb of the lab. */
 const commands: Readonly<Record<string, Command>> = {
   status: { own: [], declaration: byCluster, takesNodes: true, wants: talosctl },
-  upgrade: { own: ['--dry-run'], declaration: byCluster, takesNodes: true, wants: talosctl },
+  ...Object.fromEntries(
+    verbs.map((name) => [name, { own: ['--dry-run'], declaration: byCluster, takesNodes: true, wants: talosctl }]),
+  ),
   init: {
     own: ['--dry-run'],
     declaration: byCluster,

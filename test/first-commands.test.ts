@@ -7,6 +7,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { resolveTool } from '../scripts/toolchain/resolve-tool.ts'
 import { secretsWorld } from './support/secrets-world.ts'
+import { verbs } from './support/verbs.ts'
 
 const root = join(import.meta.dirname, '..')
 const CLUSTER = 'clusters/cluster-7'
@@ -46,9 +47,11 @@ const COMMANDS: readonly [words: string[], afterInit?: true][] = [
   [['gen-config', '--dry-run'], true],
   [['register-schematics', '--dry-run'], true],
   [['status']],
-  [['upgrade', '--dry-run']],
-  [['upgrade', '--yes', '--output', 'plain']],
+  ...verbs.flatMap((verb): [words: string[]][] => [[[verb, '--dry-run']], [[verb, '--yes', '--output', 'plain']]]),
 ]
+
+/** Those that ask the cluster. */
+const ASK: readonly string[] = ['status', ...verbs]
 
 for (const [[name = '', ...flags], afterInit] of COMMANDS)
   test(`git would take up nothing secret after ${[name, ...flags].join(' ')}${afterInit ? ' with secrets' : ''}`, async () => {
@@ -57,7 +60,7 @@ for (const [[name = '', ...flags], afterInit] of COMMANDS)
       world.write(`${CLUSTER}/talenv.yaml`, TALENV)
       world.write(`${CLUSTER}/operations.yaml`, 'deadlines: {observe: 3s}\n')
       if (afterInit) assert.is(world.init().code, 0)
-      if (['status', 'upgrade'].includes(name)) {
+      if (ASK.includes(name)) {
         // a person's own, where the person keeps it out of git
         world.write(`${CLUSTER}/.gitignore`, '/talosconfig\n')
         const made = ['gen', 'config', 'c', 'https://127.7.7.10:6443', '-t', 'talosconfig']
@@ -83,7 +86,7 @@ for (const [[name = '', ...flags], afterInit] of COMMANDS)
         assert.not.match(readFileSync(join(world.dir, path), 'utf8'), SECRET, path)
       }
       const runs = join(world.dir, CLUSTER, '.run')
-      const keeps = ['status', 'upgrade'].includes(name)
+      const keeps = ASK.includes(name)
       if (keeps) assert.ok(existsSync(join(runs, 'kubeconfig')), `${ended.stdout}${ended.stderr}`)
       if (existsSync(runs)) assert.is(readFileSync(join(runs, '.gitignore'), 'utf8'), '*\n')
     } finally {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { RunEvent } from '../../workflows/model/event.ts'
+import type { VerbName } from '../../workflows/plan/verb.ts'
 import { eventually } from './eventually.ts'
 import type { TestLab } from './lab.ts'
 
@@ -26,7 +27,7 @@ export type Running = {
 }
 
 export type EntryOptions = {
-  entry?: 'upgrade' | 'status'
+  entry?: VerbName | 'status'
   /** besides `--cluster` and `--dir` */
   flags?: readonly string[]
   /** how it is started; npx starts tsx by way of a shell */

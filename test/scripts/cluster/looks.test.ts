@@ -8,6 +8,7 @@ import { resolveTool } from '../../../scripts/toolchain/resolve-tool.ts'
 import { deafTools } from '../../support/deaf-tools.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Running, watchProcess } from '../../support/run-entry.ts'
+import { verbs } from '../../support/verbs.ts'
 
 const test = suite('commands that only look')
 const root = join(import.meta.dirname, '..', '..', '..')
@@ -75,7 +76,7 @@ for (const [index, words] of looks.entries()) {
   }
 }
 
-for (const words of [['status'], ['upgrade', '--dry-run']])
+for (const words of [['status'], ...verbs.map((verb) => [verb, '--dry-run'])])
   test(`${words.join(' ')} waits for nobody for ever, and leaves nobody behind`, async () => {
     const tools = deafTools()
     const { code, stderr, stdout } = await start(words, tools.env).closed
