@@ -2,6 +2,7 @@
 import type { RunEvent } from '../../workflows/model/event.ts'
 import { isGood, verdictText } from '../../workflows/model/verdict.ts'
 import { durationText } from './duration-text.ts'
+import { headline } from './headline.ts'
 
 export type Row = {
   /** a node, or the cluster for what concerns all of it */
@@ -86,7 +87,7 @@ export function createLiveRows(): LiveRows {
         case 'run.started':
           cluster = event.cluster
           rowOf(undefined)
-          run = { text: `${event.command} to ${event.plan.target}${event.resumed ? ', resumed' : ''}`, since: at }
+          run = { text: `${headline(event.command, event.plan)}${event.resumed ? ', resumed' : ''}`, since: at }
           for (const { node, work, steps } of event.plan.nodes) {
             const row = rowOf(node)
             const final = steps.at(-1)

@@ -2,6 +2,7 @@ import type { RunEvent } from '../../workflows/model/event.ts'
 import { verdictText } from '../../workflows/model/verdict.ts'
 import { durationText } from './duration-text.ts'
 import { failureText } from './failure-text.ts'
+import { headline } from './headline.ts'
 import { redact } from './redact.ts'
 import type { View } from './view.ts'
 
@@ -34,7 +35,7 @@ export function createPlainView({ write, now }: { write: (text: string) => void;
           cluster = event.cluster
           say(
             undefined,
-            `${event.command} to ${event.plan.target} ${event.resumed ? 'resumes' : 'starts'}, run ${event.run}`,
+            `${headline(event.command, event.plan)} ${event.resumed ? 'resumes' : 'starts'}, run ${event.run}`,
           )
           return
         case 'notice':

@@ -1,11 +1,12 @@
 import type { ChalkInstance } from 'chalk'
 import type { PlanSummary } from '../../workflows/model/event.ts'
 import { drainLines } from './drain-lines.ts'
+import { headline } from './headline.ts'
 import { table } from './table.ts'
 
 /** The plan as a person approves it, nodes in the order in which they go. */
 export function planText(plan: PlanSummary, cluster: string, paint: ChalkInstance): string {
-  const lines = [paint.bold(`${plan.verb} ${cluster} to ${plan.target}`), '']
+  const lines = [paint.bold(headline(`${plan.verb} ${cluster}`, plan)), '']
   lines.push(
     ...table(
       [

@@ -35,7 +35,7 @@ export const STEPS = {
   cordon: { title: 'Cordon', ...CHANGES, expires: true },
   // what was evicted stays evicted, and the node still runs
   drain: { title: 'Drain', ...CHANGES, expires: true },
-  reboot: { title: 'Reboot into the new version', ...LEAVES },
+  reboot: { title: 'Reboot', ...LEAVES },
   upgrade: { title: 'Install and reboot', ...LEAVES },
   rejoin: { title: 'Wait until it is back', ...RETURNS },
   verify: { title: 'Verify', ...RETURNS },

@@ -54,7 +54,8 @@ export type WorkWord = 'none' | 'finish' | 'upgrade' | 'reboot'
 /** What the plan says, in the order in which it will happen. */
 export type PlanSummary = {
   verb: string
-  target: string
+  /** absent where nodes run afterwards what they ran */
+  target?: string
   nodes: { node: NodeName; role: Role; work: WorkWord; why: string; steps: StepName[]; drain?: PlannedDrain }[]
   notes: string[]
 }

@@ -56,13 +56,15 @@ export function configurationObjection(
 export const isUnchecked = (seen: Result<Configuration>): boolean =>
   !seen.ok && seen.failure.reason === 'permission-denied'
 
-/** What a plan says about nodes whose configuration was not looked at. */
-export const uncheckedNote = (nodes: readonly NodeName[], to: TalosVersion): string[] =>
-  nodes.length === 0
-    ? []
-    : [
-        `${nodes.join(', ')}: not checked whether Talos ${to} takes the machine configuration, nor whether one is staged, on trial, or changed between installation and reboot: that needs the role os:admin`,
-      ]
+/** What a plan says about nodes whose configuration was not looked at; without `to` they run no other release afterwards. */
+export const uncheckedNote = (nodes: readonly NodeName[], to?: TalosVersion): string[] => {
+  if (nodes.length === 0) return []
+  const what =
+    to === undefined
+      ? 'whether a machine configuration is staged or on trial'
+      : `whether Talos ${to} takes the machine configuration, nor whether one is staged, on trial, or changed between installation and reboot`
+  return [`${nodes.join(', ')}: not checked ${what}: that needs the role os:admin`]
+}
 
 /** The same of nodes on which a version waits, and neither the journals here nor a Node tell on which configuration. */
 export const unrememberedNote = (nodes: readonly NodeName[]): string[] =>

@@ -166,8 +166,8 @@ export type Plan = {
   v: typeof PLAN_VERSION
   verb: VerbName
   cluster: ClusterName
-  /** what it takes the nodes to, as people say it */
-  target: string
+  /** what it takes the nodes to, as people say it; absent where they run afterwards what they ran */
+  target?: string
   nodes: NodePlan[]
   chores: Chore[]
   waves: Wave[]

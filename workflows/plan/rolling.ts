@@ -31,7 +31,7 @@ export type Part = { work: Work; why: string; failures: Failure[] }
 /** What a verb adds. */
 export type Rolling = {
   verb: VerbName
-  target: string
+  target?: string
   /** reasons against all of it */
   failures: Failure[]
   part(declared: NodeDeclaration, seen: NodeFacts, before: Before): Part
@@ -99,7 +99,7 @@ export function planRolling(
       v: PLAN_VERSION,
       verb: rolling.verb,
       cluster: cluster.name,
-      target: rolling.target,
+      ...(rolling.target === undefined ? {} : { target: rolling.target }),
       nodes,
       chores: chores(drains.staleCordons, snapshotFrom),
       waves: rolling.waves(sequence),

@@ -15,7 +15,7 @@ export function summarize(plan: Plan): PlanSummary {
   const canary = alone?.length === 1 && sequence.length > 1 ? alone[0] : undefined
   return {
     verb: plan.verb,
-    target: plan.target,
+    ...(plan.target === undefined ? {} : { target: plan.target }),
     nodes: [...sequence, ...idle].flatMap((name) => {
       const node = plan.nodes.find((n) => n.node === name)
       if (!node) return []

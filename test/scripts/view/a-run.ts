@@ -9,7 +9,7 @@ const never = failure('never-returned', {
   hint: 'look at its console',
 })
 
-const reboot = { step: 'reboot', title: 'Reboot into the new version' } as const
+const reboot = { step: 'reboot', title: 'Reboot' } as const
 const pull = { step: 'pull-image', title: 'Pull the installer' } as const
 const steps: StepName[] = ['pull-image', 'reboot']
 

@@ -38,7 +38,7 @@ test("shows the cluster's own step beside how far the run is", () => {
 
 test('shows what a node does and waits for, and what it did last while it waits for its turn', () => {
   assert.equal(rowsAfter(({ type }) => type === 'waiting').slice(1), [
-    'cp-1 working: Reboot into the new version | cp-1 to run with a new boot id: no answer',
+    'cp-1 working: Reboot | cp-1 to run with a new boot id: no answer',
     'cp-2 waiting: Pull the installer: done 7.0s',
   ])
 })
@@ -46,7 +46,7 @@ test('shows what a node does and waits for, and what it did last while it waits 
 test('counts a node as done when it finished its last planned step, before its verdict', () => {
   const rows = rowsAfter((event) => event.type === 'step.finished' && event.step === 'reboot')
   assert.is(rows[0], 'cluster-7 working: upgrade to v1.13.9, 1 of 2 nodes done | took over the lock of a dead run')
-  assert.is(rows[1], 'cp-1 done: Reboot into the new version: done')
+  assert.is(rows[1], 'cp-1 done: Reboot: done')
 })
 
 test('ends with the verdicts', () => {

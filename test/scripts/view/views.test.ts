@@ -31,6 +31,16 @@ async function show(create: (write: (text: string) => void) => View, events = aR
   return text.split('\n').slice(0, -1)
 }
 
+test('names no target where nodes run afterwards what they ran', async () => {
+  const events = aRun.flatMap((event): RunEvent[] => {
+    if (event.type !== 'run.started') return []
+    const { target: _, ...plan } = event.plan
+    return [{ ...event, plan }]
+  })
+  const [first = ''] = await show((write) => createPlainView({ write, now: noon }), events)
+  assert.match(first, /upgrade starts, run /)
+})
+
 test('prints once, whole and ready for a shell, what is missing in Kubernetes', async () => {
   const manifest = "kind: Role\nname: it's\n"
   const why = failure('kubernetes-forbidden', { detail: 'may not get leases', manifest })
