@@ -8,6 +8,8 @@ type Worth = {
   good: boolean
   /** it runs the target, and well */
   upgraded?: true
+  /** it was seen to run well after a boot: what was unwell before the run is told beside it */
+  verified?: true
   /** how people are told, where the word alone does not say how well it went */
   told?: string
 }
@@ -15,20 +17,21 @@ type Worth = {
 /** Every verdict, with what it means; nothing else says which of them are good. */
 export const VERDICTS = {
   unchanged: { means: 'nothing was begun on it', good: true },
-  upgraded: { means: 'runs the target, and well', good: true, upgraded: true },
+  upgraded: { means: 'runs the target, and well', good: true, upgraded: true, verified: true },
   'flipped-early': {
     means: 'rebooted by someone else into the version that we had installed',
     good: true,
     upgraded: true,
+    verified: true,
     told: 'upgraded (someone else rebooted it)',
   },
-  rebooted: { means: 'booted meanwhile, and not by us; it runs what it ran', good: true },
+  rebooted: { means: 'booted, by us where that was asked for, and runs what it ran', good: true, verified: true },
   'rolled-back': { means: 'fell back to the version that it had', good: false },
   'installed-not-rebooted': { means: 'the new version waits in the other slot for the next reboot', good: false },
   stuck: { means: 'came back and never got ready', good: false },
   unreachable: { means: 'does not answer', good: false },
   refused: { means: 'a safety rule kept it from being changed', good: false },
-  interrupted: { means: 'the run was stopped in the middle of it', good: false },
+  interrupted: { means: 'something was begun on it, and not seen to end', good: false },
 } as const satisfies Record<string, Worth>
 
 export type Verdict = keyof typeof VERDICTS
@@ -42,7 +45,7 @@ export const isUpgraded = (verdict: Verdict): boolean => worthOf(verdict).upgrad
 /** A verdict as people read it; what was unwell before the run, and is so still, is part of it. */
 export function verdictText(verdict: Verdict, { unmet = [], unsettled = [] }: Evidence = {}): string {
   const text = worthOf(verdict).told ?? verdict
-  return isUpgraded(verdict) && unmet.length + unsettled.length > 0 ? `${text}, unwell as before` : text
+  return worthOf(verdict).verified && unmet.length + unsettled.length > 0 ? `${text}, unwell as before` : text
 }
 
 /** How one node stands, and what failed on it. */

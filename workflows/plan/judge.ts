@@ -58,7 +58,8 @@ function verdictOf(plan: NodePlan, begun: Begun, seen: Sight, waiting: string | 
   switch (work.kind) {
     case 'leave':
     case 'restart':
-      if (!booted) return 'unchanged'
+      // it may have been asked, and may go down yet
+      if (!booted) return begun.flipped ? 'interrupted' : 'unchanged'
       if (runsAsBefore(plan, seen)) return isWell ? 'rebooted' : 'stuck'
       return semver.lt(seen.version, before.version) ? 'rolled-back' : 'stuck'
     case 'switch':
@@ -134,7 +135,9 @@ export const leftRunning = (install: Begun['install'], otherwise: 'unchanged' | 
 
 /** The verdict after a failure: what a safety rule kept from being begun is refused, and what waits is still told. */
 export function afterFailure({ verdict, evidence }: Judgement, { reason }: Failure): Judgement {
-  const isSure = verdict !== 'unchanged' && !(verdict === 'installed-not-rebooted' && evidence.waiting?.doubt)
+  const isSure =
+    !['unchanged', 'interrupted'].includes(verdict) &&
+    !(verdict === 'installed-not-rebooted' && evidence.waiting?.doubt)
   return { verdict: isSure || FAILURES[reason].exit !== 'refused' ? verdict : 'refused', evidence }
 }
 

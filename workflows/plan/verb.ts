@@ -5,7 +5,7 @@ import type { Observation } from '../model/observation.ts'
 import type { Memory } from './memory.ts'
 import type { Plan } from './plan.ts'
 
-export type VerbName = 'upgrade'
+export type VerbName = 'upgrade' | 'reboot'
 
 /** What every verb can be asked, whatever else it is. */
 export type AnyWish = {

@@ -19,6 +19,7 @@ import { nodePlan } from '../../support/upgrade-plan.ts'
 const plan = nodePlan('a', 'controlplane')
 const legacy = nodePlan('a', 'controlplane', { work: 'one call', before: { version: 'v1.12.9' } })
 const idle = nodePlan('a', 'controlplane', { work: { kind: 'leave' }, before: { version: 'v1.13.9' } })
+const restart = nodePlan('a', 'controlplane', { work: { kind: 'restart', mode: 'default' } })
 const { image } = switchOf(plan)
 
 const nothing: Begun = { install: 'no', flipped: false }
@@ -133,6 +134,37 @@ const rows: Row[] = [
   ['the same, into another schematic', nothing, { ...onTarget, schematic: 'other' }, 'stuck', undefined, idle],
   ['a power cut before anything was begun, and it does not get ready', nothing, { ...rebooted, ready: false }, 'stuck'],
   ['a boot by somebody else into a third version', nothing, { ...rebooted, version: 'v1.13.7' }, 'stuck'],
+  ['a restart that was not begun', nothing, before, 'unchanged', undefined, restart],
+  ['a restart that was asked for, of a node that runs on', downByOneCall, before, 'interrupted', undefined, restart],
+  ['a restart', downByOneCall, rebooted, 'rebooted', undefined, restart],
+  ['a restart by somebody else', nothing, rebooted, 'rebooted', undefined, restart],
+  [
+    'a restart after which it does not get ready',
+    downByOneCall,
+    { ...rebooted, ready: false },
+    'stuck',
+    undefined,
+    restart,
+  ],
+  [
+    'the same, and its etcd member does not vote',
+    downByOneCall,
+    { ...rebooted, votes: false },
+    'stuck',
+    undefined,
+    restart,
+  ],
+  ['a restart into a newer version', downByOneCall, onTarget, 'stuck', undefined, restart],
+  [
+    'a restart into an older version',
+    downByOneCall,
+    { ...rebooted, version: 'v1.13.1' },
+    'rolled-back',
+    undefined,
+    restart,
+  ],
+  ['a restart into another schematic', downByOneCall, { ...rebooted, schematic: 'other' }, 'stuck', undefined, restart],
+  ['a restart of a node that no longer answers', downByOneCall, undefined, 'unreachable', undefined, restart],
 ]
 
 for (const [sentence, what, seen, verdict, waiting, of = plan] of rows) {
@@ -163,6 +195,8 @@ const afterFailures: [verdict: Verdict, doubt: string | undefined, reason: Failu
   ['installed-not-rebooted', 'its log can not tell', 'install-failed', 'installed-not-rebooted'],
   ['installed-not-rebooted', undefined, 'etcd-alarm', 'installed-not-rebooted'],
   ['rebooted', undefined, 'install-unknown', 'rebooted'],
+  ['interrupted', undefined, 'reboot-failed', 'interrupted'],
+  ['interrupted', undefined, 'other-version-waiting', 'refused'],
 ]
 for (const [verdict, doubt, reason, expected] of afterFailures) {
   test(`after ${reason} a node that is ${verdict}${doubt ? ' as far as we know' : ''} is ${expected}, with what waits`, () => {

@@ -41,6 +41,18 @@ const table: [what: string, left: Partial<Unfinished>, finder: Partial<Finder>, 
   ['at its end', { leads: 'to the end' }, {}, 'it was killed at its end, and what it saw may be true no longer'],
   ['of another verb', { verb: 'reset', inputs: 'j' }, {}, other],
   [
+    'of an upgrade that a reboot finds',
+    { verb: 'upgrade', inputs: 'j' },
+    { verb: 'reboot' },
+    "this run is another one's: it is of reboot, and not of upgrade",
+  ],
+  [
+    'of a reboot that an upgrade finds',
+    { verb: 'reboot', inputs: 'j' },
+    {},
+    "this run is another one's: it is of upgrade, and not of reboot",
+  ],
+  [
     'of a verb and a plan that nobody knows',
     { verb: 'dance', inputs: 'j', plan: 7 },
     {},

@@ -1,0 +1,57 @@
+/** Decides a rolling reboot: a pure function of what is declared, what was observed, and what the person asked for. */
+import type { NodeFacts } from '../model/observation.ts'
+import { uncheckedNote } from './configuration.ts'
+import type { NodePlan, RebootMode } from './plan.ts'
+import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
+import { bootObjection } from './slot.ts'
+import type { Verb } from './verb.ts'
+import { waves } from './waves.ts'
+
+export type RebootWish = RollingWish & {
+  /** `default` when absent */
+  mode?: RebootMode | undefined
+}
+
+/** Boots the wished nodes once more into what they run. */
+export const reboot: Verb<RebootWish> = {
+  name: 'reboot',
+  plan(cluster, observed, wish) {
+    return planRolling(cluster, observed, wish, {
+      verb: 'reboot',
+      failures: [],
+      part: ({ name }, seen) => partOf(name, seen, wish.mode ?? 'default'),
+      waves: (sequence) => waves({ goal: 'turn', nodes: sequence.map(({ node }) => node) }),
+      notesOf,
+      notes: (working) => [...untold(working), ...uncheckedNote(unchecked(working, observed))],
+    })
+  },
+}
+
+const WHY: Record<RebootMode, string> = {
+  default: 'asked for',
+  powercycle: 'asked for, through the firmware',
+  force: 'asked for, without the shutdown of the node itself',
+}
+
+/** A node in whose other slot another version waits would boot that one, which nobody asked for. */
+function partOf(node: string, seen: NodeFacts, mode: RebootMode): Part {
+  const work = { kind: 'restart', mode } as const
+  const objection = bootObjection({ node, work }, seen)
+  return { work, why: WHY[mode], failures: objection ? [objection] : [] }
+}
+
+/** An installation that was cut off is no reason against a boot: that is what takes the node to a known state. */
+const notesOf = ({ node, before: { otherSlot } }: NodePlan): string[] =>
+  otherSlot.state === 'cut-off'
+    ? [`${node}: the installation of ${otherSlot.image} was cut off, and whether it boots that is not known`]
+    : []
+
+/** Nodes of which nobody knows whether they boot what they run. */
+function untold(working: readonly NodePlan[]): string[] {
+  const names = working.filter(({ before }) => before.otherSlot.state === 'unknown').map(({ node }) => node)
+  return names.length === 0
+    ? []
+    : [
+        `${names.join(', ')}: the log of machined does not tell whether another version waits in the other slot, which would boot`,
+      ]
+}

@@ -1,0 +1,18 @@
+/** Reboots the nodes of a cluster, control planes one at a time. */
+import { command } from '../scripts/cli/command.ts'
+import { rollingFlags } from '../scripts/cli/rolling-flags.ts'
+import { reboot } from './plan/reboot.ts'
+
+await command({
+  name: 'reboot',
+  summary: 'Reboot the nodes of a cluster one after another, drained and verified as an upgrade does it',
+  flags: {
+    mode: {
+      type: 'choice',
+      choices: ['default', 'powercycle', 'force'],
+      help: 'powercycle goes through the firmware, force skips the shutdown of the node itself (default: default)',
+    },
+    ...rollingFlags,
+  },
+  run: ({ flags, carryOut }) => carryOut(reboot, flags),
+})
