@@ -274,6 +274,10 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     'a node is changed before all have pulled',
   )
   promise(changing.length === 0 || !wants('snapshot-etcd') || past.snapshot, 'a node is changed before the snapshot')
+  promise(
+    !open.some((e) => e.meta.step === 'pull-image') || !wants('snapshot-etcd') || past.snapshot,
+    'something is pulled before the snapshot',
+  )
   for (const effect of changing) {
     const node = nodeOf(effect)
     const { role, kubernetes } = roleOf(node) ?? {}

@@ -12,14 +12,15 @@ import {
   judgeStopped,
   lookBack,
   type Sight,
+  whyNotReached,
 } from '../../../workflows/plan/judge.ts'
 import { type NodePlan, switchOf } from '../../../workflows/plan/plan.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'controlplane')
 const legacy = nodePlan('a', 'controlplane', { work: 'one call', before: { version: 'v1.12.9' } })
-const idle = nodePlan('a', 'controlplane', { work: { kind: 'leave' }, before: { version: 'v1.13.9' } })
 const restart = nodePlan('a', 'controlplane', { work: { kind: 'restart', mode: 'default' } })
+const idle = nodePlan('a', 'controlplane', { work: { kind: 'leave' }, before: { version: 'v1.13.9' } })
 const { image } = switchOf(plan)
 
 const nothing: Begun = { install: 'no', flipped: false }
@@ -429,5 +430,17 @@ for (const [sentence, { verdict, failure: why, ...what }, seen, expected, reason
     assert.equal([found.verdict, found.failure?.reason], [expected, reason])
   })
 }
+
+const ends: [sentence: string, seen: Sight, why: string | undefined][] = [
+  ['that runs what it ran, in another boot,', rebooted, undefined],
+  ['that never went down', before, 'reboot-failed'],
+  ['that boots what somebody had installed', onTarget, 'wrong-version'],
+  ['that boots another schematic', { ...rebooted, schematic: 'other' }, 'wrong-schematic'],
+  ['that does not get ready', { ...rebooted, ready: false, unmet: ['x'] }, 'never-ready'],
+]
+
+for (const [sentence, seen, why] of ends)
+  test(`a restarted node ${sentence} ends by ${why ?? 'no failure'}`, () =>
+    assert.is(whyNotReached(restart, seen)?.reason, why))
 
 test.run()
