@@ -25,7 +25,7 @@ export function rememberRegistered(ids: readonly string[], { factory, cacheFile 
   const all = [...new Set([...(known[factory] ?? []), ...ids])].sort()
   return onDisk(
     () => replaceFile(cacheFile, `${JSON.stringify({ ...known, [factory]: all }, undefined, 2)}\n`, 0o600),
-    'output-unwritable',
+    'output-unfinished',
   )
 }
 

@@ -7,7 +7,7 @@ export const EXITS = {
   declaration: { code: 65, means: 'the declaration is wrong or there is none' },
   unavailable: {
     code: 69,
-    means: 'a tool or a node that is needed is missing or unreachable; nothing was changed',
+    means: 'a tool, a node or a file that is needed is missing or can not be used; nothing was changed',
   },
   tryAgain: {
     code: 75,

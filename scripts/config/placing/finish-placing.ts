@@ -12,7 +12,7 @@ const DRAFT = /^(placing|placed)\.json\.(\d+)\.draft$/
 
 /**
  * First thing that every command which reads the folder does: finishes a placing that was cut off after its manifest was
- * on disk, and undoes one that was cut off before. Writes nothing where neither happened. Fails with `output-unwritable`.
+ * on disk, and undoes one that was cut off before. Writes nothing where neither happened. Fails with `output-unwritable` and `output-unfinished`.
  */
 export function finishPlacing(
   places: Places,
@@ -27,7 +27,7 @@ export function finishPlacing(
     for (const name of leftovers) disk.remove(join(places.stateDir, name))
     if (value !== undefined) return 'finished'
     return leftovers.length > 0 ? 'undone' : 'nothing'
-  }, 'output-unwritable')
+  }, 'output-unfinished')
 }
 
 const isAbandonedDraft = (name: string): boolean => {

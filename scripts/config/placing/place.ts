@@ -19,7 +19,8 @@ export type PlaceOptions = {
 /**
  * Puts a generation in place as one: after a crash at any moment `finishPlacing` makes it the old set or the new one. The
  * caller holds the cluster's lock and has called that before. Writes nothing where all is in place already. Fails with
- * `output-edited`, also when the folder is no longer what was compared, `output-obstructed` and `output-unwritable`.
+ * `output-edited`, also when the folder is no longer what was compared, `output-obstructed`, `output-unwritable`, and
+ * `output-unfinished` where a part of it is in place.
  */
 export function place(
   places: Places,
@@ -79,7 +80,7 @@ export function place(
     }, 'output-unwritable')
     return { ok: false, failure: [ready.failure] }
   }
-  const done = onDisk(() => carryOutPlacing(places, ready.value, disk), 'output-unwritable')
+  const done = onDisk(() => carryOutPlacing(places, ready.value, disk), 'output-unfinished')
   return done.ok
     ? done
     : { ok: false, failure: [{ ...done.failure, hint: 'the next command that can write finishes it' }] }

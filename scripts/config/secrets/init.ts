@@ -4,6 +4,7 @@ import type { RunEvent } from '../../../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../../../workflows/model/exit-code.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { finished } from '../../../workflows/model/finished.ts'
+import { exitCodeOf } from '../../../workflows/plan/exit-code.ts'
 import { type BareCall, reject } from '../../cli/command.ts'
 import { shellWord } from '../../cli/shell-word.ts'
 import { workflowCommand } from '../../cli/workflow-command.ts'
@@ -23,16 +24,18 @@ type Flags = { from?: string; ageKey?: string }
 
 /** Gives a cluster its folder, identity, rule and encrypted secrets, each if it is not there: 0, 2 in a dry run, or why not. */
 export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): Promise<ExitCode> {
+  const done: string[] = []
   try {
-    return await carryOut(common, flags)
+    return await carryOut(common, flags, done)
   } catch (error) {
     const unwritten = failureOfDisk(error, 'output-unwritable')
     if (unwritten === undefined) throw error
-    return reject([unwritten], common)
+    return reject([unwritten], { ...common, exitCode: exitCodeOf([unwritten], done.length > 0) })
   }
 }
 
-async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitCode> {
+/** `done` gets the titles of what was done. */
+async function carryOut(common: BareCall['common'], flags: Flags, done: string[]): Promise<ExitCode> {
   const cluster = clusterFolder(common.cluster)
   if (!isClusterFolder(cluster)) {
     const detail = `--cluster takes letters, digits, dots and dashes, not ${common.cluster}`
@@ -66,7 +69,8 @@ async function carryOut(common: BareCall['common'], flags: Flags): Promise<ExitC
   // one that fails ends it; the same command carries on from there
   for (const { title, work } of common.dryRun ? [] : steps) {
     const failures = await work()
-    if (failures.length > 0) return reject(failures, common)
+    if (failures.length > 0) return reject(failures, { ...common, exitCode: exitCodeOf(failures, done.length > 0) })
+    done.push(title)
     say.line(`Done: ${title}`)
   }
   if (existsSync(file)) {

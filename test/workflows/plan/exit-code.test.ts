@@ -18,6 +18,11 @@ row('is 0 when nothing failed', [], 0)
 row('is 0 when nothing failed and something was changed', [], 0, true)
 row('is 75 when an image could not be pulled, before any change', ['image-pull-failed', 'image-pull-timed-out'], 75)
 row('is 69 when a node does not answer at the start', ['node-unreachable'], 69)
+for (const reason of ['journal-unwritable', 'file-unusable', 'output-unwritable', 'kubeconfig-unusable'] as const) {
+  row(`is 69 when the disk refuses before anything was changed (${reason})`, [reason], 69)
+  row(`is 1 when the disk refuses after it (${reason})`, [reason], 1, true)
+}
+row('is 1 when generated files are in place in part', ['output-unfinished'], 1)
 row('is 1 when a node stops to answer after something was changed', ['node-unreachable'], 1, true)
 row('is 1 when a pull fails after a machine booted, or an installation was begun', ['image-pull-failed'], 1, true)
 row('is 1 when the lock is lost after an installation was begun', ['lock-lost'], 1, true)

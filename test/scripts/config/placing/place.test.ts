@@ -275,7 +275,7 @@ for (const once of [true, false]) {
         const disk = failingDisk(operation, once)
         const failures = putInPlace(places, NEW, { disk })
         over = !disk.failed()
-        if (!over) assert.match(failures.join(), /^output-unwritable: .* \(ENOSPC\)/)
+        if (!over) assert.match(failures.join(), /^output-(unwritable|unfinished): .* \(ENOSPC\)/)
         const finished = finishPlacing(places)
         assert.ok(finished.ok)
         const now = inPlace(places)
