@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
+import type { VerbName } from '../../workflows/plan/verb.ts'
 import type { TestLab } from './lab.ts'
 import { type Exit, startEntry } from './run-entry.ts'
 
@@ -20,16 +21,25 @@ export async function dieAfterRecord(lab: TestLab, records: number): Promise<boo
 }
 
 /** Runs the upgrade and has it killed right after it has written down that it means to do `step`. */
-export const dieAfterIntent = (lab: TestLab, step: string, more: readonly string[] = []): Promise<void> =>
-  die(lab, { DIE_AFTER_INTENT_OF: step }, more)
+export const dieAfterIntent = (
+  lab: TestLab,
+  step: string,
+  more: readonly string[] = [],
+  entry: VerbName = 'upgrade',
+): Promise<void> => die(lab, { DIE_AFTER_INTENT_OF: step }, more, entry)
 
 /** The same, right after it has written down how `step` ended. */
 export const dieAfterOutcome = (lab: TestLab, step: string): Promise<void> => die(lab, { DIE_AFTER_OUTCOME_OF: step })
 
-async function die(lab: TestLab, when: NodeJS.ProcessEnv, more: readonly string[] = []): Promise<void> {
+async function die(
+  lab: TestLab,
+  when: NodeJS.ProcessEnv,
+  more: readonly string[] = [],
+  entry: VerbName = 'upgrade',
+): Promise<void> {
   const env = { ...process.env, ...when }
   const preload = join(import.meta.dirname, 'die-after-record.ts')
-  const { signal, stderr } = await startEntry(lab, { flags: [...flags, ...more], env, preload }).exited
+  const { signal, stderr } = await startEntry(lab, { entry, flags: [...flags, ...more], env, preload }).exited
   assert.is(signal, 'SIGKILL', stderr)
 }
 
@@ -58,11 +68,17 @@ export async function changeDuring(
  */
 export async function dieWhenLogged(
   lab: TestLab,
-  { step, fits, wish = [] }: { step: string; fits: (event: LoggedEvent) => boolean; wish?: readonly string[] },
+  {
+    step,
+    fits,
+    wish = [],
+    entry = 'upgrade',
+  }: { step: string; fits: (event: LoggedEvent) => boolean; wish?: readonly string[]; entry?: VerbName },
 ): Promise<void> {
   const from = lab.log().length
   const env = { ...process.env, HOLD_OUTCOME_OF: step }
   const upgrade = startEntry(lab, {
+    entry,
     flags: [...flags, ...wish],
     env,
     preload: join(import.meta.dirname, 'hold-outcome.ts'),

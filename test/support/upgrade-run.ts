@@ -6,12 +6,13 @@ import type { TalosctlName } from '../../scripts/toolchain/tool-table.ts'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
+import type { VerbName } from '../../workflows/plan/verb.ts'
 import { type TestLab, toolPath } from './lab.ts'
 import { startEntry } from './run-entry.ts'
 
 type Finished = Extract<RunEvent, { type: 'run.finished' }>
 
-/** How a run of workflows/upgrade.ts ended, and all that it said. */
+/** How a run of a verb ended, and all that it said. */
 export type UpgradeRun = {
   code: number | null
   /** what it printed with `--output json` */
@@ -40,7 +41,11 @@ type Options = {
 }
 
 /** Upgrades a lab as cron would: no terminal, NDJSON. The process dies with the test. */
-export async function runUpgrade(
+export const runUpgrade = (lab: TestLab, options: Options = {}): Promise<UpgradeRun> => runVerb('upgrade', lab, options)
+
+/** The same with any verb. */
+export async function runVerb(
+  entry: VerbName,
   lab: TestLab,
   { flags = [], deadlines = {}, operations = {}, by, env: more = {}, preload }: Options = {},
 ): Promise<UpgradeRun> {
@@ -50,9 +55,9 @@ export async function runUpgrade(
   writeFileSync(file, stringify({ ...before, ...operations, deadlines: { observe: '60s', ...deadlines } }))
   const named = by === undefined ? {} : { TALOSCTL_1_13: '', TALOSCTL_1_14: '', TALOSCTL: await toolPath(by) }
   const env = { ...process.env, ...named, ...more }
-  const upgrade = startEntry(lab, { flags: ['--output', 'json', ...flags], env, ...(preload ? { preload } : {}) })
-  const { code, stderr } = await upgrade.closed
-  const events = upgrade.events()
+  const run = startEntry(lab, { entry, flags: ['--output', 'json', ...flags], env, ...(preload ? { preload } : {}) })
+  const { code, stderr } = await run.closed
+  const events = run.events()
   const finished = events.find((event) => event.type === 'run.finished')
   if (!finished) throw new Error(`the run ended with ${code} and no last word: ${stderr}`)
   const started = events.find((event) => event.type === 'run.started')
