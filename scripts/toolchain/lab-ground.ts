@@ -34,7 +34,7 @@ export function labPlace({ cluster, dir = packageRoot }: CommonFlags): Result<La
   // without a cluster only what is no cluster's is asked
   if (cluster === '' || isClusterFolder(name))
     return { ok: true, value: { cluster: name, clusterDir: resolve(dir, 'clusters', name) } }
-  return { ok: false, failure: failure('usage', { detail: `${cluster} can be no cluster`, hint: '--cluster <id>' }) }
+  return { ok: false, failure: failure('usage', { detail: `${cluster} can be no cluster`, hint: 'ls clusters' }) }
 }
 
 /** All that a lab is brought up from; what is missing of its tools is built, and said to be. */

@@ -70,7 +70,7 @@ test('says of a declaration without a mistake that it has none, for people and f
   const file = 'clusters/cluster-101/talenv.yaml'
   for (const [output, says] of [
     ['plain', /^Nothing to mend: clusters\/cluster-101\/talenv\.yaml has no mistake\n$/],
-    ['json', /^\{"v":1,.*"type":"run\.finished","exitCode":0,.*\}\n$/],
+    ['json', /^\{"v":1,.*"type":"run\.finished",.*"exitCode":0.*\}\n$/],
     ['quiet', /^$/],
   ] as const) {
     const argv = ['--import', 'tsx', 'workflows/validate-talenv.ts', '--file', file, '--output', output]
