@@ -59,7 +59,7 @@ test('installs each node once, from 1.13 and from 1.14.0 to 1.14.1, killed in ea
   try {
     writeFileSync(join(lab.clusterDir, 'operations.yaml'), stringify({ upgrade: { soak: '1s' } }))
     // one node first, and the other when that one is verified
-    for (const step of ['upgrade/install', 'install/install']) {
+    for (const step of ['turn/install', 'install/install']) {
       await dieWhenLogged(lab, { step: 'install', fits: type('install.started') })
       await dieAfterOutcome(lab, step)
       const installed = journalOf(lab).filter((r) => r.type === 'outcome' && r.path.endsWith(`/${step}`))
