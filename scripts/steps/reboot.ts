@@ -33,7 +33,9 @@ export const reboot =
         const planned = seen.bootId === before.bootId ? waitsSince(work) : undefined
         const installedOn = work.kind === 'switch' ? (world.installs.configuration(seen.bootId) ?? planned) : undefined
         const configured = await readConfiguration(world, plan, context)
-        const objection = configurationObjection(plan.node, configured, installedOn) ?? bootObjection(plan, seen)
+        const begun = world.installs.begun(seen.bootId)
+        const objection =
+          configurationObjection(plan.node, configured, installedOn) ?? bootObjection(plan, seen, { begun })
         if (objection) return { ok: false, failure: objection }
         const node = declaredNode(world, plan.node)
         return { ok: true, value: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }) }

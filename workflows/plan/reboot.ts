@@ -1,6 +1,8 @@
 /** Decides a rolling reboot: a pure function of what is declared, what was observed, and what the person asked for. */
-import type { NodeFacts } from '../model/observation.ts'
+import type { NodeFacts, Observation } from '../model/observation.ts'
 import { uncheckedNote } from './configuration.ts'
+import { installNote } from './install-note.ts'
+import { type Memory, wasBegun } from './memory.ts'
 import type { NodePlan, RebootMode } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
 import { bootObjection } from './slot.ts'
@@ -15,11 +17,11 @@ export type RebootWish = RollingWish & {
 /** Boots the wished nodes once more into what they run. */
 export const reboot: Verb<RebootWish> = {
   name: 'reboot',
-  plan(cluster, observed, wish) {
+  plan(cluster, observed, wish, memory) {
     return planRolling(cluster, observed, wish, {
       verb: 'reboot',
       failures: [],
-      part: ({ name }, seen) => partOf(name, seen, wish.mode ?? 'default'),
+      part: ({ name }, seen) => partOf(name, seen, wish.mode ?? 'default', isBegun(memory, observed, seen)),
       waves: (sequence) => waves({ goal: 'turn', nodes: sequence.map(({ node }) => node) }),
       notesOf,
       notes: (working) => [...untold(working), ...uncheckedNote(unchecked(working, observed))],
@@ -34,11 +36,15 @@ const WHY: Record<RebootMode, string> = {
 }
 
 /** A node in whose other slot another version waits would boot that one, which nobody asked for. */
-function partOf(node: string, seen: NodeFacts, mode: RebootMode): Part {
+function partOf(node: string, seen: NodeFacts, mode: RebootMode, begun: boolean): Part {
   const work = { kind: 'restart', mode } as const
-  const objection = bootObjection({ node, work }, seen)
+  const objection = bootObjection({ node, work }, seen, { begun })
   return { work, why: WHY[mode], failures: objection ? [objection] : [] }
 }
+
+/** Whether anybody's run began an installation since the boot, as the journals here or its Node tell. */
+const isBegun = (memory: Memory, observed: Observation, { bootId }: NodeFacts): boolean =>
+  wasBegun(memory, bootId) || installNote(observed, bootId) !== undefined
 
 /** An installation that was cut off is no reason against a boot: that is what takes the node to a known state. */
 const notesOf = ({ node, before: { otherSlot } }: NodePlan): string[] =>

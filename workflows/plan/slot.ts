@@ -80,17 +80,26 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
 
 /**
  * Why the node may not be booted: another version would boot than the one that is meant, which for a node that is only to
- * restart is the one that runs. A log that no longer tells of our own installation is no reason, since the run has seen its end.
+ * restart is the one that runs. A log that does not tell of our own installation is no reason where the run has seen its end and
+ * means to boot it, and is one for a restart: what `begun` tells of may wait.
  */
 export function bootObjection(
   { node, work }: Pick<NodePlan, 'node' | 'work'>,
   { otherSlot: slot }: Pick<NodeFacts, 'otherSlot'>,
+  { begun }: Pick<Slot, 'begun'>,
 ): Failure | undefined {
   const image = work.kind === 'switch' ? work.image : undefined
   switch (slot.state) {
     case 'quiet':
-    case 'unknown':
       return undefined
+    case 'unknown':
+      if (image !== undefined || !begun) return undefined
+      return failure('install-unknown', {
+        node,
+        detail:
+          'an installation was begun since its last boot, and the log of machined does not tell how it ended: another version may wait, and would boot instead of what runs',
+        hint: `talosctl -n ${node} reboot # boots what waits, if anything does`,
+      })
     case 'installed':
       if (slot.image === image) return undefined
       return failure(

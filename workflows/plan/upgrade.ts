@@ -3,10 +3,10 @@ import semver from 'semver'
 import { AGAIN } from '../model/again.ts'
 import type { Cluster, NodeDeclaration, NodeName, TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
-import type { InstallMark } from '../model/kubernetes.ts'
 import type { Configuration, NodeFacts, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
 import { uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
+import { installNote } from './install-note.ts'
 import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
 import { kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
@@ -107,7 +107,7 @@ function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: M
       failures: [...losses, ...rolledBackBefore(node, image, seen, wish, memory)],
     }
   }
-  const begun = wasBegun(memory, seen.bootId) || noteOf(observed, seen.bootId) !== undefined
+  const begun = wasBegun(memory, seen.bootId) || installNote(observed, seen.bootId) !== undefined
   return {
     work: { ...target, how: pathOf(seen.version) === 'lifecycle' ? 'write, then reboot' : 'one call' },
     why: sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`,
@@ -127,7 +127,7 @@ function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: M
  */
 function installationOf(node: NodeName, bootId: string, observed: Observation, memory: Memory): string | undefined {
   const seen = observed.configurations?.[node]
-  const known = [memory.configurations[bootId], noteOf(observed, bootId)?.configuration].filter(
+  const known = [memory.configurations[bootId], installNote(observed, bootId)?.configuration].filter(
     (hash) => hash !== undefined,
   )
   return known.find((hash) => seen?.ok && hash !== seen.value.hash) ?? known[0]
@@ -162,10 +162,6 @@ const unjudged = (working: readonly NodePlan[], { configurations }: Observation,
 
 /** `begun`: an installation of ours was begun under the boot that the node runs. */
 type NodeMemory = Memory & { begun: boolean }
-
-/** What a Node object tells of an installation under that boot, whoever's journal does not. */
-const noteOf = ({ kubernetes }: Observation, bootId: string): InstallMark | undefined =>
-  kubernetes.answers ? kubernetes.nodes.find(({ install }) => install?.bootId === bootId)?.install : undefined
 
 /** Said where another checkout could not know that an installation was begun. */
 function notNoted(working: readonly NodePlan[]): string[] {

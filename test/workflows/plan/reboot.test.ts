@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import type { Cluster, Role } from '../../../workflows/model/cluster.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, NodeFacts, NodeObservation, Observation } from '../../../workflows/model/observation.ts'
+import type { Memory } from '../../../workflows/plan/memory.ts'
 import { isEmpty, sequenceOf } from '../../../workflows/plan/plan.ts'
 import { type RebootWish, reboot } from '../../../workflows/plan/reboot.ts'
 import { summarize } from '../../../workflows/plan/summary.ts'
@@ -22,9 +23,20 @@ type Wanted = {
   wish?: Partial<RebootWish>
   nodes?: readonly string[]
   configurations?: Observation['configurations'] & object
+  memory?: Partial<Memory>
+  /** boot id of the installation that the Node of b is marked with */
+  marked?: string
 }
 
-function plan({ facts = {}, etcd = {}, wish, nodes = Object.keys(roles), configurations }: Wanted = {}) {
+function plan({
+  facts = {},
+  etcd = {},
+  wish,
+  nodes = Object.keys(roles),
+  configurations,
+  memory,
+  marked,
+}: Wanted = {}) {
   const declared = nodes.map((name, i) => ({ name, role: roles[name] ?? 'worker', address: `10.0.0.${i + 2}` }))
   const cluster: Cluster = {
     ...{ id: '7', name: 'cluster-7', talosVersion: 'v1.13.9', kubernetesVersion: 'v1.36.1' },
@@ -46,15 +58,16 @@ function plan({ facts = {}, etcd = {}, wish, nodes = Object.keys(roles), configu
       ...{ node, id: node, started: true, learner: false, leader: node === 'c', answers: true },
       ...{ appliedIndex: 9, raftIndex: 9, errors: [], ...etcd[node] },
     }))
+  const mark = marked === undefined ? {} : { install: { bootId: marked, image, run: 'r' } }
   const observed: Observation = {
     at: '2026-01-01T00:00:00.000Z',
     nodes: Object.fromEntries(declared.map(({ name, role }) => [name, seen(name, role)])),
     etcd: { members, undeclared: [], disagreements: [], alarms: [], unread: [] },
-    kubernetes: kubernetesFacts(declared.map(({ name, address }) => kubeNode(name, address))),
+    kubernetes: kubernetesFacts(declared.map(({ name, address }) => kubeNode(name, address, name === 'b' ? mark : {}))),
     ...(configurations ? { configurations } : {}),
   }
   const wished = { acceptEtcdOutage: false, keepGoing: false, skipDrain: false, ...wish }
-  return reboot.plan(cluster, observed, wished, nothing)
+  return reboot.plan(cluster, observed, wished, { ...nothing, ...memory })
 }
 
 function planned(wanted?: Wanted) {
@@ -132,6 +145,19 @@ for (const [sentence, otherSlot, expected] of slots)
       : `refused: ${result.failure.map(({ node, reason, hint }) => `${node} ${reason} ${hint}`).join('; ')}`
     assert.match(said, expected)
   })
+
+const untold: [sentence: string, wanted: Wanted, expected: string[]][] = [
+  ['our own journal', { memory: { installs: { b: ['b-boot'] } } }, ['b install-unknown']],
+  ['the Node', { marked: 'b-boot' }, ['b install-unknown']],
+  ['a journal, of an earlier boot', { memory: { installs: { b: ['b-boot-before'] } } }, []],
+  ['the Node, of an earlier boot', { marked: 'b-boot-before' }, []],
+]
+for (const [who, wanted, expected] of untold)
+  for (const why of ['unread', 'wrapped', 'wording'] as const)
+    test(`beside a log that is ${why}, where ${who} tells of an installation`, () => {
+      const result = plan({ ...wanted, facts: { b: { otherSlot: { state: 'unknown', why } } } })
+      assert.equal(result.ok ? [] : result.failure.map(({ node, reason }) => `${node} ${reason}`), expected)
+    })
 
 const pending = { ok: true, value: { hash: 'h', pending: 'other-on-disk' } } as const
 const denied = { ok: false, failure: failure('permission-denied') } as const

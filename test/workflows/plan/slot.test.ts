@@ -56,7 +56,7 @@ const installed = { kind: 'switch', image, schematic: 's', to: 'v1.13.9', how: '
 const restart = { kind: 'restart', mode: 'default' } as const
 
 /** What is meant, what the log says, and why that is not booted. */
-const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: RegExp][] = [
+const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: RegExp | undefined, begun?: true][] = [
   [installed, { state: 'installed', image }, 'may'],
   [installed, { state: 'installed', image: other }, 'other-version-waiting', /^talosctl -n a reboot/],
   [installed, { state: 'quiet' }, 'may'],
@@ -69,15 +69,23 @@ const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: Reg
   [restart, unknown('unread'), 'may'],
   [restart, unknown('wrapped'), 'may'],
   [restart, unknown('wording'), 'may'],
+  // what we began may wait there
+  [restart, unknown('unread'), 'install-unknown', /^talosctl -n a reboot #/, true],
+  [restart, unknown('wrapped'), 'install-unknown', /^talosctl -n a reboot #/, true],
+  [restart, unknown('wording'), 'install-unknown', /^talosctl -n a reboot #/, true],
+  // the run has seen the end of what it boots
+  [installed, unknown('wrapped'), 'may', undefined, true],
+  // it never came to the node
+  [restart, { state: 'quiet' }, 'may', undefined, true],
   [restart, { state: 'installing', image }, 'install-unknown', /run again/],
   [restart, { state: 'cut-off', image }, 'may'],
   [restart, fails(1), 'may'],
 ]
 
-for (const [work, otherSlot, expected, hint] of boots) {
+for (const [work, otherSlot, expected, hint, begun = false] of boots) {
   const what = `${otherSlot.state}${otherSlot.state === 'unknown' ? ` (${otherSlot.why})` : ''}`
-  test(`a node that is to ${work.kind}, ${what}${otherSlot.state === 'installed' ? ` ${otherSlot.image}` : ''}: ${expected}`, () => {
-    const objection = bootObjection({ node: 'a', work }, { otherSlot })
+  test(`a node that is to ${work.kind}, ${what}${otherSlot.state === 'installed' ? ` ${otherSlot.image}` : ''}${begun ? ', begun by us' : ''}: ${expected}`, () => {
+    const objection = bootObjection({ node: 'a', work }, { otherSlot }, { begun })
     assert.is(objection?.reason ?? 'may', expected)
     if (hint) assert.match(objection?.hint ?? '', hint)
   })
