@@ -74,7 +74,8 @@ export type OtherSlot =
   | { state: 'installing'; image: string }
   | { state: 'installed'; image: string; at?: string }
   | { state: 'install-failed'; image: string; exitCode?: number }
-  | { state: 'cut-off'; image: string }
+  /** `over`: the image whose installation had ended in the same boot, and may wait still */
+  | { state: 'cut-off'; image: string; over?: string }
   | { state: 'unknown'; why: SlotUnknown }
 
 /** Why it is not known what waits: the log could not be read, has lost its beginning, or is worded in a way we do not know. */

@@ -120,8 +120,15 @@ export function bootObjection(
       return beingInstalled(node, slot.image)
     case 'install-failed':
     case 'cut-off':
-      // a boot is what takes it to a known state
-      if (image === undefined) return undefined
+      if (image === undefined) {
+        // a boot is what takes it to a known state, unless another version was ready to boot before
+        if (slot.state === 'install-failed' || slot.over === undefined) return undefined
+        return failure('install-unknown', {
+          node,
+          detail: `${slot.over} was installed since its last boot, and the installation of ${slot.image} over it was cut off: which of them boots, if any, is not known`,
+          hint: `talosctl -n ${node} reboot # boots what is there`,
+        })
+      }
       return failure('install-unknown', {
         node,
         detail: `the installation of ${slot.image} ${slot.state === 'cut-off' ? 'was cut off' : 'failed'} after the one that is to be booted`,

@@ -75,13 +75,13 @@ export function readOtherSlot(log: readonly string[], version: string, installer
   // machined logs from its first moment on: what is empty was not read
   if (log.length === 0) return { state: 'unknown', why: 'unread' }
   let slot: OtherSlot = { state: 'quiet' }
-  let finishedBefore = false
+  let over: string | undefined
   for (const line of log) {
     if (!line.includes('upgrade')) continue
     const { at, text } = dated(line)
     const image = wording.begins.exec(text)?.groups?.image
     if (image !== undefined) {
-      finishedBefore ||= slot.state === 'installed'
+      if (slot.state === 'installed') over = slot.image
       slot = { state: 'installing', image }
     }
     if (slot.state !== 'installing') continue
@@ -89,11 +89,13 @@ export function readOtherSlot(log: readonly string[], version: string, installer
     const failed = wording.fails.exec(text)
     if (!failed) continue
     const code = failed.groups?.code
-    slot = finishedBefore
-      ? { state: 'cut-off', image: slot.image }
-      : { state: 'install-failed', image: slot.image, ...(code === undefined ? {} : { exitCode: Number(code) }) }
+    slot =
+      over !== undefined
+        ? { state: 'cut-off', image: slot.image, over }
+        : { state: 'install-failed', image: slot.image, ...(code === undefined ? {} : { exitCode: Number(code) }) }
   }
-  if (slot.state === 'installing' && installerRuns === false) return { state: 'cut-off', image: slot.image }
+  if (slot.state === 'installing' && installerRuns === false)
+    return { state: 'cut-off', image: slot.image, ...(over === undefined ? {} : { over }) }
   const bytes = log.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
   const whole = FIRST_LINE.test(log[0] ?? '') || bytes < NEVER_WRAPPED_BELOW_BYTES
   const tellsAll = slot.state === 'installed' || slot.state === 'installing' || slot.state === 'cut-off'

@@ -118,6 +118,14 @@ const rows: readonly Row[] = [
     reboots: 0,
   },
   {
+    title: 'does not restart a node on which an installation was cut off over one that had ended',
+    configuration: configured('h'),
+    otherSlot: { state: 'cut-off', image: 'x:v1.13.9', over: 'x:v1.13.8' },
+    restarts: true,
+    expected: 'install-unknown',
+    reboots: 0,
+  },
+  {
     title: 'restarts a node of which the log lost its beginning, where nothing was begun since the boot',
     configuration: configured('h'),
     otherSlot: { state: 'unknown', why: 'wrapped' },

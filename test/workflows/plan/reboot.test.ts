@@ -131,6 +131,11 @@ const slots: [sentence: string, slot: NodeFacts['otherSlot'], expected: RegExp][
   ['an installation that runs', { state: 'installing', image }, /^refused: b install-unknown /],
   ['an installation that failed', { state: 'install-failed', image, exitCode: 1 }, /^planned: $/],
   ['an installation that was cut off', { state: 'cut-off', image }, /^planned: b: the installation of .* was cut off/],
+  [
+    'one that was cut off over a finished one',
+    { state: 'cut-off', image, over: image },
+    /^refused: b install-unknown /,
+  ],
   ...(['unread', 'wrapped', 'wording'] as const).map((why): (typeof slots)[number] => [
     `a log that is ${why}`,
     { state: 'unknown', why },

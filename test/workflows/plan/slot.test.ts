@@ -79,6 +79,7 @@ const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: Reg
   [restart, { state: 'quiet' }, 'may', undefined, true],
   [restart, { state: 'installing', image }, 'install-unknown', /run again/],
   [restart, { state: 'cut-off', image }, 'may'],
+  [restart, { state: 'cut-off', image, over: other }, 'install-unknown', /^talosctl -n a reboot #/],
   [restart, fails(1), 'may'],
 ]
 

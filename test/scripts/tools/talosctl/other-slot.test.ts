@@ -89,7 +89,13 @@ for (const [release, version, { boot, start, progress, done, failed, code, ...wo
     [
       'a finished one is in doubt after a failure',
       [boot, start(other), done, start(), failed(1)],
-      { state: 'cut-off', image },
+      { state: 'cut-off', image, over: other },
+    ],
+    [
+      'a finished one is in doubt after one that was cut off',
+      [boot, start(other), done, start(), progress],
+      { state: 'cut-off', image, over: other },
+      false,
     ],
     ['a cut-off one was followed by another', [start(other), progress, start(), done], installed],
     ['ends without a start do not count', [boot, done, failed(1)], { state: 'quiet' }],
