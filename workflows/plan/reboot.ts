@@ -1,11 +1,13 @@
 /** Decides a rolling reboot: a pure function of what is declared, what was observed, and what the person asked for. */
+import type { Cluster, NodeDeclaration } from '../model/cluster.ts'
 import type { NodeFacts, Observation } from '../model/observation.ts'
 import { uncheckedNote } from './configuration.ts'
+import { declaredImage } from './declared-image.ts'
 import { installNote } from './install-note.ts'
 import { type Memory, wasBegun } from './memory.ts'
 import type { NodePlan, RebootMode } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
-import { bootObjection } from './slot.ts'
+import { bootObjection, type Known } from './slot.ts'
 import type { Verb } from './verb.ts'
 import { waves } from './waves.ts'
 
@@ -21,7 +23,11 @@ export const reboot: Verb<RebootWish> = {
     return planRolling(cluster, observed, wish, {
       verb: 'reboot',
       failures: [],
-      part: ({ name }, seen) => partOf(name, seen, wish.mode ?? 'default', isBegun(memory, observed, seen)),
+      part: (declared, seen) =>
+        partOf(declared.name, seen, wish.mode ?? 'default', {
+          begun: isBegun(memory, observed, seen),
+          ...upgradesTo(cluster, declared, seen),
+        }),
       waves: (sequence) => waves({ goal: 'turn', nodes: sequence.map(({ node }) => node) }),
       notesOf,
       notes: (working) => [...untold(working), ...uncheckedNote(unchecked(working, observed))],
@@ -36,10 +42,16 @@ const WHY: Record<RebootMode, string> = {
 }
 
 /** A node in whose other slot another version waits would boot that one, which nobody asked for. */
-function partOf(node: string, seen: NodeFacts, mode: RebootMode, begun: boolean): Part {
+function partOf(node: string, seen: NodeFacts, mode: RebootMode, known: Known): Part {
   const work = { kind: 'restart', mode } as const
-  const objection = bootObjection({ node, work }, seen, { begun })
+  const objection = bootObjection({ node, work }, seen, known)
   return { work, why: WHY[mode], failures: objection ? [objection] : [] }
+}
+
+/** What an upgrade to the declared release would boot, where it would boot anything. */
+function upgradesTo(cluster: Cluster, declared: NodeDeclaration, seen: NodeFacts): Pick<Known, 'upgradesTo'> {
+  const { image, runs } = declaredImage(cluster, declared, seen, cluster.talosVersion)
+  return runs ? {} : { upgradesTo: image }
 }
 
 /** Whether anybody's run began an installation since the boot, as the journals here or its Node tell. */

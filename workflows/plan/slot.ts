@@ -78,6 +78,9 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
   }
 }
 
+/** What is known beside the log before a boot. `upgradesTo`: what an upgrade of the node would boot, where that was looked up. */
+export type Known = Pick<Slot, 'begun'> & { upgradesTo?: string }
+
 /**
  * Why the node may not be booted: another version would boot than the one that is meant, which for a node that is only to
  * restart is the one that runs. A log that does not tell of our own installation is no reason where the run has seen its end and
@@ -86,7 +89,7 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
 export function bootObjection(
   { node, work }: Pick<NodePlan, 'node' | 'work'>,
   { otherSlot: slot }: Pick<NodeFacts, 'otherSlot'>,
-  { begun }: Pick<Slot, 'begun'>,
+  { begun, upgradesTo }: Known,
 ): Failure | undefined {
   const image = work.kind === 'switch' ? work.image : undefined
   switch (slot.state) {
@@ -108,7 +111,10 @@ export function bootObjection(
           ? {
               node,
               detail: `${slot.image} waits in the other slot, and would boot instead of what runs`,
-              hint: 'workflows/upgrade.ts # boots it, and verifies that',
+              hint:
+                slot.image === upgradesTo
+                  ? 'workflows/upgrade.ts # boots it, and verifies that'
+                  : `talosctl -n ${node} reboot # boots it`,
             }
           : {
               node,

@@ -6,8 +6,9 @@ import { type Failure, failure, type Result } from '../model/failure.ts'
 import type { Configuration, NodeFacts, Observation } from '../model/observation.ts'
 import { kubernetesObjections, pathOf, versionObjections } from './compatibility.ts'
 import { uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
+import { declaredImage } from './declared-image.ts'
 import { installNote } from './install-note.ts'
-import { installerImage, VANILLA_SCHEMATIC } from './installer-image.ts'
+import { VANILLA_SCHEMATIC } from './installer-image.ts'
 import { kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
 import { type Memory, wasBegun } from './memory.ts'
 import type { Before, NodePlan, Switch, Wave } from './plan.ts'
@@ -81,17 +82,9 @@ type Of = { declared: NodeDeclaration; seen: NodeFacts; before: Before }
 function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: Memory, of: Of): Part {
   const { declared, seen } = of
   const node = declared.name
-  const schematic = declared.schematic ?? seen.schematic ?? VANILLA_SCHEMATIC
-  const image = installerImage({
-    factory: cluster.operations.upgrade.factory,
-    platform: seen.platform,
-    secureBoot: seen.secureBoot,
-    schematic,
-    version: wish.to,
-  })
+  const { schematic, image, runs } = declaredImage(cluster, declared, seen, wish.to)
   const sameVersion = semver.eq(seen.version, wish.to)
-  if (sameVersion && (declared.schematic === undefined || declared.schematic === seen.schematic))
-    return { work: { kind: 'leave' }, why: `runs ${seen.version} already`, failures: [] }
+  if (runs) return { work: { kind: 'leave' }, why: `runs ${seen.version} already`, failures: [] }
   const target = { kind: 'switch', image, schematic, to: wish.to } as const
   const configuration = observed.configurations?.[node]
   const losses = [

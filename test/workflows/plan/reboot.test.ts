@@ -128,6 +128,11 @@ test('sends a broken control plane first: that may be the cure', () => {
 
 const slots: [sentence: string, slot: NodeFacts['otherSlot'], expected: RegExp][] = [
   ['a version that waits', { state: 'installed', image }, /^refused: b other-version-waiting workflows\/upgrade\.ts /],
+  [
+    'a version that waits and is not the declared one',
+    { state: 'installed', image: image.replace('9', '8') },
+    /^refused: b other-version-waiting talosctl -n b reboot /,
+  ],
   ['an installation that runs', { state: 'installing', image }, /^refused: b install-unknown /],
   ['an installation that failed', { state: 'install-failed', image, exitCode: 1 }, /^planned: $/],
   ['an installation that was cut off', { state: 'cut-off', image }, /^planned: b: the installation of .* was cut off/],
@@ -150,6 +155,11 @@ for (const [sentence, otherSlot, expected] of slots)
       : `refused: ${result.failure.map(({ node, reason, hint }) => `${node} ${reason} ${hint}`).join('; ')}`
     assert.match(said, expected)
   })
+
+test('names no upgrade to what runs already, where that was installed once more', () => {
+  const result = plan({ facts: { b: { version: 'v1.13.9', otherSlot: { state: 'installed', image } } } })
+  assert.match(result.ok ? '' : (result.failure[0]?.hint ?? ''), /^talosctl -n b reboot /)
+})
 
 const untold: [sentence: string, wanted: Wanted, expected: string[]][] = [
   ['our own journal', { memory: { installs: { b: ['b-boot'] } } }, ['b install-unknown']],

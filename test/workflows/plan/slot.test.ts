@@ -65,6 +65,8 @@ const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: Reg
   [installed, { state: 'cut-off', image }, 'install-unknown'],
   [installed, fails(1), 'install-unknown'],
   [restart, { state: 'installed', image }, 'other-version-waiting', /^workflows\/upgrade\.ts # boots it/],
+  // an upgrade would boot another one, and refuse this
+  [restart, { state: 'installed', image: other }, 'other-version-waiting', /^talosctl -n a reboot # boots it/],
   [restart, { state: 'quiet' }, 'may'],
   [restart, unknown('unread'), 'may'],
   [restart, unknown('wrapped'), 'may'],
@@ -86,7 +88,7 @@ const boots: readonly [work: Work, slot: OtherSlot, expected: string, hint?: Reg
 for (const [work, otherSlot, expected, hint, begun = false] of boots) {
   const what = `${otherSlot.state}${otherSlot.state === 'unknown' ? ` (${otherSlot.why})` : ''}`
   test(`a node that is to ${work.kind}, ${what}${otherSlot.state === 'installed' ? ` ${otherSlot.image}` : ''}${begun ? ', begun by us' : ''}: ${expected}`, () => {
-    const objection = bootObjection({ node: 'a', work }, { otherSlot }, { begun })
+    const objection = bootObjection({ node: 'a', work }, { otherSlot }, { begun, upgradesTo: image })
     assert.is(objection?.reason ?? 'may', expected)
     if (hint) assert.match(objection?.hint ?? '', hint)
   })
