@@ -40,7 +40,9 @@ export type Life =
   | 'reset'
 
 /** What is done to a node. Data that only one kind has lives only in that kind. */
-export type Work = { kind: 'leave' } | Switch | { kind: 'restart'; mode: RebootMode }
+export type Work =
+  /** `image`: what it runs already, from which it may yet be found fallen back */
+  { kind: 'leave'; image?: string } | Switch | { kind: 'restart'; mode: RebootMode }
 
 /** It boots another image. */
 export type Switch = { kind: 'switch'; image: string; schematic: string; to: TalosVersion } & (

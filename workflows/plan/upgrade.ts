@@ -84,7 +84,7 @@ function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: M
   const node = declared.name
   const { schematic, image, runs } = declaredImage(cluster, declared, seen, wish.to)
   const sameVersion = semver.eq(seen.version, wish.to)
-  if (runs) return { work: { kind: 'leave' }, why: `runs ${seen.version} already`, failures: [] }
+  if (runs) return { work: { kind: 'leave', image }, why: `runs ${seen.version} already`, failures: [] }
   const target = { kind: 'switch', image, schematic, to: wish.to } as const
   const configuration = observed.configurations?.[node]
   const losses = [

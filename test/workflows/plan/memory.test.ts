@@ -75,6 +75,13 @@ inBoth('remembers a node that the last look of a run found fallen back', () => {
   assert.equal([memory.rolledBack, [...memory.sources]], [{ a: image }, ['r1']])
 })
 
+test('remembers the same of a node that the plan left alone, since it ran the target', () => {
+  const left = { node: 'a', before: { version: 'v1.13.9' }, work: { kind: 'leave', image } }
+  const found = outcome('look-back', { output: [{ node: 'a', verdict: 'rolled-back' }] })
+  const memory = of(run({ plan: { v: 2, nodes: [left] } }), found)
+  assert.equal([memory.rolledBack, [...memory.sources]], [{ a: image }, ['r1']])
+})
+
 inBoth('tells the calls that were about to be made from those that were only intended', () => {
   const memory = of(run(), intent('a', 'upgrade', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
   assert.equal([memory.installs, memory.requests], [{ a: ['planned', 'real'] }, { a: ['real'] }])
