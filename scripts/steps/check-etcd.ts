@@ -2,7 +2,7 @@
 import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import { leads } from '../../workflows/plan/etcd.ts'
+import { leads, memberCount } from '../../workflows/plan/etcd.ts'
 import { gateObjections } from '../../workflows/plan/gate.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -41,7 +41,7 @@ const mayPass = ({ reason }: Failure): boolean =>
   reason === 'etcd-unreadable' ||
   reason === 'etcd-quorum'
 
-/** Why the node may not go down now, and whether it leads. */
+/** Why the node may not go down now, and whether it leads others. */
 async function look(world: World, node: string, context: StepContext): Promise<GateOutput & { failures: Failure[] }> {
   const { cluster, talos } = world
   const controlPlanes = controlPlanesOf(cluster)
@@ -53,6 +53,7 @@ async function look(world: World, node: string, context: StepContext): Promise<G
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return {
     failures: gateObjections({ node, others: stages, etcd, policy }),
-    leads: leads(node, etcd),
+    // a single member has nobody to hand over to, and the call fails there
+    leads: leads(node, etcd) && memberCount(etcd) > 1,
   }
 }

@@ -3,7 +3,6 @@
  * over, another control plane may have lost power, or its member. Where leadership came back it is handed over again.
  */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
-import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
 import type { World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -20,8 +19,7 @@ export async function lastLook(world: World, input: NodeStepInput, context: Step
   for (let handovers = 0; ; handovers++) {
     const seen = await checkEtcd(world)(input, context)
     if (!seen.ok) return { ...seen.failure, step: 'check-etcd' }
-    // a single member has nobody to hand over to
-    if (!seen.value.leads || controlPlanesOf(world.cluster).length === 1) return undefined
+    if (!seen.value.leads) return undefined
     if (handovers === HANDOVERS) {
       const detail = 'leadership of etcd came back each time that it was handed over'
       const hint = `talosctl -n ${node} etcd status`

@@ -4,7 +4,7 @@ import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import { onlyItselfUnwell } from '../../workflows/plan/etcd.ts'
+import { memberCount, onlyItselfUnwell } from '../../workflows/plan/etcd.ts'
 import { switchOf } from '../../workflows/plan/plan.ts'
 import { notReplaced, wentByItself } from '../../workflows/plan/return.ts'
 import { slotObjection } from '../../workflows/plan/slot.ts'
@@ -64,8 +64,8 @@ export const upgrade =
 async function mayBeForced(world: World, node: string, wasRefused: boolean, context: StepContext): Promise<boolean> {
   const { cluster, acceptEtcdOutage: acceptOutage } = world
   const controlPlanes = controlPlanesOf(cluster)
-  if (acceptOutage && controlPlanes.length === 2) return true
-  if (!wasRefused) return false
+  if (!(acceptOutage && controlPlanes.length > 1) && !wasRefused) return false
   const etcd = await world.talos.observeEtcd(controlPlanes, reading(world, context))
-  return onlyItselfUnwell(node, etcd, { lagBound: cluster.operations.etcd.lagBound, acceptOutage })
+  if (acceptOutage && memberCount(etcd) === 2) return true
+  return wasRefused && onlyItselfUnwell(node, etcd, { lagBound: cluster.operations.etcd.lagBound, acceptOutage })
 }

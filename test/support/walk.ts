@@ -87,6 +87,8 @@ function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   const isSmall = plan.nodes.length <= 3 && !plan.policy.keepGoing && !plan.policy.passOverBlocked
   const { flipped } = input as { flipped?: boolean }
   const reached = diagnosed(reachedBy(plan, nodeOf(effect)))
+  // a single member leads nobody
+  if (step === 'check-etcd' && plan.controlPlanes.length === 1) return [ended({ leads: false }), failed(step)]
   if (step === 'verify') return [reached, failed('verify')]
   if (step === 'diagnose' && flipped && isSmall) return [reached, ...(OUTCOMES.diagnose ?? [])]
   // what goes on from a process that died, or slept, asks nothing
@@ -300,7 +302,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
       'a control plane goes down without a look at etcd',
     )
     promise(
-      !past.leads.includes(node) || plan.controlPlanes.length === 1 || past.handedOver.includes(node),
+      !past.leads.includes(node) || past.handedOver.includes(node),
       'the etcd leader goes down without handing over',
     )
     promise(

@@ -123,7 +123,6 @@ export const clusterMachine = setup({
         input: {
           plan: planOf(context, node),
           goal,
-          votes: context.plan.controlPlanes.length,
           ...(context.results[node] ? { earlier: context.results[node] } : {}),
         },
       })

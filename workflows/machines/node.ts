@@ -43,7 +43,6 @@ export type NodeStepInput = Begun & {
 export type NodeInput = {
   plan: NodePlan
   goal: Goal
-  votes: number
   /** where its last goal got it */
   earlier?: Pick<NodeOutput, 'install' | 'evidence'>
 }
@@ -63,7 +62,7 @@ type NodeContext = NodeInput &
     /** a diagnosis found it well, and its turn went on */
     late: boolean
     askedBefore: boolean
-    /** it led etcd at the last look */
+    /** it led etcd at the last look, and others to hand that over to */
     leads: boolean
     /** it may carry our cordon */
     cordoned: boolean
@@ -81,7 +80,7 @@ export type InstallOutput = { image: string; since?: string }
 /** What Kubernetes does not find well of the node, as before the run. */
 export type SettleOutput = { asBefore: string[] }
 
-/** The gate tells whether the node leads etcd now. */
+/** The gate tells whether the node leads etcd now, and has somebody to hand that over to. */
 export type GateOutput = { leads: boolean }
 
 /**

@@ -30,6 +30,10 @@ export function whyNoVote(node: NodeName, etcd: EtcdObservation): string {
   return member.errors.join('; ') || `${lagOf(member, etcd)} entries behind`
 }
 
+/** How many members there are: a declared control plane that has not joined is none. */
+export const memberCount = (etcd: Pick<EtcdObservation, 'members'>): number =>
+  etcd.members.length - notJoined(etcd).length
+
 /** Whether the member of that node leads. */
 export const leads = (node: NodeName, { members }: Pick<EtcdObservation, 'members'>): boolean =>
   members.some((member) => member.node === node && member.answers && member.leader)
@@ -114,7 +118,7 @@ const isEcho = (error: string): boolean => /^memberID:\d+ alarm:\w+/.test(error)
  */
 export function etcdObjections(node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): Failure[] {
   const others = etcd.members.filter((m) => m.node !== node)
-  const votes = etcd.members.length - notJoined(etcd).length
+  const votes = memberCount(etcd)
   const remaining = others.filter((m) => isHealthyVoter(m, etcd, policy.lagBound)).length
   return [
     ...others.flatMap((m) => memberObjections(m, etcd, policy.lagBound)),

@@ -77,8 +77,8 @@ function stepsOf(plan: Plan, node: NodePlan): StepName[] {
     .flatMap(({ goal }) => {
       const cordoned = node.kubernetes !== undefined && node.kubernetes.drain.how !== 'left alone'
       // whoever leads by then hands over
-      const leads = node.role === 'controlplane'
-      const facts = { plan: node, goal, votes: plan.controlPlanes.length, install, leads, cordoned }
+      const leads = node.role === 'controlplane' && plan.controlPlanes.length > 1
+      const facts = { plan: node, goal, install, leads, cordoned }
       const steps = (goal === 'turn' ? TURN : PREPARE)
         .filter(({ when }) => when === undefined || WHEN[when](facts))
         .map(({ step }) => step)

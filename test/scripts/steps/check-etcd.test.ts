@@ -87,6 +87,25 @@ const rows: Row[] = [
     ends: 'done {"leads":false}',
   },
   {
+    title: 'has nobody hand over where all others wait for their configuration',
+    when: ({ lead }) => lead('a'),
+    answers: ({ talos }) => ({
+      talos: {
+        stages: async () =>
+          Object.fromEntries(
+            ['b', 'c', 'd'].map((node) => [node, { ok: false, failure: failure('node-in-maintenance') }]),
+          ),
+        async observeEtcd(nodes, options) {
+          const etcd = await talos.observeEtcd(nodes, options)
+          return { ...etcd, members: etcd.members.filter(({ node }) => node === 'a') }
+        },
+      },
+    }),
+    world: { acceptEtcdOutage: true },
+    asks: LOOK,
+    ends: 'done {"leads":false}',
+  },
+  {
     title: 'counts its member while one is listed',
     answers: inMaintenance('listed'),
     deadlineMs: 0,

@@ -143,7 +143,42 @@ const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages b,c', 
 const CALL = `upgradeLegacy a ${image}`
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
+/** So many members are listed, of three control planes, and the others wait for their configuration. */
+const members =
+  (count: number): WorldRow['answers'] =>
+  ({ talos }) => ({
+    talos: {
+      async stages(nodes, options) {
+        const seen = Object.entries(await talos.stages(nodes, options))
+        const waits = { ok: false as const, failure: failure('node-in-maintenance') }
+        return Object.fromEntries(seen.map(([node, one]) => [node, node < 'abc'.charAt(count) ? one : waits]))
+      },
+      async observeEtcd(nodes, options) {
+        const etcd = await talos.observeEtcd(nodes, options)
+        return { ...etcd, members: etcd.members.slice(0, count) }
+      },
+    },
+  })
+const ACCEPTED = [
+  'inspect a',
+  'configurations a',
+  'noteInstall a',
+  'observeEtcd a,b,c',
+  'stages b,c',
+  'observeEtcd a,b,c',
+]
+
 const inWorld: WorldRow[] = [
+  ...([1, 2] as const).map(
+    (count): WorldRow => ({
+      title: `skips the check of the node itself where two members are left, and their outage is accepted: ${count}`,
+      when: old,
+      answers: members(count),
+      world: { acceptEtcdOutage: true },
+      asks: [...ACCEPTED, count === 2 ? `${CALL} by force` : CALL, 'glance a', 'glance a'],
+      ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+    }),
+  ),
   {
     title: 'looks at the other slot and at etcd, asks, and sees it return',
     when: old,

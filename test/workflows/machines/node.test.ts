@@ -10,7 +10,7 @@ import { nodePlan } from '../../support/upgrade-plan.ts'
 async function afterPull(reason: FailureReason): Promise<Verdict | undefined> {
   const pull = fromPromise<void, NodeStepInput>(() => Promise.reject(failure(reason)))
   const machine = nodeMachine.provide({ actors: { 'pull-image': pull } })
-  const actor = createActor(machine, { input: { plan: nodePlan('a', 'worker'), goal: 'pull', votes: 1 } }).start()
+  const actor = createActor(machine, { input: { plan: nodePlan('a', 'worker'), goal: 'pull' } }).start()
   return (await toPromise(actor)).verdict
 }
 

@@ -6,9 +6,7 @@ import type { Goal, NodePlan, Switch } from '../../plan/plan.ts'
 export type Facts = Pick<Begun, 'install'> & {
   plan: NodePlan
   goal: Goal
-  /** voting members of etcd */
-  votes: number
-  /** it led etcd at the last look */
+  /** it led etcd at the last look, and others to hand that over to */
   leads: boolean
   /** it may carry our cordon */
   cordoned: boolean
@@ -27,8 +25,7 @@ export const WHEN = {
   isControlPlane: ({ plan }) => plan.role === 'controlplane',
   drains: ({ plan }) => isDrained(plan),
   drainsControlPlane: ({ plan }) => plan.role === 'controlplane' && isDrained(plan),
-  /** a single member has nobody to hand over to, and the call fails there */
-  leadsAmongPeers: ({ leads, votes }) => leads && votes > 1,
+  leadsAmongPeers: ({ leads }) => leads,
   rebootsByItself: ({ plan }) => !isSwitched(plan, 'one call'),
   isReplacedByOneCall: ({ plan }) => isSwitched(plan, 'one call'),
   isKnownToKubernetes: ({ plan }) => plan.kubernetes !== undefined,
