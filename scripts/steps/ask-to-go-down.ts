@@ -75,39 +75,51 @@ export async function askToGoDown(
     asked.underWay ||= now.bootId === bootId && !isUp(now)
     return acts(now, bootId)
   }
+  /** The call, after all that comes before it; undefined where what led to it has expired. */
+  const readied = async (told: Inspection): Promise<Result<Call> | undefined> => {
+    const prepared = await request.prepare(told, asked)
+    if (!prepared.ok) return prepared
+    const objection = await lastLook(world, input, context)
+    if (context.isStale()) return undefined
+    return objection ? { ok: false, failure: objection } : prepared
+  }
   let unused = first.ok ? first : undefined
   // our own earlier request may be what makes it silent; whoever is silent is not asked
   let mayAct = first.ok && isUp(first.value)
   while (asked.requests < REQUESTS) {
+    let mayAskAgain = true
     if (mayAct) {
       // it may have been another process that was here, and pods may have come back
       if (context.isStale()) return STILL_UP
       const told = unused ?? (await inspect())
       unused = undefined
-      if (!told.ok) return told
-      if (told.value.bootId !== bootId) return down(told.value)
-      const prepared = await request.prepare(told.value, asked)
-      if (!prepared.ok) return prepared
-      const objection = await lastLook(world, input, context)
-      if (context.isStale()) return STILL_UP
-      if (objection && asked.requests === 0) return { ok: false, failure: objection }
-      if (objection) {
-        asked.refusal = objection
-        break
+      if (told.ok && told.value.bootId !== bootId) return down(told.value)
+      const wasAsked = asked.requests > 0
+      // what was asked of it may begin as late as this, and then there is only its return to wait for
+      if (!(told.ok && wasAsked && note(told.value))) {
+        const call = told.ok ? await readied(told.value) : told
+        if (!call) return STILL_UP
+        if (call.ok) {
+          asked.requests += 1
+          const { signal, processFile } = context
+          const made = await call.value({ signal, processFile })
+          asked.refusal = made.ok ? undefined : made.failure
+          if (asked.refusal?.reason === 'permission-denied') return { ok: false, failure: asked.refusal }
+        } else {
+          if (!wasAsked || call.failure.reason === 'other-node-than-declared') return call
+          // that it may not be asked once more may come of what it was asked
+          asked.refusal = call.failure
+          mayAskAgain = false
+        }
+        // a lost call gives the same error whether the node goes down or not
+        await watch(context, {
+          what: `${plan.node} to ${request.begins}`,
+          look: () => world.talos.glance(node, reading(world, context)),
+          until: (glance) => !glance.ok || note(glance.value),
+          deadlineMs: asked.refusal ? request.actsWithinMs.failed : request.actsWithinMs.accepted,
+          everyMs: 200,
+        })
       }
-      asked.requests += 1
-      const { signal, processFile } = context
-      const call = await prepared.value({ signal, processFile })
-      asked.refusal = call.ok ? undefined : call.failure
-      if (asked.refusal?.reason === 'permission-denied') return { ok: false, failure: asked.refusal }
-      // a lost call gives the same error whether the node goes down or not
-      await watch(context, {
-        what: `${plan.node} to ${request.begins}`,
-        look: () => world.talos.glance(node, reading(world, context)),
-        until: (glance) => !glance.ok || note(glance.value),
-        deadlineMs: call.ok ? request.actsWithinMs.accepted : request.actsWithinMs.failed,
-        everyMs: 200,
-      })
     }
     const { met, glance } = await watchReturn(world, plan.node, context, {
       what: `${plan.node} to ${request.ends}`,
@@ -123,7 +135,7 @@ export async function askToGoDown(
       return { ok: false, failure: failure('never-returned', { hint }) }
     }
     // whether the slot was written before it gave up can not be known, and is not repeated
-    if (!met || (asked.underWay && !request.repeats)) break
+    if (!met || !mayAskAgain || (asked.underWay && !request.repeats)) break
     if (asked.refusal && FINAL.has(asked.refusal.reason)) return { ok: false, failure: asked.refusal }
     mayAct = true
   }

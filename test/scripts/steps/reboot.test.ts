@@ -4,7 +4,7 @@ import type { World } from '../../../scripts/cluster/world.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { reboot } from '../../../scripts/steps/reboot.ts'
 import { failure, type Result } from '../../../workflows/model/failure.ts'
-import type { Configuration, OtherSlot } from '../../../workflows/model/observation.ts'
+import type { Configuration, Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
@@ -186,7 +186,55 @@ const waiting: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ??
 const BEFORE = ['inspect a', 'configurations a', 'stages b,c', 'observeEtcd a,b,c']
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
+/** The answer to the first request is lost; the node goes down only while it is looked at once more, which tells that. */
+const lateToAct =
+  (tells: (now: Inspection) => Result<Inspection>): WorldRow['answers'] =>
+  ({ talos }, fake) => {
+    let glances = 0
+    let inspections = 0
+    return {
+      talos: {
+        reboot: async () => silent,
+        async inspect(node, options) {
+          const seen = await talos.inspect(node, options)
+          inspections += 1
+          return inspections === 2 && seen.ok ? tells(seen.value) : seen
+        },
+        async glance(node, options) {
+          glances += 1
+          if (glances === 1) return silent
+          if (glances > 2) {
+            Object.assign(fake.nodes.get('a') ?? {}, { waiting: image, boots: 0 })
+            fake.boot('a')
+          }
+          return talos.glance(node, options)
+        },
+      },
+    }
+  }
+
 const inWorld: WorldRow[] = [
+  {
+    title: 'waits for a node that begins to act only while it is looked at once more',
+    when: waiting,
+    answers: lateToAct((seen) => ({ ok: true, value: { ...seen, stage: 'rebooting' } })),
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', 'inspect a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'waits for a node that falls silent while it is looked at once more',
+    when: waiting,
+    answers: lateToAct(() => silent),
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', 'inspect a', 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'waits for a node that may not be asked once more, since it is about to go down',
+    when: waiting,
+    answers: lateToAct((seen) => ({ ok: true, value: { ...seen, otherSlot: { state: 'installing', image } } })),
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', 'inspect a', 'configurations a', 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
   {
     title: 'looks at what waits and at etcd, asks, and sees it return',
     when: waiting,

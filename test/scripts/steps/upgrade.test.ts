@@ -3,9 +3,9 @@ import * as assert from 'uvu/assert'
 import type { World } from '../../../scripts/cluster/world.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
 import { upgrade } from '../../../scripts/steps/upgrade.ts'
-import { failure } from '../../../workflows/model/failure.ts'
+import { failure, type Result } from '../../../workflows/model/failure.ts'
 import type { InstallMark } from '../../../workflows/model/kubernetes.ts'
-import type { OtherSlot } from '../../../workflows/model/observation.ts'
+import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
@@ -167,6 +167,32 @@ const ACCEPTED = [
   'stages b,c',
   'observeEtcd a,b,c',
 ]
+/** The answer to the first request is lost; the node goes down only while it is looked at once more, which tells that. */
+const lateToAct =
+  (tells: (now: Inspection) => Result<Inspection>): WorldRow['answers'] =>
+  ({ talos }, fake) => {
+    let glances = 0
+    let inspections = 0
+    return {
+      talos: {
+        upgradeLegacy: async () => silent,
+        async inspect(node, options) {
+          const seen = await talos.inspect(node, options)
+          inspections += 1
+          return inspections === 2 && seen.ok ? tells(seen.value) : seen
+        },
+        async glance(node, options) {
+          glances += 1
+          if (glances === 1) return silent
+          if (glances > 2) {
+            Object.assign(fake.nodes.get('a') ?? {}, { waiting: image, boots: 0 })
+            fake.boot('a')
+          }
+          return talos.glance(node, options)
+        },
+      },
+    }
+  }
 
 const inWorld: WorldRow[] = [
   ...([1, 2] as const).map(
@@ -179,6 +205,27 @@ const inWorld: WorldRow[] = [
       ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
     }),
   ),
+  {
+    title: 'waits for a node that begins to act only while it is looked at once more',
+    when: old,
+    answers: lateToAct((seen) => ({ ok: true, value: { ...seen, stage: 'upgrading' } })),
+    asks: [...BEFORE, CALL, 'glance a', 'glance a', 'inspect a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'waits for a node that falls silent while it is looked at once more',
+    when: old,
+    answers: lateToAct(() => silent),
+    asks: [...BEFORE, CALL, 'glance a', 'glance a', 'inspect a', 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'waits for a node whose slot is being written already when it is looked at once more',
+    when: old,
+    answers: lateToAct((seen) => ({ ok: true, value: { ...seen, otherSlot: { state: 'installing', image } } })),
+    asks: [...BEFORE, CALL, 'glance a', 'glance a', 'inspect a', 'configurations a', 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
   {
     title: 'looks at the other slot and at etcd, asks, and sees it return',
     when: old,
