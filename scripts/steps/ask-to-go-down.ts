@@ -45,11 +45,13 @@ const down = ({ version, bootId }: Pick<Inspection, 'version' | 'bootId'>): Resu
 })
 const STILL_UP: Result<RebootOutput> = { ok: true, value: { flippedEarly: false, stillUp: true } }
 
+/** `known`: what the node has told already of the boot that it runs now. */
 export async function askToGoDown(
   world: World,
   input: NodeStepInput,
   context: StepContext,
   request: Request,
+  known?: Result<Inspection>,
 ): Promise<Result<RebootOutput>> {
   const { plan } = input
   const node = declaredNode(world, plan.node)
@@ -59,7 +61,7 @@ export async function askToGoDown(
     const stranger = seen.ok ? await otherMachine(world, plan, seen.value.bootId, context) : undefined
     return stranger ? { ok: false, failure: stranger } : seen
   }
-  const first = await inspect()
+  const first = known ?? (await inspect())
   if (!first.ok && first.failure.reason === 'other-node-than-declared') return first
   const ended = first.ok ? request.ended(first.value) : undefined
   if (first.ok && ended?.ok) {
@@ -75,6 +77,9 @@ export async function askToGoDown(
     asked.underWay ||= now.bootId === bootId && !isUp(now)
     return acts(now, bootId)
   }
+  /** It left its boot before it was asked to: the new one is judged as the first would have been, and may be the one to leave. */
+  const anew = (now: Result<Inspection>): Promise<Result<RebootOutput>> | Result<RebootOutput> =>
+    now.ok ? askToGoDown(world, input, context, { ...request, withinMs: deadline - performance.now() }, now) : now
   /** The call, after all that comes before it; undefined where what led to it has expired. */
   const readied = async (told: Inspection): Promise<Result<Call> | undefined> => {
     const prepared = await request.prepare(told, asked)
@@ -93,8 +98,8 @@ export async function askToGoDown(
       if (context.isStale()) return STILL_UP
       const told = unused ?? (await inspect())
       unused = undefined
-      if (told.ok && told.value.bootId !== bootId) return down(told.value)
       const wasAsked = asked.requests > 0
+      if (told.ok && told.value.bootId !== bootId) return wasAsked ? down(told.value) : anew(told)
       // what was asked of it may begin as late as this, and then there is only its return to wait for
       if (!(told.ok && wasAsked && note(told.value))) {
         const call = told.ok ? await readied(told.value) : told
@@ -129,7 +134,17 @@ export async function askToGoDown(
       },
       deadlineMs: Math.max(0, deadline - performance.now()),
     })
-    if (met && glance && glance.bootId !== bootId) return down(glance)
+    if (met && glance && glance.bootId !== bootId) {
+      if (asked.requests > 0) return down(glance)
+      const { seen } = await watch(context, {
+        what: `${plan.node} to tell what it runs`,
+        look: inspect,
+        until: (told) => told.ok || told.failure.reason === 'other-node-than-declared',
+        deadlineMs: Math.max(0, deadline - performance.now()),
+        everyMs: 500,
+      })
+      return anew(seen)
+    }
     if (!met && !(glance && request.repeats)) {
       const hint = `talosctl -n ${plan.node} version # and look at its console`
       return { ok: false, failure: failure('never-returned', { hint }) }

@@ -213,7 +213,32 @@ const lateToAct =
     }
   }
 
+/** Somebody boots the node while the step begins: it is on its way down at the first look, or silent, and returns by itself. */
+const bootedMeanwhile =
+  (first: 'goes down' | 'is silent'): WorldRow['answers'] =>
+  ({ talos }, fake) => {
+    let isFirst = true
+    return {
+      talos: {
+        async inspect(node, options) {
+          const seen = await talos.inspect(node, options)
+          if (!isFirst || !seen.ok) return seen
+          isFirst = false
+          fake.boot('a')
+          return first === 'is silent' ? silent : { ok: true, value: { ...seen.value, stage: 'rebooting' } }
+        },
+      },
+    }
+  }
+
 const inWorld: WorldRow[] = [
+  ...(['goes down', 'is silent'] as const).map((how) => ({
+    title: `takes the boot of a node that ${how} as the step begins for what it is`,
+    when: waiting,
+    answers: bootedMeanwhile(how),
+    asks: ['inspect a', 'glance a', 'inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":true,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  })),
   {
     title: 'waits for a node that begins to act only while it is looked at once more',
     when: waiting,

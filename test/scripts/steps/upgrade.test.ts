@@ -194,6 +194,24 @@ const lateToAct =
     }
   }
 
+/** Somebody boots the node while the step begins: it is on its way down at the first look, or silent, and returns by itself. */
+const bootedMeanwhile =
+  (first: 'goes down' | 'is silent'): WorldRow['answers'] =>
+  ({ talos }, fake) => {
+    let isFirst = true
+    return {
+      talos: {
+        async inspect(node, options) {
+          const seen = await talos.inspect(node, options)
+          if (!isFirst || !seen.ok) return seen
+          isFirst = false
+          fake.boot('a')
+          return first === 'is silent' ? silent : { ok: true, value: { ...seen.value, stage: 'rebooting' } }
+        },
+      },
+    }
+  }
+
 const inWorld: WorldRow[] = [
   ...([1, 2] as const).map(
     (count): WorldRow => ({
@@ -205,6 +223,33 @@ const inWorld: WorldRow[] = [
       ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
     }),
   ),
+  ...(['goes down', 'is silent'] as const).map((how) => ({
+    title: `asks a node that ${how} as the step begins in its new boot, where nothing was asked of it before`,
+    when: old,
+    answers: bootedMeanwhile(how),
+    asks: [
+      'inspect a',
+      'glance a',
+      'inspect a',
+      'observeNodes a,b,c',
+      ...BEFORE.slice(1),
+      CALL,
+      'glance a',
+      'glance a',
+    ],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-2"}}',
+  })),
+  {
+    title: 'takes that boot for the end of the call of an earlier process',
+    when: old,
+    answers: bootedMeanwhile('is silent'),
+    world: {
+      installs: { ...createInstallMemory(recollect([], ''), { append: () => {} }), requestedBefore: () => true },
+    },
+    context: { again: true },
+    asks: ['inspect a', 'glance a', 'inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.12.9","bootId":"a-boot-1"}}',
+  },
   {
     title: 'waits for a node that begins to act only while it is looked at once more',
     when: old,
