@@ -33,7 +33,7 @@ export function completeHints(
     cluster.nodes.find((n) => (name === undefined ? n.role === 'controlplane' : n.name === name))?.address
   const complete = (text: string): string =>
     text
-      .replace(AGAIN, again)
+      .replace(AGAIN, () => again)
       .replace(/\btalosctl (?!--talosconfig)(?:-n (\S+) )?/g, (_, name?: string) => {
         const node = addressOf(name) ?? name
         return `talosctl --talosconfig ${shown(layout.talosconfig)} ${node === undefined ? '' : `-n ${node} `}`
@@ -42,7 +42,8 @@ export function completeHints(
         const kubeconfig = existsSync(layout.kubeconfig) ? layout.kubeconfig : own
         return `kubectl --kubeconfig ${shown(kubeconfig)} `
       })
-      .replace(/(?<!\S)workflows\/([\w-]+)\.ts(?! --cluster)/g, (_, name: string) =>
+      // one with a program before it is whole, wherever its flags stand
+      .replace(/(?<!\S)(?<!tsx )workflows\/([\w-]+)\.ts(?! --cluster)/g, (_, name: string) =>
         workflowCommand(name, cluster.id, layout.root),
       )
   const failure = (given: Failure): Failure =>

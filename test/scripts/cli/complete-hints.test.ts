@@ -68,6 +68,13 @@ test('Words, and commands that are complete, stay as they are', () => {
     assert.is(typedIn(text), text)
 })
 
+test('The command that was typed stays as it is, whatever flag comes first and whatever its paths are called', () => {
+  const own = 'node --import tsx workflows/upgrade.ts --yes --cluster 7'
+  assert.is(typedIn(own), own)
+  for (const typed of [own, "node --import tsx workflows/upgrade.ts --dir '/a$&b' --cluster 7"])
+    assert.is(completeHints(cluster, layout, typed).failure(failure('bug', { hint: AGAIN })).hint, typed)
+})
+
 test('Every event that carries a failure or a next command is completed', () => {
   const { event } = completeHints(cluster, layout, again)
   const wrong = failure('bug', { hint: 'talosctl -n a services' })
