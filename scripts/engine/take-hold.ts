@@ -108,13 +108,16 @@ function holding(lock: Lock, lease: ClusterLease): Hold {
   const loses = new AbortController()
   const abort = () => loses.abort()
   lease.loses.addEventListener('abort', abort, { once: true })
+  // what was cut off for it can not be held again, even where the lock reads well a moment later
+  let loss: Failure | undefined
   const timer = setInterval(() => {
-    if (lock.lost()) abort()
+    loss ??= lock.lost()
+    if (loss) abort()
   }, LOOK_MS)
   timer.unref()
   return {
-    fence: () => lock.lost() ?? lease.lost(),
-    confirm: async (signal, how) => lock.lost() ?? lease.confirm(signal, how),
+    fence: () => loss ?? lock.lost() ?? lease.lost(),
+    confirm: async (signal, how) => loss ?? lock.lost() ?? lease.confirm(signal, how),
     loses: loses.signal,
     holdsLease: lease.isHeld,
     async release() {

@@ -1,6 +1,7 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mock } from 'node:test'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Kubernetes, LeaseObject } from '../../../scripts/cluster/kubernetes.ts'
@@ -129,6 +130,33 @@ test('is not taken over from whom nobody can judge where there is no Lease to te
   lockOf(folder, elsewhere)
   const { hold } = await take(folder, 'free', false)
   assert.is(hold.ok ? 'held' : hold.failure.reason, 'locked')
+})
+
+test('that could not be read once is lost for good: what was cut off then is not begun again', async ({ folder }) => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  try {
+    const hold = await takeHold({
+      folder,
+      command: 'upgrade of cluster-7',
+      kubernetes: kubernetes('free').api,
+      keepsLease: false,
+      durationMs: 60_000,
+      signal: new AbortController().signal,
+      say: () => {},
+    })
+    assert.ok(hold.ok)
+    const { loses, fence, confirm, release } = hold.value
+    const [away, back] = [`${folder}-away`, folder]
+    renameSync(back, away)
+    mock.timers.tick(5_000)
+    renameSync(away, back)
+    assert.ok(loses.aborted)
+    assert.is(fence()?.reason, 'lock-lost')
+    assert.is((await confirm(new AbortController().signal, { anew: true }))?.reason, 'lock-lost')
+    await release()
+  } finally {
+    mock.timers.reset()
+  }
 })
 
 test.run()
