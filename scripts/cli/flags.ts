@@ -71,6 +71,12 @@ const COMMON = {
 
 const camelCase = (name: string): string => name.replaceAll(/-(.)/g, (_, first: string) => first.toUpperCase())
 
+const nodesIn = (value: string): string[] =>
+  value
+    .split(',')
+    .map((node) => node.trim())
+    .filter(Boolean)
+
 /** `argv` without node and script. Fails with `usage`, once per mistake. */
 export function parseFlags<const Specs extends FlagSpecs>(
   line: CommandLine<Specs>,
@@ -114,7 +120,8 @@ export function parseFlags<const Specs extends FlagSpecs>(
       seen.set(name, '')
       continue
     }
-    if (value === undefined || value === '' || (!token.inlineValue && value.startsWith('-'))) {
+    const isEmpty = name === 'nodes' ? nodesIn(value ?? '').length === 0 : !value
+    if (value === undefined || isEmpty || (!token.inlineValue && value.startsWith('-'))) {
       wrong(`--${name} needs a value`, `--${name} ${placeholder(spec)}`)
       continue
     }
@@ -172,12 +179,7 @@ export function parseFlags<const Specs extends FlagSpecs>(
     common: {
       cluster: cluster ?? '',
       ...(dir !== undefined && { dir }),
-      ...(nodes !== undefined && {
-        nodes: nodes
-          .split(',')
-          .map((node) => node.trim())
-          .filter(Boolean),
-      }),
+      ...(nodes !== undefined && { nodes: nodesIn(nodes) }),
       dryRun: seen.has('dry-run'),
       yes: seen.has('yes'),
       abandon: seen.has('abandon'),

@@ -131,6 +131,11 @@ const table: [behaviour: string, argv: string[], mistakes: string[]][] = [
   ['a flag of Object', ['--cluster=101', '--toString'], ['usage: --toString is not a flag of upgrade']],
   ['a value that is not there', ['--cluster'], ['usage: --cluster needs a value (--cluster <id>)']],
   ['a flag in the place of a value', ['--cluster', '--yes'], ['usage: --cluster needs a value (--cluster <id>)']],
+  [
+    'names of which none is there',
+    ['--cluster=101', '--nodes', ' , '],
+    ['usage: --nodes needs a value (--nodes <a,b>)'],
+  ],
   ['a value where none belongs', ['--cluster=101', '--yes=no'], ['usage: --yes takes no value']],
   ['a word that belongs to nothing', ['--cluster=101', 'k8s-1'], ['usage: k8s-1 stands without a flag']],
   ['a cluster without its flag', ['101'], ['usage: 101 stands without a flag (--cluster 101)']],
