@@ -1,4 +1,4 @@
-import { connect } from 'node:tls'
+import { connect, type TLSSocket } from 'node:tls'
 
 const APID_PORT = 50_000
 const PATIENCE_MS = 1_000
@@ -15,7 +15,13 @@ export const greet = ({ address, port = APID_PORT }: Doorbell, signal: AbortSign
   new Promise((resolve) => {
     if (signal.aborted) return resolve(undefined)
     // nothing is said to whoever is there, so nobody has to prove who it is
-    const socket = connect({ host: address, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    let socket: TLSSocket
+    try {
+      socket = connect({ host: address, port, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    } catch {
+      // nobody can listen at a port that is none
+      return resolve(undefined)
+    }
     const answer = (name: string | undefined) => {
       clearTimeout(late)
       signal.removeEventListener('abort', onAbort)

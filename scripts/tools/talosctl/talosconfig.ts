@@ -82,20 +82,28 @@ function rolesOf(certificate: string | undefined): string[] {
 
 /**
  * Everything that can be wrong with a cluster's talosconfig before any node is asked: none, unreadable, no context, the
- * virtual IP as an endpoint (it moves while we reboot its holder), a client certificate that is no more or not yet.
+ * virtual IP as an endpoint (it moves while we reboot its holder), an endpoint with a port that is none, a client certificate
+ * that is no more or not yet.
  */
 export function checkTalosconfig(path: string, cluster: Pick<Cluster, 'vip' | 'nodes'>, now: Date): Failure[] {
   const config = readTalosconfig(path)
   if (!config.ok) return [config.failure]
   const { endpoints, clientCertificate, context } = config.value
   const failures: Failure[] = []
+  const hint = `talosctl --talosconfig ${shellWord(path)} config endpoint ${controlPlanesOf(cluster)
+    .map(({ address }) => address)
+    .join(' ')}`
+  for (const endpoint of endpoints) {
+    const port = Number(portOf(endpoint) ?? 1)
+    if (port >= 1 && port <= 65_535) continue
+    const detail = `the endpoint ${endpoint} in context "${context}" of ${path} has a port that is none`
+    failures.push(failure('talosconfig-invalid', { detail, hint }))
+  }
   if (cluster.vip !== undefined && endpoints.some((endpoint) => hostOf(endpoint) === cluster.vip)) {
     failures.push(
       failure('vip-endpoint', {
         detail: `context "${context}" of ${path} uses the virtual IP ${cluster.vip} as an endpoint`,
-        hint: `talosctl --talosconfig ${shellWord(path)} config endpoint ${controlPlanesOf(cluster)
-          .map(({ address }) => address)
-          .join(' ')}`,
+        hint,
       }),
     )
   }
@@ -128,6 +136,9 @@ const invalid = (detail: string): { ok: false; failure: Failure } => ({
 })
 
 const invalidList = (detail: string): Failure[] => [invalid(detail).failure]
+
+/** The port of an endpoint that names one. */
+export const portOf = (endpoint: string): string | undefined => /^(?:\[.+\]|[^:]+):(\d+)$/.exec(endpoint)?.[1]
 
 const iso = (date: string): string => new Date(date).toISOString().slice(0, 10)
 

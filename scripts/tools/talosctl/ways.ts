@@ -3,7 +3,7 @@ import { goesBy } from '../../../workflows/model/goes-by.ts'
 import { parseAddress } from '../../../workflows/model/parse-address.ts'
 import type { Doorbell } from '../../cluster/greet.ts'
 import type { Knock } from '../../cluster/knock.ts'
-import { hostOf } from './talosconfig.ts'
+import { hostOf, portOf } from './talosconfig.ts'
 
 /** How long a knock is believed. What goes down is told by the next question, what was silent may be back in a moment. */
 const BELIEVED_MS = { answered: 10_000, silent: 200 }
@@ -181,6 +181,6 @@ const never = new AbortController().signal
 
 /** Where an endpoint listens: `10.0.0.1`, `10.0.0.1:50000`, `[fd00::1]:50000`. */
 function doorbell(endpoint: string): Doorbell {
-  const port = /^(?:\[.+\]|[^:]+):(\d+)$/.exec(endpoint)?.[1]
+  const port = portOf(endpoint)
   return { address: hostOf(endpoint), ...(port === undefined ? {} : { port: Number(port) }) }
 }

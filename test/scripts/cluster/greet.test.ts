@@ -51,6 +51,10 @@ test('is not answered where nothing listens', async () => {
   assert.not(await knock({ address, port: free }, AbortSignal.abort()))
 })
 
+test('is not answered at a port that is none', async () => {
+  assert.not(await knock({ address, port: 500_000 }, never))
+})
+
 test('tells a machine that waits in maintenance by the name in its certificate', async () => {
   const waits = await served('maintenance-service.talos.dev')
   assert.ok(await at(waits, (port) => inMaintenance({ address, port }, never)))

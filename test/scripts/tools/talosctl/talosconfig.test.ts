@@ -67,6 +67,24 @@ test('the virtual IP is no endpoint, with a port neither', () => {
   }
 })
 
+test('an endpoint with a port that is none makes it invalid, and is told', () => {
+  for (const [endpoint, isPort] of [
+    ['10.0.0.11:500000', false],
+    ['10.0.0.11:0', false],
+    ['[fd00::1]:65536', false],
+    ['[fd00::1]:65535', true],
+    ['fd00::70000', true],
+    ['talos.home:1', true],
+  ] as const) {
+    write((context) => {
+      context.endpoints = ['10.0.0.11', endpoint]
+    })
+    assert.equal(reasons(), isPort ? [] : ['talosconfig-invalid'], endpoint)
+    const [told] = checkTalosconfig(path, { nodes }, now())
+    if (!isPort) assert.match(told?.detail ?? '', endpoint)
+  }
+})
+
 test('a client certificate that is no more, or not yet, is told with its date', () => {
   write(() => {})
   assert.equal(reasons(new Date(Date.now() + 2 * 365 * 86_400_000)), ['client-certificate-expired'])
