@@ -1,6 +1,6 @@
 /** Lifts our cordon; where the node carries none of ours, there is nothing to do. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
-import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import { type Failure, type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
 import type { CallOptions } from '../cluster/kubernetes.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -41,15 +41,21 @@ export async function liftCordon(
       const first = await isLifted()
       return first.ok && !first.value ? isLifted() : first
     },
-    until: (result) => (result.ok ? result.value : result.failure.reason === 'left-cordoned'),
+    // who may not lift it may not a moment later, either
+    until: (result) => (result.ok ? result.value : FINAL.includes(result.failure.reason)),
     say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),
     deadlineMs: world.cluster.operations.deadlines.readyMs,
     everyMs: 300,
   })
-  if (met) return seen.ok ? { ok: true, value: undefined } : seen
+  if (met && seen.ok) return { ok: true, value: undefined }
+  if (!seen.ok && seen.failure.reason === 'left-cordoned') return seen
   const why = seen.ok ? 'somebody else changes the node all the time' : (seen.failure.detail ?? seen.failure.reason)
-  return { ok: false, failure: left(name, `since our cordon could not be lifted: ${why}`) }
+  const stays = left(name, `since our cordon could not be lifted: ${why}`)
+  const manifest = seen.ok ? undefined : seen.failure.manifest
+  return { ok: false, failure: manifest === undefined ? stays : { ...stays, manifest } }
 }
+
+const FINAL: readonly FailureReason[] = ['left-cordoned', 'kubernetes-forbidden']
 
 const UNKNOWN = 'since its Node does not tell whether the cordon is ours'
 

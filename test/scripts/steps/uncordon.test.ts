@@ -63,6 +63,15 @@ const rows: Row[] = [
     ends: 'left-cordoned: it stays cordoned, since our cordon could not be lifted: kubernetes-unreachable',
   },
   {
+    title: 'does not try again what it may not do',
+    when: ours,
+    answers: () => ({
+      kubernetes: { uncordon: async () => ({ ok: false, failure: failure('kubernetes-forbidden', { detail: 'no' }) }) },
+    }),
+    asks: ['node a', 'uncordon a'],
+    ends: 'left-cordoned: it stays cordoned, since our cordon could not be lifted: no',
+  },
+  {
     title: 'does not look again once it is told to end',
     when: ours,
     abortedIn: 'uncordon',
