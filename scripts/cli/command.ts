@@ -94,7 +94,10 @@ async function carryOut<const Specs extends FlagSpecs>(
     return EXIT_CODES.done
   }
   if (parsed.kind === 'wrong')
-    return reject(parsed.failures, { hint: `node --import tsx workflows/${spec.name}.ts --help` })
+    return reject(parsed.failures, {
+      output: wishesJson(argv) ? 'json' : 'auto',
+      hint: `node --import tsx workflows/${spec.name}.ts --help`,
+    })
   const { common, flags, words } = parsed
   if (common.dir !== undefined && existsSync(common.dir) && !isFolder(common.dir)) {
     const detail = `${common.dir} is no folder`

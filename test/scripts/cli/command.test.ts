@@ -41,6 +41,16 @@ for (const [title, body] of [
     assert.match(said.stderr, /the moon is full/)
   })
 
+for (const flags of [
+  ['--output', 'json', '--nope'],
+  ['--output=json', '--cluster', '7', '--nodes'],
+])
+  test(`a wrong command line ends with a last word that a script can read: ${flags.join(' ')}`, () => {
+    const { status, stdout } = runs('return 0', ...flags)
+    const { type, exitCode, failures } = JSON.parse(stdout)
+    assert.equal([status, type, exitCode, failures[0].reason], [64, 'run.finished', 64, 'usage'])
+  })
+
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
