@@ -50,7 +50,10 @@ export async function labCommand(command: LabCommand): Promise<LabExit> {
     case 'log': {
       const { log } = labPaths(clusterDir)
       if (!isThere(log)) return missingLog(command)
-      await pipeline(createReadStream(log), process.stdout, { end: false })
+      await pipeline(createReadStream(log), process.stdout, { end: false }).catch((error: NodeJS.ErrnoException) => {
+        // whoever reads it has seen enough (`| head`)
+        if (error.code !== 'EPIPE') throw error
+      })
       return 0
     }
     case 'check':
