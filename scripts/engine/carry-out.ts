@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Cluster, NodeName } from '../../workflows/model/cluster.ts'
-import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import { type End, type Known, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
@@ -82,13 +82,14 @@ export async function carryOutIn<Wish extends AnyWish>(
     if (!taken.ok) return leave(refused(run, taken.failure))
     if (abandons) {
       if (left.length === 0) run.notice('no run is unfinished, so there is none to abandon')
-      await liftLeftCordons(run, hold.value)
-      return leave(run.stop.requested.aborted ? stopped(run) : { exitCode: EXIT_CODES.done, failures: [] })
+      const { failures } = await liftLeftCordons(run, hold.value)
+      return leave(refused(run, failures))
     }
     const begun = taken.value ? resumeRun(run, taken.value) : await beginRun(run, { verb, wish, inputs }, held, known)
     return 'exitCode' in begun ? leave(begun) : await drivePlan(crew, run, begun, held)
   } catch (error) {
-    return run.spoiled(error)
+    // whoever only closes waits for nothing but what a request to stop cuts off
+    return call.common.abandon && run.stop.requested.aborted ? leave(stopped(run)) : run.spoiled(error)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { NodeName } from '../../workflows/model/cluster.ts'
+import type { Failure } from '../../workflows/model/failure.ts'
 import { liftDeadCordons } from '../cluster/lift-dead-cordons.ts'
 import type { OpenRun } from './open-run.ts'
 import { hasRun } from './run-folder.ts'
@@ -10,9 +11,9 @@ export const isOver =
   (name: string): boolean =>
     hold.holdsLease() || hasRun(root, name)
 
-/** Lifts the cordons that runs left which are over, and says where; resolves to the nodes. */
-export async function liftLeftCordons(run: OpenRun, hold: Hold): Promise<NodeName[]> {
-  const lifted = await liftDeadCordons(run.session, run.waiter('plan'), isOver(run, hold))
+/** Lifts the cordons that runs left which are over, and says where; resolves to the nodes, and to what kept others. */
+export async function liftLeftCordons(run: OpenRun, hold: Hold): Promise<{ lifted: NodeName[]; failures: Failure[] }> {
+  const { lifted, failures } = await liftDeadCordons(run.session, run.waiter('plan'), isOver(run, hold))
   if (lifted.length > 0) run.notice(`lifted the cordon that an earlier run left on ${lifted.join(', ')}`)
-  return lifted
+  return { lifted, failures }
 }

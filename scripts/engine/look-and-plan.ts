@@ -28,7 +28,8 @@ export async function lookAndPlan<Wish extends AnyWish>(
     return { observed, planned: verb.plan(session.cluster, observed, wish, remembered) }
   }
   try {
-    const lifted = await liftLeftCordons(run, hold)
+    // what could not be lifted the run itself meets again, and fails where it may not
+    const { lifted } = await liftLeftCordons(run, hold)
     if (lifted.length === 0) return await look()
     // pods that waited for a node are coming back, and budgets count them only then
     const { seen } = await watch(run.waiter('plan'), {

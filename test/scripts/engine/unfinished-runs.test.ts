@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Call } from '../../../scripts/cli/command.ts'
+import type { Kubernetes } from '../../../scripts/cluster/kubernetes.ts'
 import { type JournalRecord, readJournal } from '../../../scripts/engine/journal.ts'
 import { rehearseAbandon } from '../../../scripts/engine/rehearse-abandon.ts'
+import { failure } from '../../../workflows/model/failure.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 import { type Checkout, checkoutOf, type Typed } from '../../support/fake-command.ts'
 
@@ -100,6 +102,42 @@ test('--abandon lifts what a dead run cordoned, does nothing else, and keeps wha
   assert.equal(fake.trouble, [])
   checkout.remove()
 })
+
+const leaving: [what: string, answers: Partial<Kubernetes>, code: number][] = [
+  [
+    'of a cordon that it may not lift',
+    { uncordon: async () => ({ ok: false, failure: failure('kubernetes-forbidden', { detail: 'no' }) }) },
+    1,
+  ],
+  [
+    'where Kubernetes does not say what is cordoned, so that something may be',
+    { nodes: async () => ({ ok: false, failure: failure('kubernetes-unreachable', { detail: 'refused' }) }) },
+    1,
+  ],
+  [
+    'told to stop while it tries to lift one',
+    {
+      uncordon: async () => {
+        process.emit('SIGINT')
+        return { ok: true, value: 'conflict' }
+      },
+    },
+    130,
+  ],
+]
+
+for (const [what, answers, code] of leaving)
+  test(`--abandon closes the run and does not call it done ${what}`, async () => {
+    const fake = fakeCluster(['a', 'b', 'c'])
+    const checkout = checkoutOf(fake)
+    await checkout.type(inDrainOfA)
+    const { connect } = fake.kubernetes
+    fake.kubernetes.connect = (isDead) => ({ ...connect(isDead), ...answers })
+    assert.is((await checkout.type(undefined, { abandon: true })).exitCode, code)
+    assert.is(endOf(checkout)?.type, 'end')
+    assert.equal(fake.kubernetes.cordoned(), ['a'])
+    checkout.remove()
+  })
 
 test('--abandon with --dry-run says what would be closed, and closes nothing', async () => {
   const fake = fakeCluster(['a', 'b'])
