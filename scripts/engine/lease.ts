@@ -218,14 +218,21 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
         if (!anew && !held && !loss && elapsed() - askedAt < AGAIN_MS) return undefined
         return look({ timeoutMs: CALL_MS, signal: until }, until)
       }),
-    release: () =>
-      inTurn(async () => {
-        clearInterval(timer)
+    release: () => {
+      // a renewal that comes to its turn after this one would take the Lease anew
+      clearInterval(timer)
+      return inTurn(async () => {
         const resourceVersion = held?.metadata.resourceVersion
         if (resourceVersion === undefined || loss) return
         // guarded: a Lease that is somebody else's by now stays
-        await kubernetes.deleteLease({ resourceVersion }, { timeoutMs: CALL_MS })
-      }),
+        const given = await kubernetes.deleteLease({ resourceVersion }, { timeoutMs: CALL_MS })
+        if (given.ok) return
+        const why = given.failure.detail ?? given.failure.reason
+        say(
+          `the Lease of the cluster could not be given back, so that other computers wait until it stands still: ${why}`,
+        )
+      })
+    },
   }
 }
 

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { mock } from 'node:test'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LeaseObject } from '../../../scripts/cluster/kubernetes.ts'
@@ -253,6 +254,45 @@ test('that was deleted by hand ends the run', async () => {
   const held = await join(api, here)
   await api.kubernetes.deleteLease({ resourceVersion: api.lease()?.metadata.resourceVersion ?? '' })
   assert.match((await held.confirm(never, anew))?.detail ?? '', 'taken away')
+})
+
+test('that can not be given back is told', async () => {
+  const api = fresh()
+  const said: string[] = []
+  const lease = await join(api, here, { say: (text) => said.push(text) })
+  api.state.down = true
+  await lease.release()
+  assert.is(said.length, 1)
+  assert.match(said[0] ?? '', /^the Lease of the cluster could not be given back, .*: connection refused$/)
+})
+
+test('is not taken anew by a renewal that was due while it was given back', async () => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  try {
+    const api = fresh()
+    let asked = 0
+    let answer = () => {}
+    const slow = new Promise<void>((resolve) => {
+      answer = resolve
+    })
+    const readLease = async () => {
+      asked += 1
+      if (asked === 2) await slow
+      api.state.down = asked <= 2
+      return api.kubernetes.readLease()
+    }
+    const lease = await join(api, here, { kubernetes: { ...api.kubernetes, readLease } })
+    assert.is(reasonOf(lease), 'kubernetes-unreachable')
+    mock.timers.tick(MINUTE)
+    const released = lease.release()
+    mock.timers.tick(MINUTE)
+    answer()
+    await released
+    await new Promise((resolve) => setImmediate(resolve))
+    assert.equal([asked, api.lease()], [2, undefined])
+  } finally {
+    mock.timers.reset()
+  }
 })
 
 test.run()
