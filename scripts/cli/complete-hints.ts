@@ -20,23 +20,29 @@ export type CompleteHints = {
  * Plan and steps write `talosctl -n k8s-1 services`, `kubectl get nodes` and `workflows/gen-config.ts`. Typed like that they
  * would ask whatever cluster the person's own configuration names, and a node only where its name is known to DNS; so the
  * talosconfig or kubeconfig of this run, addresses, the cluster and its folder are filled in, and a control plane where
- * talosctl is given no node. `again` is the command that was typed.
+ * talosctl is given no node. A machine in maintenance gets the configuration that was generated for it. `again` is the
+ * command that was typed.
  */
 export function completeHints(
   cluster: Cluster,
-  layout: Pick<Layout, 'root' | 'folder' | 'talosconfig' | 'kubeconfig'>,
+  layout: Pick<Layout, 'root' | 'folder' | 'generated' | 'talosconfig' | 'kubeconfig'>,
   again: string,
 ): CompleteHints {
   const own = join(runFolder(layout.folder), 'kubeconfig')
   const shown = (path: string): string => shellWord(forPeople(path))
   const addressOf = (name?: string): string | undefined =>
     cluster.nodes.find((n) => (name === undefined ? n.role === 'controlplane' : n.name === name))?.address
-  const complete = (text: string): string =>
+  /** `node` is the one that the hint's failure is about. */
+  const complete = (text: string, node?: string): string =>
     text
       .replace(AGAIN, () => again)
+      .replace(/\btalosctl apply-config --insecure(?! -f)/, (said) => {
+        const file = join(layout.folder, layout.generated, `${cluster.name}-${node}.yaml`)
+        return node === undefined ? said : `talosctl -n ${node} apply-config --insecure -f ${shown(file)}`
+      })
       .replace(/\btalosctl (?!--talosconfig)(?:-n (\S+) )?/g, (_, name?: string) => {
-        const node = addressOf(name) ?? name
-        return `talosctl --talosconfig ${shown(layout.talosconfig)} ${node === undefined ? '' : `-n ${node} `}`
+        const address = addressOf(name) ?? name
+        return `talosctl --talosconfig ${shown(layout.talosconfig)} ${address === undefined ? '' : `-n ${address} `}`
       })
       .replace(/\bkubectl (?!--kubeconfig)/g, () => {
         const kubeconfig = existsSync(layout.kubeconfig) ? layout.kubeconfig : own
@@ -47,7 +53,7 @@ export function completeHints(
         workflowCommand(name, cluster.id, layout.root),
       )
   const failure = (given: Failure): Failure =>
-    given.hint === undefined ? given : { ...given, hint: complete(given.hint) }
+    given.hint === undefined ? given : { ...given, hint: complete(given.hint, given.node) }
   return {
     failure,
     event(event) {
@@ -56,12 +62,15 @@ export function completeHints(
           return { ...event, failure: failure(event.failure) }
         case 'verdict':
           return event.failure ? { ...event, failure: failure(event.failure) } : event
-        case 'run.finished':
+        case 'run.finished': {
+          const { next } = event
+          const about = event.failures.find(({ hint }) => hint === next)?.node
           return {
             ...event,
             failures: event.failures.map(failure),
-            ...(event.next === undefined ? {} : { next: complete(event.next) }),
+            ...(next === undefined ? {} : { next: complete(next, about) }),
           }
+        }
         default:
           return event
       }

@@ -8,6 +8,7 @@ import { completeHints } from '../../../scripts/cli/complete-hints.ts'
 import { shellWord } from '../../../scripts/cli/shell-word.ts'
 import { workflowCommand } from '../../../scripts/cli/workflow-command.ts'
 import { packageRoot } from '../../../scripts/declaration/layout.ts'
+import { failureOf } from '../../../scripts/tools/talosctl/failure-of.ts'
 import { AGAIN } from '../../../workflows/model/again.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { isCommand } from '../../../workflows/plan/is-command.ts'
@@ -22,6 +23,7 @@ test.after(() => rmSync(root, { recursive: true }))
 const layout = {
   root,
   folder: root,
+  generated: 'clusterconfig/',
   talosconfig: join(root, 'talosconfig'),
   kubeconfig: join(root, 'kubeconfig'),
 }
@@ -51,6 +53,25 @@ test('A command of ours gets the cluster, and the folder in which it is declared
     typedIn('workflows/gen-config.ts --renew-talosconfig'),
     `${workflowCommand('gen-config', '7', root)} --renew-talosconfig`,
   )
+})
+
+test('A machine in maintenance gets its own configuration, at its own address, in what is typed next as well', () => {
+  const hint = failureOf({ maintenance: true, ended: { by: 'exit', code: 1 }, stdout: '', stderr: '' }).hint ?? ''
+  const waits = failure('node-in-maintenance', { node: 'b', hint })
+  const file = shellWord(join(root, 'clusterconfig', `${cluster.name}-b.yaml`))
+  const typed = `${talosctl} -n ${b} apply-config --insecure -f ${file} # with the configuration that was generated for it`
+  const { failure: completed, event } = completeHints(cluster, layout, again)
+  assert.is(completed(waits).hint, typed)
+  const ended = {
+    run: 'r',
+    exitCode: 69,
+    verdicts: {},
+    failures: [failure('bug'), waits],
+    tookMs: 1,
+    next: hint,
+  } as const
+  const { next } = event({ type: 'run.finished', ...ended, failures: [...ended.failures] }) as { next?: string }
+  assert.is(next, typed)
 })
 
 test('A file below the folder that one stands in is named from there', () => {
