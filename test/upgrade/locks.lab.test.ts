@@ -164,7 +164,7 @@ for (const [name, possible, says, spoil] of unwritable) {
     spoil(run)
     const from = lab.log().length
     const { code, stdout, stderr } = await startEntry({ dir, cluster: lab.cluster }, { flags: [] }).closed
-    assert.is(code, 1, stderr)
+    assert.is(code, 69, stderr)
     assert.match(stdout, says)
     assert.not.match(`${stdout}${stderr}`, /\n\s+at /, 'no stack trace')
     assert.equal(
