@@ -189,7 +189,7 @@ shown('another container whose clock is two hours ahead, and another user, are r
   try {
     const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...tsx]
     const locked = as(nobody, lab.dir, env)
-    assert.is((await locked.closed).code, 1, (await locked.closed).stderr)
+    assert.is((await locked.closed).code, 69, (await locked.closed).stderr)
     assert.match(failuresOf(locked)[0]?.detail ?? '', /\.run belongs to root, and this is nobody \(EACCES\)$/)
     chmodSync(join(lab.clusterDir, '.run'), 0o777)
     const person = as(nobody, lab.dir, env)
