@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import type { PemPair } from '../api/certificates.ts'
-import { ApiClient } from './api-client.ts'
+import { ApiClient, type KubeObject } from './api-client.ts'
 import { issueKubernetesCertificate } from './certificate.ts'
 import type { ClusterIdentity } from './cluster-identity.ts'
 
@@ -21,6 +21,8 @@ export type AuditEvent = {
   responseStatus?: { code?: number }
   // biome-ignore lint/suspicious/noExplicitAny: whatever a client sent
   requestObject?: any
+  /** what was there afterwards; of changes of Nodes only */
+  responseObject?: KubeObject
 }
 
 const lookAgainMs = 100
@@ -34,7 +36,7 @@ const auditPolicy = {
     { level: 'None', users: ['system:apiserver', 'system:kube-controller-manager', 'system:kube-scheduler'] },
     { level: 'Request', verbs: ['create'], resources: [{ group: '', resources: ['pods/eviction'] }] },
     { level: 'Metadata', verbs: ['delete'], resources: [{ group: '', resources: ['pods'] }] },
-    { level: 'Request', verbs: ['patch', 'update'], resources: [{ group: '', resources: ['nodes'] }] },
+    { level: 'RequestResponse', verbs: ['patch', 'update'], resources: [{ group: '', resources: ['nodes'] }] },
     {
       level: 'Request',
       verbs: ['create', 'update', 'delete'],

@@ -22,7 +22,7 @@ const hangsAfterMs = 5 * 60_000
 const hangs = ({ metadata }: KubeObject): boolean =>
   Date.now() - Date.parse(metadata.deletionTimestamp ?? '') > hangsAfterMs
 
-type Objects = Pick<Informer, 'all' | 'find' | 'on'>
+type Objects = Pick<Informer, 'all' | 'find'>
 
 /**
  * Writes down what is done to the Kubernetes of a lab, as the API server's audit log and the objects tell it: evictions,
@@ -37,8 +37,6 @@ export class Witness {
   readonly #marks = new Map<string, string | undefined>()
   /** nodes that are cordoned, and by whom */
   readonly #cordons = new Map<string, { run?: string }>()
-  /** who changed a node last */
-  readonly #lastChangeBy = new Map<string, string>()
 
   constructor(options: {
     log: LabLog
@@ -52,21 +50,24 @@ export class Witness {
     this.#pods = options.pods
     this.#nodes = options.nodes
     this.#budgets = options.budgets
-    this.#nodes.on((change, node) => (change === 'there' ? this.#noteNode(node) : undefined))
     this.#log.on((event) => {
       if (event.type === 'reboot.requested') this.#noteLoad(event.node, options.nodeOf(event.node))
     })
   }
 
   /** One request that the audit policy lets through. */
-  note({ verb, objectRef = {}, responseStatus, userAgent = '', requestURI, requestObject }: AuditEvent): void {
+  note(event: AuditEvent): void {
+    const { verb, objectRef = {}, responseStatus, userAgent = '', requestURI, requestObject, responseObject } = event
     const { resource, subresource, namespace, name = '' } = objectRef
     const code = responseStatus?.code ?? 0
     const isLab = userAgent.startsWith(labAgent)
     const by = userAgent.split(' ')[0] ?? ''
-    if (resource === 'nodes' && subresource === undefined) this.#lastChangeBy.set(name, isLab ? 'lab' : by)
+    const isTried = requestURI.includes('dryRun=All')
+    if (resource === 'nodes' && !isTried && code < 300 && responseObject) {
+      this.#noteNode(responseObject, isLab ? 'lab' : by)
+    }
     if (resource === 'pods' && subresource === 'eviction') {
-      const dryRun = requestURI.includes('dryRun=All') || requestObject?.deleteOptions?.dryRun?.includes('All') === true
+      const dryRun = isTried || requestObject?.deleteOptions?.dryRun?.includes('All') === true
       // the lab tries whether its webhook is asked; what its machines evict is theirs
       if (!(isLab && dryRun)) this.#log.append({ type: 'pod.evicted', ...this.#where(namespace, name), code, dryRun })
     }
@@ -90,7 +91,8 @@ export class Witness {
     return { node: this.#pods.find(name, namespace)?.spec.nodeName ?? '', pod: `${namespace}/${name}` }
   }
 
-  #noteNode(node: KubeObject): void {
+  /** The answer to a change says who made it; a watch that tells of it may be ahead of the audit log, or behind. */
+  #noteNode(node: KubeObject, by: string): void {
     const { name } = node.metadata
     const before = this.#cordons.get(name)
     const isCordoned = node.spec?.unschedulable === true
@@ -103,7 +105,7 @@ export class Witness {
     }
     if (!isCordoned && before !== undefined) {
       this.#cordons.delete(name)
-      this.#log.append({ type: 'node.uncordoned', node: name, by: this.#lastChangeBy.get(name) ?? '', ...before })
+      this.#log.append({ type: 'node.uncordoned', node: name, by, ...before })
     }
     this.#marks.set(name, mark)
   }
