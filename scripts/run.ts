@@ -88,7 +88,7 @@ const STATEFUL: ReadonlySet<Program> = new Set(['terraform', 'tofu'])
  * A `Run` that starts the programs at `paths` in process groups of their own.
  * `graceMs` is the time between SIGTERM and SIGKILL of a command that is aborted or late.
  * `keys` are variables for sops and talhelper alone, and win over those of `env`: where the age identity is.
- * `cwd` is where they run; paths in their arguments are read from there.
+ * `cwd` is where they run; paths in their arguments are read from there. `onStart` hears of each that was started.
  */
 export function createRun({
   paths,
@@ -96,12 +96,14 @@ export function createRun({
   keys = {},
   cwd = process.cwd(),
   graceMs = 3000,
+  onStart = () => {},
 }: {
   paths: Readonly<Partial<Record<Program, string>>>
   env: Readonly<Record<string, string | undefined>>
   keys?: Readonly<Record<string, string>>
   cwd?: string
   graceMs?: number
+  onStart?: (tool: Program) => void
 }): Run {
   const of = (names: RegExp) =>
     Object.fromEntries(Object.entries(env).filter(([name, value]) => names.test(name) && value !== undefined))
@@ -154,6 +156,7 @@ export function createRun({
       return { stdout, stderr, ended: why ? { by: 'nothing', why } : { by: 'exit', code: 127 } }
     }
     if (!uninterruptible) groups.add(pid)
+    onStart(command.tool)
 
     let stopped: 'abort' | 'deadline' | undefined
     let grace: NodeJS.Timeout | undefined

@@ -8,6 +8,7 @@ import { shellWord } from '../cli/shell-word.ts'
 import { forPeople } from '../declaration/load-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
 import { openRunFolder } from '../engine/run-folder.ts'
+import { startsFor } from '../engine/starts.ts'
 import { checkKubeconfig } from './check-kubeconfig.ts'
 import type { Talos } from './talos.ts'
 
@@ -72,7 +73,7 @@ export function createKubeconfig({
     }
     if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
     if (!opened.ok) return opened
-    fetching ??= fetch().finally(() => {
+    fetching ??= startsFor({ of: 'kubeconfig' }, fetch).finally(() => {
       fetching = undefined
     })
     return fetching

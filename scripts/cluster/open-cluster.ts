@@ -7,6 +7,7 @@ import { workflowCommand } from '../cli/workflow-command.ts'
 import { withGeneratedSchematics } from '../config/with-generated-schematics.ts'
 import type { Layout } from '../declaration/layout.ts'
 import { runFolder } from '../engine/run-folder.ts'
+import { countStarts, type Starts } from '../engine/starts.ts'
 import { createRun, type Run } from '../run.ts'
 import { findShell } from '../toolchain/find-shell.ts'
 import { findTalosctl } from '../toolchain/find-talosctl.ts'
@@ -32,6 +33,7 @@ export type OpenCluster = {
   talosctl: string
   /** argv of every command that changed something, in the order in which they were started */
   changes: readonly (readonly string[])[]
+  starts: Readonly<Starts>
 }
 
 /** What a cluster is opened for; one that is to bring nodes to Talos `to` wants a talosctl that knows it. */
@@ -65,7 +67,9 @@ export async function openCluster(
   const unfit = isToChange && existsSync(layout.kubeconfig) ? checkKubeconfig(layout.kubeconfig) : undefined
   if (unfit) failures.push(unfit)
   if (failures.length > 0 || !talosctl.found || !kubectl.found) return { ok: false, failure: failures }
-  const start = createRun({ paths: { talosctl: talosctl.path, kubectl: kubectl.path }, env: process.env })
+  const { starts, count } = countStarts(cluster.name)
+  const paths = { talosctl: talosctl.path, kubectl: kubectl.path }
+  const start = createRun({ paths, env: process.env, onStart: count })
   const changes: string[][] = []
   const run: Run = (command, options) => {
     if (command.mutates) changes.push([command.tool, ...command.argv])
@@ -104,6 +108,7 @@ export async function openCluster(
       roles,
       talosctl: talosctl.version,
       changes,
+      starts,
     },
   }
 }

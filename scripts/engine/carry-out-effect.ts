@@ -5,6 +5,7 @@ import { failureOfThrown } from '../disk/on-disk.ts'
 import type { Drive, Intent } from './driver.ts'
 import { waitForOrphan } from './orphan.ts'
 import type { Effect, Outcome } from './run-state.ts'
+import { startsFor } from './starts.ts'
 
 /** `outcome` is absent when it was cut off, or could not begin because the lock was `lost`. */
 export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; lost?: Failure }
@@ -50,7 +51,9 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
     begun = true
-    const work = body(effect.input as never, { again, isStale, sleeps, signal, processFile, waiting, notice })
+    const work = startsFor({ node, of: step }, () =>
+      body(effect.input as never, { again, isStale, sleeps, signal, processFile, waiting, notice }),
+    )
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }
     const outcome = signal.aborted ? undefined : { ok: false as const, failure: { ...named, ...result.failure } }

@@ -10,6 +10,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import type { CallOptions, Kubernetes, LeaseObject } from '../cluster/kubernetes.ts'
 import { LEASE } from '../tools/kubectl.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder } from './process-identity.ts'
+import { startsFor } from './starts.ts'
 
 export type ClusterLease = {
   /** how the first try went: held, or why not; somebody else's holding is reason `locked` */
@@ -192,7 +193,8 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   }
 
   /** One conversation about the Lease at a time: each knows the version that the one before left. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+  const inTurn = <T>(talk: () => Promise<T>): Promise<T> => {
+    const work = () => startsFor({ of: 'lease' }, talk)
     const turn = queue.then(work, work)
     queue = turn.catch(() => undefined)
     return turn

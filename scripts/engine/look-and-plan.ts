@@ -8,6 +8,7 @@ import { observe, withConfigurations } from '../cluster/observe.ts'
 import { watch } from '../watch.ts'
 import { isOver, liftLeftCordons } from './lift-left-cordons.ts'
 import type { OpenRun } from './open-run.ts'
+import { startsFor } from './starts.ts'
 import type { Hold } from './take-hold.ts'
 
 export type Looked = { observed: Observation; planned: Result<Plan, Failure[]> }
@@ -21,15 +22,16 @@ export async function lookAndPlan<Wish extends AnyWish>(
 ): Promise<Looked | undefined> {
   const { session, stop } = run
   const release = verb.release?.(session.cluster, wish)
-  const look = async (): Promise<Looked> => {
-    const all = await observe(session, wish.nodes, { signal: stop.requested })
-    const seen = withoutMarks(all, isOver(run, hold))
-    const observed = await withConfigurations(session, seen, { release, ...wish }, stop.requested)
-    return { observed, planned: verb.plan(session.cluster, observed, wish, remembered) }
-  }
+  const look = (): Promise<Looked> =>
+    startsFor({ of: 'look' }, async () => {
+      const all = await observe(session, wish.nodes, { signal: stop.requested })
+      const seen = withoutMarks(all, isOver(run, hold))
+      const observed = await withConfigurations(session, seen, { release, ...wish }, stop.requested)
+      return { observed, planned: verb.plan(session.cluster, observed, wish, remembered) }
+    })
   try {
     // what could not be lifted the run itself meets again, and fails where it may not
-    const { lifted } = await liftLeftCordons(run, hold)
+    const { lifted } = await startsFor({ of: 'look' }, () => liftLeftCordons(run, hold))
     if (lifted.length === 0) return await look()
     // pods that waited for a node are coming back, and budgets count them only then
     const { seen } = await watch(run.waiter('plan'), {

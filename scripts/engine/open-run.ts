@@ -107,14 +107,13 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
       try {
         await held?.release()
         if (held) fromMemory(() => prune(root, session.identity))
-        const written =
-          file === undefined ? undefined : onDisk(() => writeReport(file, report.value(), session.changes))
+        const written = file === undefined ? undefined : onDisk(() => writeReport(file, report.value(), session))
         if (written?.ok === false) notice(`there is no report: ${written.failure.detail}`)
       } finally {
         await view.close()
         // whoever asked once has been waiting for this, too
         const signal = stop.requested.aborted ? stop.forced : stop.requested
-        await tellAfter(call, report.value(), { changes: session.changes, signal })
+        await tellAfter(call, report.value(), { ran: session, signal })
         letGo()
       }
     },

@@ -5,6 +5,7 @@ import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 import type { Evidence, Verdict } from '../../workflows/model/verdict.ts'
 import { replaceFile } from '../disk/replace-file.ts'
+import type { Starts } from '../engine/starts.ts'
 import { redact, redactValue } from './redact.ts'
 
 export type Report = {
@@ -23,8 +24,10 @@ export type Report = {
   verdicts: Record<NodeName, { verdict: Verdict; evidence: Evidence; failure?: Failure | undefined }>
   failures: Failure[]
   notices: { at: string; text: string; node?: NodeName | undefined }[]
-  /** argv of every tool that was started, redacted */
+  /** argv of every command that changed something, redacted */
   commands: string[][]
+  /** how often which tool was started, by node and step as in `phases` */
+  starts: Starts
   exitCode?: ExitCode
   tookMs?: number
   next?: string
@@ -60,6 +63,7 @@ export function collectReport(now: () => Date, known: Pick<Report, 'command' | '
     failures: [],
     notices: [],
     commands: [],
+    starts: {},
   }
   const openStep = (node: NodeName | undefined, step: string): StepReport | undefined =>
     report.steps.findLast((other) => other.node === node && other.step === step && other.outcome === 'open')
@@ -130,10 +134,13 @@ export function collectReport(now: () => Date, known: Pick<Report, 'command' | '
   }
 }
 
-/** The report as a document, redacted. `commands` are the tools that the run started. */
-export const reportText = (report: Report, commands: readonly (readonly string[])[]): string =>
-  `${JSON.stringify({ ...report, commands: commands.map((argv) => argv.map(redact)) }, redactValue, 2)}\n`
+/** What of the tools a report tells: those that changed something, and how many were started. */
+export type Ran = { changes: readonly (readonly string[])[]; starts: Readonly<Starts> }
+
+/** The report as a document, redacted. */
+export const reportText = (report: Report, { changes, starts }: Ran): string =>
+  `${JSON.stringify({ ...report, commands: changes.map((argv) => argv.map(redact)), starts }, redactValue, 2)}\n`
 
 /** Writes it for its owner's eyes only (0600), whole or not at all: a reader never meets half of it. */
-export const writeReport = (path: string, report: Report, commands: readonly (readonly string[])[]): void =>
-  replaceFile(path, reportText(report, commands), 0o600)
+export const writeReport = (path: string, report: Report, ran: Ran): void =>
+  replaceFile(path, reportText(report, ran), 0o600)

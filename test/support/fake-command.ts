@@ -10,6 +10,7 @@ import type { Layout } from '../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../scripts/engine/carry-out.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
 import { openRunFolder } from '../../scripts/engine/run-folder.ts'
+import { countStarts } from '../../scripts/engine/starts.ts'
 import type { Report } from '../../scripts/view/report.ts'
 import { upgrade } from '../../workflows/plan/upgrade.ts'
 import type { fakeCluster } from './fake-cluster.ts'
@@ -38,6 +39,15 @@ const wish = {
   ...{ retry: false, keepGoing: false, skipDrain: false },
 }
 
+/** Each call of the port counts as a start. */
+const heard = <Port extends object>(say: () => void, port: Port): Port =>
+  new Proxy(port, {
+    get(calls, name) {
+      say()
+      return Reflect.get(calls, name)
+    },
+  })
+
 export function checkoutOf(fake: Fake): Checkout {
   const folder = mkdtempSync(join(tmpdir(), 'checkout-'))
   const runs = join(folder, '.run')
@@ -62,10 +72,17 @@ export function checkoutOf(fake: Fake): Checkout {
     },
     async type(diesAfter, flags = {}) {
       let isDead = false
+      const { starts, count } = countStarts(cluster.name)
       const session: OpenCluster = {
-        ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', roles: ['os:admin'], changes: [] },
-        talos: fake.connect(() => isDead),
-        kubernetes: fake.kubernetes.connect(() => isDead),
+        ...{ cluster, layout, identity: 'ca', talosctl: '1.13.9', roles: ['os:admin'], changes: [], starts },
+        talos: heard(
+          () => count('talosctl'),
+          fake.connect(() => isDead),
+        ),
+        kubernetes: heard(
+          () => count('kubectl'),
+          fake.kubernetes.connect(() => isDead),
+        ),
       }
       const before = runNames()
       const exitCode = await inSilence(() => {

@@ -113,7 +113,11 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
   },
   'the report': (folder) => {
     const report = { v: 1, resumed: false, steps: [], phases: {}, verdicts: {}, failures: [], notices: [] } as const
-    return failed(onDisk(() => writeReport(join(folder, 'report.json'), { ...report, commands: [] } as never, [])))
+    return failed(
+      onDisk(() =>
+        writeReport(join(folder, 'report.json'), { ...report, commands: [] } as never, { changes: [], starts: {} }),
+      ),
+    )
   },
   'the kubeconfig': async (folder) => {
     const talos = {

@@ -124,7 +124,7 @@ async function live(world: World, fake: Fake, folder: string, strike?: Strike): 
     identity: 'i',
     talosctl: '1.13.9',
     roles: ['os:admin'],
-    changes: [],
+    ...{ changes: [], starts: {} },
   }
   const common = { cluster: '7', dryRun: false, yes: true, output: 'json' }
   const call = { command: 'upgrade', common, again, cluster: fake.cluster, layout } as unknown as Call

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { Starts } from '../../../scripts/engine/starts.ts'
 import { collectReport, writeReport } from '../../../scripts/view/report.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import { aRun } from './a-run.ts'
@@ -25,6 +26,8 @@ const collected = () => {
   for (const event of aRun) report.handle(event)
   return report
 }
+
+const ran = (changes: string[][], starts: Starts = {}) => ({ changes, starts })
 
 test('tells the whole run, the end first', () => {
   const report = collected().value()
@@ -73,20 +76,21 @@ test('adds up a step that a node did twice', () => {
 test('is written for its owner alone, and leaves no draft behind', ({ dir }) => {
   mkdirSync(join(dir, 'run'))
   const path = join(dir, 'run', 'report.json')
-  writeReport(path, collected().value(), [['talosctl', 'reboot']])
+  writeReport(path, collected().value(), ran([['talosctl', 'reboot']], { 'cp-1': { reboot: { talosctl: 3 } } }))
   assert.is(statSync(path).mode & 0o777, 0o600)
   assert.equal(readdirSync(join(dir, 'run')), ['report.json'])
   const read = JSON.parse(readFileSync(path, 'utf8'))
   assert.is(read.v, 1)
   assert.equal(read.commands, [['talosctl', 'reboot']])
+  assert.equal(read.starts, { 'cp-1': { reboot: { talosctl: 3 } } })
 })
 
 test('replaces an older report and leaves it alone when it can not', ({ dir }) => {
   const path = join(dir, 'report.json')
   writeFileSync(path, 'old')
-  writeReport(path, collected().value(), [])
+  writeReport(path, collected().value(), ran([]))
   assert.is(JSON.parse(readFileSync(path, 'utf8')).exitCode, 1)
-  assert.throws(() => writeReport(join(path, 'below-a-file.json'), collected().value(), []))
+  assert.throws(() => writeReport(join(path, 'below-a-file.json'), collected().value(), ran([])))
   assert.is(JSON.parse(readFileSync(path, 'utf8')).exitCode, 1)
 })
 
@@ -102,7 +106,7 @@ test('keeps secrets out, wherever an event or a command carries one', ({ dir }) 
     failure: failure('bug', { detail: secret, hint: `talosctl --token=canary` }),
   })
   const path = join(dir, 'report.json')
-  writeReport(path, report.value(), [['talosctl', '--token=canary']])
+  writeReport(path, report.value(), ran([['talosctl', '--token=canary']]))
   assert.not.match(readFileSync(path, 'utf8'), /canary/)
 })
 
