@@ -164,13 +164,16 @@ const rules: Record<string, Rule> = {
   ),
   'files have kebab-case names that say what is in them': ({ path }) => {
     const [stem = ''] = basename(path).split('.')
-    const fits = /^[a-z0-9]+(-[a-z0-9]+)*(\.lab)?(\.test)?\.ts$/.test(basename(path))
+    const fits = /^[a-z0-9]+(-[a-z0-9]+)*(\.lab)?((\.full)?\.test)?\.ts$/.test(basename(path))
     return fits && !['utils', 'util', 'helpers', 'helper', 'common', 'index', 'misc'].includes(stem) ? [] : [path]
   },
   'an entry fits on a screen': within(/^workflows\/[^/]+\.ts$/, ({ text }) => {
     const lines = text.trimEnd().split('\n').length
     return lines > 40 ? [`${lines} lines`] : []
   }),
+  'a file in two sizes asks for its tier itself, so that both tiers find it': within(/^test\//, ({ path, imports }) =>
+    path.endsWith('.test.ts') ? [] : imports.filter((name) => name === 'test/support/in-full.ts'),
+  ),
   'a test file registers tests and runs them all': within(/^test\/.*\.test\.ts$/, ({ callees }) => [
     ...(callees.some((name) => /(^|\.)run$/.test(name)) ? [] : ['run() is never called']),
     ...(callees.includes('test') ? [] : ['registers nothing']),
@@ -250,6 +253,9 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['test/lab/snake_case.test.ts', ''],
   ],
   'an entry fits on a screen': [['workflows/upgrade.ts', 'export {}\n'.repeat(41)]],
+  'a file in two sizes asks for its tier itself, so that both tiers find it': [
+    ['test/support/walk.ts', `import { inFull } from './in-full.ts'`],
+  ],
   'a test file registers tests and runs them all': [
     ['test/plan/waves.test.ts', `test('plans', () => {})`],
     ['test/plan/waves.test.ts', 'assert.ok(1); test.run()'],
