@@ -20,7 +20,7 @@ import { inspect } from '../tools/talosctl/inspect.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { activeConfiguration, readConfiguration } from '../tools/talosctl/machine-config.ts'
 import { observeEtcd } from '../tools/talosctl/observe-etcd.ts'
-import { getOfEach, observeNodes, readBootId } from '../tools/talosctl/observe-nodes.ts'
+import { getOfEach, observeNodes, otherSlots, readBootId, UNREAD } from '../tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from '../tools/talosctl/resources.ts'
 import { readKernelCmdline, readNodename, readRulePattern, readStage } from '../tools/talosctl/specs.ts'
 import { readVersions } from '../tools/talosctl/versions.ts'
@@ -63,6 +63,12 @@ export interface Talos {
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<Record<NodeName, Result<Status>>>
   inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
+  /** What waits in the other slot of a node that runs `version`, and in which boot of it. */
+  otherSlot(
+    node: NodeDeclaration,
+    version: TalosVersion,
+    options: Omit<CallOptions, 'processFile'>,
+  ): Promise<Result<Pick<Inspection, 'bootId' | 'otherSlot'>>>
   /**
    * Whether a machine configuration is pending, and a hash of it; with `judge` also what talosctl says of it, as of a release.
    * Only the admin role may read it; nothing of its text is kept. Never rejects.
@@ -214,6 +220,15 @@ export function createTalos(
     },
 
     inspect: (node, options) => inspect(ask, node, until(options)),
+
+    async otherSlot({ address, name }, version, options) {
+      const limits = until(options)
+      // the boot id after the log: of a node that boots in between nothing is told that was true before
+      const slots = await otherSlots(ask, [{ address, version }], limits)
+      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      return { ok: true, value: { bootId: bootId.value, otherSlot: slots.get(address) ?? UNREAD } }
+    },
 
     async glance({ address, name }, options) {
       const limits = until(options)

@@ -1,11 +1,11 @@
 /**
  * Asks a node to leave its boot, and returns when it answers with a new boot id; does nothing if it already did. Right before each
- * request it looks at etcd once more, and at what waits in the other slot. Where what led to it has expired it asks nothing, and
- * says that the node still runs.
+ * request it looks at etcd once more, and at the very last at what the node would boot. Where what led to it has expired it asks
+ * nothing, and says that the node still runs.
  */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import type { Inspection } from '../../workflows/model/observation.ts'
+import type { Configuration, Inspection, OtherSlot } from '../../workflows/model/observation.ts'
 import { type Asked, acts, isUp } from '../../workflows/plan/return.ts'
 import type { CallOptions, Glance } from '../cluster/talos.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
@@ -13,6 +13,7 @@ import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { lastLook } from './last-look.ts'
 import { otherMachine } from './other-machine.ts'
+import { readConfiguration } from './read-configuration.ts'
 import { watchReturn } from './returned.ts'
 
 const REQUESTS = 3
@@ -21,6 +22,12 @@ const REQUESTS = 3
 const FINAL: ReadonlySet<Failure['reason'] | undefined> = new Set(['permission-denied', 'install-timed-out'])
 
 type Call = (options: Required<Pick<CallOptions, 'signal' | 'processFile'>>) => Promise<Result<void>>
+
+/** What a node would boot: what its other slot holds, and how it is configured. */
+export type NextBoot = { otherSlot: OtherSlot; configured: Result<Configuration> }
+
+/** A call that may be made, unless what is seen at the very last objects. */
+export type Ready = { call: Call; objection(last: NextBoot): Failure | undefined }
 
 /** What is asked of a node, and how long everything may take. */
 export type Request = {
@@ -34,8 +41,8 @@ export type Request = {
   repeats: boolean
   /** how the step ends where nothing is to be asked; undefined where it is */
   ended(first: Inspection): Result<RebootOutput> | undefined
-  /** All that comes before the last look: the call that may be made, or why none may. `asked` tells of those before. */
-  prepare(seen: Inspection, asked: Asked & { requests: number }): Promise<Result<Call>>
+  /** All that comes before the last looks: the call to be made, or why none may. `asked` tells of those before. */
+  prepare(seen: Inspection, asked: Asked & { requests: number }): Promise<Result<Ready>>
   ranOn(asked: Asked): Failure
 }
 
@@ -80,13 +87,22 @@ export async function askToGoDown(
   /** It left its boot before it was asked to: the new one is judged as the first would have been, and may be the one to leave. */
   const anew = (now: Result<Inspection>): Promise<Result<RebootOutput>> | Result<RebootOutput> =>
     now.ok ? askToGoDown(world, input, context, { ...request, withinMs: deadline - performance.now() }, now) : now
-  /** The call, after all that comes before it; undefined where what led to it has expired. */
-  const readied = async (told: Inspection): Promise<Result<Call> | undefined> => {
+  /** The call, after all that comes before it; `left` where the node has left its boot meanwhile. */
+  const readied = async (told: Inspection): Promise<Result<Call> | 'left'> => {
     const prepared = await request.prepare(told, asked)
     if (!prepared.ok) return prepared
-    const objection = await lastLook(world, input, context)
-    if (context.isStale()) return undefined
-    return objection ? { ok: false, failure: objection } : prepared
+    const objected = await lastLook(world, input, context)
+    if (objected) return { ok: false, failure: objected }
+    // all of that took its time: somebody else may have installed or configured something
+    const [slot, configured] = await Promise.all([
+      world.talos.otherSlot(node, told.version, reading(world, context)),
+      readConfiguration(world, plan, context),
+    ])
+    if (!slot.ok) return slot
+    if (slot.value.bootId !== told.bootId) return 'left'
+    const { call, objection } = prepared.value
+    const failed = objection({ otherSlot: slot.value.otherSlot, configured })
+    return failed ? { ok: false, failure: failed } : { ok: true, value: call }
   }
   let unused = first.ok ? first : undefined
   // our own earlier request may be what makes it silent; whoever is silent is not asked
@@ -103,7 +119,8 @@ export async function askToGoDown(
       // what was asked of it may begin as late as this, and then there is only its return to wait for
       if (!(told.ok && wasAsked && note(told.value))) {
         const call = told.ok ? await readied(told.value) : told
-        if (!call) return STILL_UP
+        if (context.isStale()) return STILL_UP
+        if (call === 'left') continue
         if (call.ok) {
           asked.requests += 1
           const { signal, processFile } = context

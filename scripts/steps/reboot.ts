@@ -8,7 +8,6 @@ import { bootObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { askToGoDown } from './ask-to-go-down.ts'
-import { readConfiguration } from './read-configuration.ts'
 
 export const reboot =
   (world: World) =>
@@ -32,13 +31,19 @@ export const reboot =
         // hash of the configuration under which the version that waits was installed: by us, or as the plan read it from the Node
         const planned = seen.bootId === before.bootId ? waitsSince(work) : undefined
         const installedOn = work.kind === 'switch' ? (world.installs.configuration(seen.bootId) ?? planned) : undefined
-        const configured = await readConfiguration(world, plan, context)
         const begun = world.installs.begun(seen.bootId)
-        const objection =
-          configurationObjection(plan.node, configured, installedOn) ?? bootObjection(plan, seen, { begun })
+        const objection = bootObjection(plan, seen, { begun })
         if (objection) return { ok: false, failure: objection }
         const node = declaredNode(world, plan.node)
-        return { ok: true, value: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }) }
+        return {
+          ok: true,
+          value: {
+            call: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }),
+            objection: ({ otherSlot, configured }) =>
+              configurationObjection(plan.node, configured, installedOn) ??
+              bootObjection(plan, { otherSlot }, { begun }),
+          },
+        }
       },
       ranOn: (asked) => notRebooted(plan, asked),
     })

@@ -10,7 +10,7 @@ import { notReplaced, wentByItself } from '../../workflows/plan/return.ts'
 import { slotObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
-import { askToGoDown } from './ask-to-go-down.ts'
+import { askToGoDown, type NextBoot } from './ask-to-go-down.ts'
 import { noteInstall } from './note-install.ts'
 import { readConfiguration } from './read-configuration.ts'
 
@@ -37,20 +37,26 @@ export const upgrade =
         return changed && { ok: false, failure: changed }
       },
       async prepare(seen, { requests, refusal }) {
-        const configured = await readConfiguration(world, plan, context)
+        const { bootId, otherSlot } = seen
         // that a call of this very step was lost has been seen
-        const begun = requests === 0 && (context.again || world.installs.begun(seen.bootId))
-        const objection =
-          configurationObjection(node, configured) ?? slotObjection({ node, facts: seen, image, begun, retry: true })
-        if (objection) return { ok: false, failure: objection }
-        // before the last look, since Kubernetes may take its time
+        const begun = requests === 0 && (context.again || world.installs.begun(bootId))
+        const objection = ({ otherSlot: slot, configured }: NextBoot) =>
+          configurationObjection(node, configured) ??
+          slotObjection({ node, facts: { bootId, otherSlot: slot }, image, begun, retry: true })
+        // nothing is noted that is not begun
+        const objected = objection({ otherSlot, configured: await readConfiguration(world, plan, context) })
+        if (objected) return { ok: false, failure: objected }
+        // before the last looks, since Kubernetes may take its time
         const unwritten = await noteInstall(world, plan, seen, context)
         if (unwritten) return { ok: false, failure: unwritten }
         const force = await mayBeForced(world, node, refusal !== undefined, context)
         const declared = declaredNode(world, node)
         return {
           ok: true,
-          value: (options) => world.talos.upgradeLegacy(declared, image, { ...options, force, timeoutMs: installMs }),
+          value: {
+            call: (options) => world.talos.upgradeLegacy(declared, image, { ...options, force, timeoutMs: installMs }),
+            objection,
+          },
         }
       },
       ranOn: (asked) => notReplaced(plan, asked),

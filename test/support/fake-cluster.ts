@@ -10,7 +10,7 @@ import { defaultOperations } from './default-operations.ts'
 import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
 import { kubernetesPlan, nodePlan, upgradePlan } from './upgrade-plan.ts'
 
-type FakeNode = {
+export type FakeNode = {
   version: string
   boots: number
   waiting?: string
@@ -147,6 +147,7 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
           ),
         ),
       inspect: (n) => answer(() => ok(factsOf(behind(n)))),
+      otherSlot: (n) => answer(() => ok(factsOf(behind(n)))),
       glance: (n) =>
         answer(() =>
           ok({

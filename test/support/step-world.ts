@@ -8,7 +8,7 @@ import type { Cluster } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
 import { recollect } from '../../workflows/plan/memory.ts'
 import type { Before, NodePlan } from '../../workflows/plan/plan.ts'
-import { fakeCluster } from './fake-cluster.ts'
+import { type FakeNode, fakeCluster } from './fake-cluster.ts'
 import { stepContext } from './step-context.ts'
 
 type Fake = ReturnType<typeof fakeCluster>
@@ -103,6 +103,19 @@ export async function carriedOut<Input>(
     return { asks, ends: 'cut off' }
   }
 }
+
+/** What becomes of the node `a` while it is looked whether etcd bears its loss. */
+export const whileEtcdIsLookedAt =
+  (happens: (node: FakeNode, fake: Fake) => void): NonNullable<Given['answers']> =>
+  ({ talos }, fake) => ({
+    talos: {
+      async observeEtcd(nodes, options) {
+        const node = fake.nodes.get('a')
+        if (node) happens(node, fake)
+        return talos.observeEtcd(nodes, options)
+      },
+    },
+  })
 
 const signalOf = (options: unknown): AbortSignal | undefined =>
   (options as { signal?: AbortSignal } | undefined)?.signal

@@ -5,7 +5,7 @@ import { isDone } from '../ended.ts'
 import { talosctlCommands } from '../talosctl.ts'
 import type { Ask, AskOptions } from './ask.ts'
 import { failureOf } from './failure-of.ts'
-import { otherSlots, readBootId } from './observe-nodes.ts'
+import { otherSlots, readBootId, UNREAD } from './observe-nodes.ts'
 import { readResources } from './resources.ts'
 import { readExtensions, readStage } from './specs.ts'
 import { readVersions } from './versions.ts'
@@ -35,6 +35,6 @@ export async function inspect(ask: Ask, node: NodeDeclaration, options: AskOptio
     const lacks = status ? 'extensions' : 'stage'
     return { ok: false, failure: failure('garbage-answer', { node: name, detail: `its ${lacks} can not be read` }) }
   }
-  const otherSlot = slots.get(address) ?? ({ state: 'unknown', why: 'unread' } as const)
+  const otherSlot = slots.get(address) ?? UNREAD
   return { ok: true, value: { version: version.value, bootId: bootId.value, ...status, ...images, otherSlot } }
 }

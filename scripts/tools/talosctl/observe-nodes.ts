@@ -144,7 +144,7 @@ async function readFacts(
         ...(nodename === undefined ? {} : { nodename }),
         ...(kernelCmdline === undefined ? {} : { kernelCmdline }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
-        otherSlot: slots.get(node.address) ?? { state: 'unknown', why: 'unread' },
+        otherSlot: slots.get(node.address) ?? UNREAD,
         ...(tookMs < SLOW_MS ? {} : { slowMs: Math.round(tookMs) }),
       }
       return [node.name, { reachable: true, ...facts }]
@@ -240,7 +240,8 @@ export async function otherSlots(
   )
 }
 
-const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
+/** What is known of a slot where the log could not be read. */
+export const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
 
 /**
  * Whether the installer of an installation without an end still runs: its process is on record as the service

@@ -110,6 +110,7 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
           glance: async () => ({ ok: true, value: facts() }),
           observeNodes: async () => ({}),
           inspect: async () => ({ ok: true, value: facts() }),
+          otherSlot: async () => ({ ok: true, value: facts() }),
           configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
           stages: async (nodes: { name: string }[]) =>
             Object.fromEntries(

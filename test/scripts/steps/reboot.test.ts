@@ -9,7 +9,7 @@ import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
+import { carriedOut, inputOf, type Row as WorldRow, whileEtcdIsLookedAt } from '../../support/step-world.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', { before: { bootId: 'boot' } })
@@ -166,6 +166,7 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
         glance: async () => ({ ok: true, value: facts() }),
         observeNodes: async () => ({}),
         inspect: async () => ({ ok: true, value: facts() }),
+        otherSlot: async () => ({ ok: true, value: facts() }),
         configurations: async () => ({ a: configuration }),
         watchStage: async () => {},
         reboot: async () => {
@@ -183,7 +184,7 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
 
 const { image } = switchOf(plan)
 const waiting: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { waiting: image })
-const BEFORE = ['inspect a', 'configurations a', 'stages b,c', 'observeEtcd a,b,c']
+const BEFORE = ['inspect a', 'stages b,c', 'observeEtcd a,b,c', 'otherSlot a v1.13.5', 'configurations a']
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
 /** The answer to the first request is lost; the node goes down only while it is looked at once more, which tells that. */
@@ -231,6 +232,15 @@ const bootedMeanwhile =
     }
   }
 
+const installedUnder = (configuration: string) =>
+  createInstallMemory(
+    recollect(
+      [{ run: 'r', records: [{ type: 'run' }, { type: 'installing', node: 'a', bootId: 'a-boot-0', configuration }] }],
+      '',
+    ),
+    { append: () => {} },
+  )
+
 const inWorld: WorldRow[] = [
   ...(['goes down', 'is silent'] as const).map((how) => ({
     title: `takes the boot of a node that ${how} as the step begins for what it is`,
@@ -257,11 +267,33 @@ const inWorld: WorldRow[] = [
     title: 'waits for a node that may not be asked once more, since it is about to go down',
     when: waiting,
     answers: lateToAct((seen) => ({ ok: true, value: { ...seen, otherSlot: { state: 'installing', image } } })),
-    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', 'inspect a', 'configurations a', 'glance a', 'glance a'],
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', 'inspect a', 'glance a', 'glance a'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
-    title: 'looks at what waits and at etcd, asks, and sees it return',
+    title: 'asks nothing of a node on which somebody begins to install while etcd is looked at',
+    when: waiting,
+    answers: whileEtcdIsLookedAt((node) => Object.assign(node, { installing: 'x:v1.13.7' })),
+    asks: BEFORE,
+    ends: 'install-unknown: x:v1.13.7 is being installed right now',
+  },
+  {
+    title: 'asks nothing of a node that is configured anew while etcd is looked at',
+    when: waiting,
+    answers: whileEtcdIsLookedAt((node) => Object.assign(node, { configuration: 'another' })),
+    world: { installs: installedUnder('h') },
+    asks: BEFORE,
+    ends: 'configuration-changed: its machine configuration was changed since the installation, which judged the one before',
+  },
+  {
+    title: 'takes the boot of a node that somebody boots while etcd is looked at for what it is',
+    when: waiting,
+    answers: whileEtcdIsLookedAt((_, fake) => fake.boot('a')),
+    asks: [...BEFORE, 'inspect a', 'observeNodes a,b,c'],
+    ends: 'done {"flippedEarly":true,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'looks at etcd and then at what waits, asks, and sees it return',
     when: waiting,
     asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',

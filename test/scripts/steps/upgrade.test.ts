@@ -10,7 +10,7 @@ import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { stepContext } from '../../support/step-context.ts'
-import { carriedOut, inputOf, type Row as WorldRow } from '../../support/step-world.ts'
+import { carriedOut, inputOf, type Row as WorldRow, whileEtcdIsLookedAt } from '../../support/step-world.ts'
 import { kubernetesPlan, nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker', {
@@ -121,6 +121,7 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
         glance: async () => ({ ok: true, value: facts() }),
         observeNodes: async () => (twin === 'as it answers' ? { b: { reachable: true, ...facts() } } : {}),
         inspect: async () => ({ ok: true, value: facts() }),
+        otherSlot: async () => ({ ok: true, value: facts() }),
         configurations: async () => ({ a: { ok: true, value: { hash: 'h', pending: 'nothing' } } }),
         watchStage: async () => {},
         upgradeLegacy: async () => {
@@ -139,7 +140,8 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
   })
 
 const old: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.12.9' })
-const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages b,c', 'observeEtcd a,b,c']
+const LAST = ['otherSlot a v1.12.9', 'configurations a']
+const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages b,c', 'observeEtcd a,b,c', ...LAST]
 const CALL = `upgradeLegacy a ${image}`
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
@@ -166,6 +168,7 @@ const ACCEPTED = [
   'observeEtcd a,b,c',
   'stages b,c',
   'observeEtcd a,b,c',
+  ...LAST,
 ]
 /** The answer to the first request is lost; the node goes down only while it is looked at once more, which tells that. */
 const lateToAct =
@@ -272,7 +275,23 @@ const inWorld: WorldRow[] = [
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
-    title: 'looks at the other slot and at etcd, asks, and sees it return',
+    title: 'asks nothing of a node on which somebody begins to install while etcd is looked at',
+    when: old,
+    answers: whileEtcdIsLookedAt((node) => Object.assign(node, { installing: 'x:v1.12.11' })),
+    asks: BEFORE,
+    ends: 'install-unknown: x:v1.12.11 is being installed right now',
+  },
+  {
+    title: 'asks a node that somebody boots while etcd is looked at in its new boot',
+    when: old,
+    answers: whileEtcdIsLookedAt((node, fake) => {
+      if (node.boots === 0) fake.boot('a')
+    }),
+    asks: [...BEFORE, 'inspect a', 'observeNodes a,b,c', ...BEFORE.slice(1), CALL, 'glance a', 'glance a'],
+    ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-2"}}',
+  },
+  {
+    title: 'looks at the other slot, at etcd and at the slot once more, asks, and sees it return',
     when: old,
     asks: [...BEFORE, CALL, 'glance a', 'glance a'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
