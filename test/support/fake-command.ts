@@ -12,7 +12,9 @@ import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts
 import { openRunFolder } from '../../scripts/engine/run-folder.ts'
 import { countStarts } from '../../scripts/engine/starts.ts'
 import type { Report } from '../../scripts/view/report.ts'
+import { reboot } from '../../workflows/plan/reboot.ts'
 import { upgrade } from '../../workflows/plan/upgrade.ts'
+import type { AnyWish, Verb, VerbName } from '../../workflows/plan/verb.ts'
 import type { fakeCluster } from './fake-cluster.ts'
 
 export type Fake = ReturnType<typeof fakeCluster>
@@ -24,8 +26,11 @@ export type Typed = { exitCode?: number; report: Report | undefined; journal: re
 export type Checkout = {
   /** its `.run` */
   runs: string
-  /** Types the command; with `diesAfter`, it dies right after the first record that fits is on disk. */
-  type(diesAfter?: (record: JournalRecord, position: number) => boolean, flags?: { abandon?: boolean }): Promise<Typed>
+  /** Types the command, an upgrade of all nodes unless told otherwise; it dies right after the first fitting record is on disk. */
+  type(
+    diesAfter?: (record: JournalRecord, position: number) => boolean,
+    flags?: { verb?: VerbName; nodes?: string[]; abandon?: boolean },
+  ): Promise<Typed>
   /** Puts the journal of an earlier run there, as it lies after that run has died or ended. */
   leave(run: string, journal: string): void
   /** files of the journals, oldest first */
@@ -33,10 +38,21 @@ export type Checkout = {
   remove(): void
 }
 
-const wish = {
-  to: 'v1.13.9',
-  ...{ allowExtensionLoss: false, allowKernelArgumentLoss: false, acceptEtcdOutage: false },
-  ...{ retry: false, keepGoing: false, skipDrain: false },
+const rolling = { acceptEtcdOutage: false, keepGoing: false, skipDrain: false }
+
+type Carry = (session: OpenCluster, call: Call, nodes: string[] | undefined) => Promise<number>
+
+const carries =
+  <Wish extends AnyWish>(verb: Verb<Wish>, wish: Wish): Carry =>
+  (session, call, nodes) =>
+    carryOutIn(crew, session, verb, { ...call, command: verb.name }, { ...wish, ...(nodes && { nodes }) })
+
+const VERBS: Record<VerbName, Carry> = {
+  upgrade: carries(upgrade, {
+    ...{ ...rolling, to: 'v1.13.9', retry: false },
+    ...{ allowExtensionLoss: false, allowKernelArgumentLoss: false },
+  }),
+  reboot: carries(reboot, { ...rolling, mode: 'default' }),
 }
 
 /** Each call of the port counts as a start. */
@@ -58,7 +74,7 @@ export function checkoutOf(fake: Fake): Checkout {
     ...{ secretFile: join(folder, 'talsecret.sops.yaml'), talconfig: 'talconfig.rendered.yaml' },
   }
   const call = {
-    ...{ command: 'upgrade', again: 'the same command', cluster, layout, warnings: [] },
+    ...{ again: 'the same command', cluster, layout, warnings: [] },
     common: { cluster: cluster.id, dryRun: false, yes: true, output: 'quiet' },
   } as unknown as Call
   const runNames = () => (existsSync(runs) ? readdirSync(runs).filter((name) => /^\d{4}-/.test(name)) : []).sort()
@@ -70,7 +86,7 @@ export function checkoutOf(fake: Fake): Checkout {
       openRunFolder(runs, join(run, 'processes'))
       writeFileSync(join(runs, run, 'journal.ndjson'), journal)
     },
-    async type(diesAfter, flags = {}) {
+    async type(diesAfter, { verb = 'upgrade', nodes, ...flags } = {}) {
       let isDead = false
       const { starts, count } = countStarts(cluster.name)
       const session: OpenCluster = {
@@ -87,7 +103,7 @@ export function checkoutOf(fake: Fake): Checkout {
       const before = runNames()
       const exitCode = await inSilence(() => {
         const death = diesAfter && whenWritten(diesAfter, () => (isDead = true))
-        const run = carryOutIn(crew, session, upgrade, { ...call, common: { ...call.common, ...flags } }, wish)
+        const run = VERBS[verb](session, { ...call, common: { ...call.common, ...flags } }, nodes)
         return death ? Promise.race([run, death]) : run
       })
       if (isDead) bury(runs)
