@@ -1,8 +1,5 @@
 /** A simulated Talos cluster on loopback that the real talosctl talks to. */
-import { labCommand } from '../lab/lab-command.ts'
-import { wantsKubernetes } from '../lab/lab-file.ts'
-import { labUp } from '../lab/up.ts'
-import { bareCommand, reject } from '../scripts/cli/command.ts'
+import { bareCommand } from '../scripts/cli/command.ts'
 import { labFlags } from '../scripts/cli/lab-flags.ts'
 
 const lines = {
@@ -24,11 +21,18 @@ await bareCommand({
   },
   flags: labFlags,
   async run({ words: [verb = '', name], common, flags }) {
-    const { labGround, labPlace } = await import('../scripts/toolchain/lab-ground.ts')
+    const [{ labGround, labPlace }, { reject }] = await Promise.all([
+      import('../scripts/toolchain/lab-ground.ts'),
+      import('../scripts/cli/reject.ts'),
+    ])
     const place = labPlace(common)
     if (!place.ok) return reject([place.failure], common)
     const fault = { name, ...flags }
-    if (verb !== 'up') return labCommand({ verb, ...place.value, fault, ...lines })
+    if (verb !== 'up') {
+      const { labCommand } = await import('../lab/lab-command.ts')
+      return labCommand({ verb, ...place.value, fault, ...lines })
+    }
+    const [{ labUp }, { wantsKubernetes }] = await Promise.all([import('../lab/up.ts'), import('../lab/lab-file.ts')])
     const ground = await labGround(common, wantsKubernetes)
     if (!ground.ok) return reject(ground.failure, common)
     return labUp({ ...place.value, ...ground.value, speed: flags.speed, dieWith: flags.dieWith, ...lines })

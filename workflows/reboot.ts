@@ -1,7 +1,6 @@
 /** Reboots the nodes of a cluster, control planes one at a time. */
 import { command } from '../scripts/cli/command.ts'
 import { rollingFlags } from '../scripts/cli/rolling-flags.ts'
-import { reboot } from './plan/reboot.ts'
 
 await command({
   name: 'reboot',
@@ -14,5 +13,8 @@ await command({
     },
     ...rollingFlags,
   },
-  run: ({ flags, carryOut }) => carryOut(reboot, flags),
+  async run({ flags, carryOut }) {
+    const { reboot } = await import('./plan/reboot.ts')
+    return carryOut(reboot, flags)
+  },
 })

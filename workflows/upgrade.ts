@@ -1,7 +1,6 @@
 /** Rolls the declared Talos release over a cluster, control planes one at a time. */
 import { command } from '../scripts/cli/command.ts'
 import { rollingFlags } from '../scripts/cli/rolling-flags.ts'
-import { upgrade } from './plan/upgrade.ts'
 
 await command({
   name: 'upgrade',
@@ -19,5 +18,8 @@ await command({
     },
     ...rollingFlags,
   },
-  run: ({ flags, carryOut }) => carryOut(upgrade, flags),
+  async run({ flags, carryOut }) {
+    const { upgrade } = await import('./plan/upgrade.ts')
+    return carryOut(upgrade, flags)
+  },
 })

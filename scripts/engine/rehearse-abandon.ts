@@ -1,6 +1,7 @@
 import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { stateInWords } from '../../workflows/plan/unfinished.ts'
-import { type Call, reject } from '../cli/command.ts'
+import type { Call } from '../cli/command.ts'
+import { reject } from '../cli/reject.ts'
 import { printNotices } from '../view/print-notices.ts'
 import { unfinishedIntents } from './driver.ts'
 import { findUnfinishedRuns, fromMemory, runFolder } from './run-folder.ts'

@@ -1,8 +1,9 @@
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 import { finished } from '../../workflows/model/finished.ts'
-import { type Call, reject } from '../cli/command.ts'
+import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
+import { reject } from '../cli/reject.ts'
 import { collectReport } from '../view/report.ts'
 import { tellAfter } from '../view/tell-after.ts'
 
