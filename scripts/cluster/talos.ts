@@ -1,6 +1,7 @@
 /** What steps may ask of a Talos cluster, in the field's words. `createTalos` answers with the real talosctl. */
 import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
+import { STEPS } from '../../workflows/machines/step.ts'
 import type { NodeDeclaration, NodeName, TalosVersion } from '../../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
 import type {
@@ -287,14 +288,14 @@ export function createTalos(
     install: async (node, image, options) =>
       nothing(
         await change(node, (at) => talosctlCommands.install(at, image), REASONS.install, options, {
-          uninterruptible: true,
+          uninterruptible: STEPS.install.writesSlot,
         }),
       ),
 
     upgradeLegacy: async (node, image, { force, ...options }) =>
       nothing(
         await change(node, (at) => talosctlCommands.upgradeLegacy(at, image, force), REASONS.install, options, {
-          uninterruptible: true,
+          uninterruptible: STEPS.upgrade.writesSlot,
         }),
       ),
 

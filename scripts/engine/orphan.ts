@@ -1,5 +1,5 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
-import { writesSlot } from '../../workflows/plan/memory.ts'
+import { stepNamed } from '../../workflows/machines/step.ts'
 import { type Waiter, watch } from '../watch.ts'
 import { notedProcess } from './process-note.ts'
 
@@ -14,7 +14,7 @@ export async function waitForOrphan(processFile: string, step: string, waiter: W
   const pid = notedProcess(processFile)
   if (pid === undefined) return
   // a cut off installation leaves a slot that nobody can judge
-  if (!writesSlot(step)) endGroup(pid)
+  if (!stepNamed(step)?.writesSlot) endGroup(pid)
   await watch(waiter, {
     what: `the command of an earlier run (pid ${pid}) to end`,
     look: async () => notedProcess(processFile),

@@ -3,6 +3,7 @@
  * called unchanged, and neither is a machine that booted meanwhile, whoever booted it.
  */
 import semver from 'semver'
+import { stepNamed } from '../machines/step.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
@@ -186,16 +187,15 @@ function unwell({ plan: { node }, flipped }: Stood, seen: Result<Sight>): Failur
 /** A record of a journal, as far as it tells what was begun. */
 type Told = { type: string; step?: string; node?: string; path?: string; ok?: boolean; output?: unknown }
 
-/** Steps after which what was read of a node before is old. */
-const CHANGING: ReadonlySet<string | undefined> = new Set(['install', 'reboot', 'upgrade'])
-
 /** What a run began on its nodes, by whatever process: an intent stands in the journal before anything is done. */
 export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
   const begun: Record<NodeName, Begun> = {}
   for (const { type, step, node, path, ok, output } of records) {
-    if (type === 'intent' && node !== undefined && CHANGING.has(step)) {
+    const { takesDown = false, writesSlot = false } = stepNamed(step) ?? {}
+    // what was read of a node before is old
+    if (type === 'intent' && node !== undefined && (takesDown || writesSlot)) {
       const { install, flipped } = begun[node] ?? { install: 'no', flipped: false }
-      if (step !== 'install') begun[node] = { install, flipped: true }
+      if (takesDown) begun[node] = { install, flipped: true }
       else begun[node] = { install: install === 'no' ? 'begun' : install, flipped }
     }
     const [of = '', , ended = ''] = path?.split('/') ?? []

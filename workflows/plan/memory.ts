@@ -2,6 +2,7 @@
  * What earlier runs remember and the world can not tell, from their journals. Those of every version of the product are
  * read, and of verbs that are not known yet; so nothing is taken for granted of a record.
  */
+import { stepNamed } from '../machines/step.ts'
 import type { NodeName } from '../model/cluster.ts'
 
 export type Memory = {
@@ -24,12 +25,6 @@ export type RememberedRun = { run: string; records: readonly unknown[] }
 
 /** The runs that something is remembered from, which must be kept. */
 export type Remembered = Memory & { sources: ReadonlySet<string> }
-
-/** Steps that write the other slot. */
-const WRITES: ReadonlySet<unknown> = new Set(['install', 'upgrade'])
-
-/** Whether the step of that name writes a slot of its node, now or after it has looked at the image. */
-export const writesSlot = (step: string): boolean => WRITES.has(step)
 
 type Loose = { readonly [key: string]: unknown }
 
@@ -64,7 +59,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       if (node === undefined) continue
       const bootId = text(record.bootId)
       const isRequest = record.type === 'installing'
-      const begins = isRequest || (record.type === 'intent' && WRITES.has(record.step))
+      const begins = isRequest || (record.type === 'intent' && stepNamed(record.step)?.writesSlot === true)
       if (begins && bootId !== undefined)
         installs.set(node, [...(installs.get(node) ?? []), { bootId, run, isRequest }])
       const hash = text(record.configuration)
@@ -106,7 +101,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
 /** Whether a step that ended well left its image in the other slot; a call that found its look too old has asked nothing. */
 const hasWritten = ({ path, output }: Loose): boolean => {
   const step = text(path)?.split('/').at(-1)
-  return WRITES.has(step) && map(output).stillUp !== true
+  return stepNamed(step)?.writesSlot === true && map(output).stillUp !== true
 }
 
 /** By node the boot ids of what was begun, each of them once. */
