@@ -7,8 +7,21 @@ import { waitForOrphan } from './orphan.ts'
 import type { Effect, Outcome } from './run-state.ts'
 import { startsFor } from './starts.ts'
 
-/** `outcome` is absent when it was cut off, or could not begin because the lock was `lost`. */
-export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; lost?: Failure }
+/** `outcome` is absent when it was cut off or kept back: then it is neither done nor failed. */
+export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; kept?: KeptBack }
+
+/** Ends a step that may not do what it is about to do. It is the engine's own, and no failure of the step. */
+class KeptBack extends Error {
+  /** why this process may start nothing any more; absent where the step alone is to end */
+  readonly lost: Failure | undefined
+  /** it had been allowed to ask before */
+  readonly hasAsked: boolean
+  constructor(lost: Failure | undefined, hasAsked: boolean) {
+    super('may not begin')
+    this.lost = lost
+    this.hasAsked = hasAsked
+  }
+}
 
 type Circumstances = {
   intent: Intent
@@ -34,6 +47,19 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
   const unbegun = AbortSignal.any([cutOff, left])
   const startedAt = performance.now()
   let begun = false
+  let hasAsked = false
+  /** Lock and Lease are asked, and a question that was cut off says nothing. */
+  const mayGoOn = async (how: { anew: boolean }) => {
+    const lost = await run.confirm(unbegun, how).catch((error: unknown) => {
+      if (!unbegun.aborted) throw error
+      return undefined
+    })
+    if (lost || unbegun.aborted) throw new KeptBack(lost, hasAsked)
+  }
+  const mayBegin = async () => {
+    await mayGoOn({ anew: true })
+    hasAsked = true
+  }
   run.emit({ type: 'step.started', ...named, title, disruptive })
   const waiting = (what: string, last?: string) => {
     // a step that nobody waits for any more may still look once
@@ -44,21 +70,19 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
     for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
-    const lost = changes ? await run.confirm(unbegun, { anew: disruptive }) : undefined
-    if (lost) return { effect, startedAt, outcome: undefined, lost }
-    // a question that was cut off says nothing, and after a request to stop nothing is begun
+    if (changes) await mayGoOn({ anew: disruptive })
     unbegun.throwIfAborted()
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
     begun = true
-    const work = startsFor({ node, of: step }, () =>
-      body(effect.input as never, { again, isStale, sleeps, signal, processFile, waiting, notice }),
-    )
+    const known = { again, isStale, sleeps, mayBegin, signal, processFile, waiting, notice }
+    const work = startsFor({ node, of: step }, () => body(effect.input as never, known))
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }
     const outcome = signal.aborted ? undefined : { ok: false as const, failure: { ...named, ...result.failure } }
     return { effect, startedAt, outcome }
   } catch (error) {
+    if (error instanceof KeptBack) return { effect, startedAt, outcome: undefined, kept: error }
     if (signal.aborted || (!begun && unbegun.aborted)) return { effect, startedAt, outcome: undefined }
     return { effect, startedAt, outcome: { ok: false, failure: { ...named, ...failureOfThrown(error) } } }
   }

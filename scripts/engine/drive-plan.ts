@@ -35,7 +35,7 @@ export async function drivePlan(
   })
   heartbeat.stop()
   const { verdicts: stood, failures, cordoned } = standing(driven.state)
-  const begun = begunBy(journal.records)
+  const begun = begunBy(journal.records.filter((record) => !driven.unasked.has(record)))
   const ending = endingOf({ way: wayOf(driven, stop), stood, failures, plans: plan.nodes, begun, again: call.again })
   if (driven.ended === 'done') {
     // all of it is done and recorded; without this line the next run finds that out once more

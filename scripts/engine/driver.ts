@@ -19,6 +19,11 @@ export type StepContext = {
   isStale(): boolean
   /** how often this process was found to have slept */
   sleeps(): number
+  /**
+   * Asked as the last thing before each request that can not be taken back. Where the run was told to stop, or lock or Lease
+   * are not ours any more, it rejects and the step ends there: what it was about to ask is not asked, and nothing failed.
+   */
+  mayBegin(): Promise<void>
   /** aborted when the step must end without having done its work */
   signal: AbortSignal
   /** where the command that the step starts notes its pid */
@@ -51,13 +56,15 @@ export type Drive = {
   loses?: AbortSignal
 }
 
-export type Driven =
-  | { state: RunState; ended: 'done' }
-  | { state: RunState; ended: 'stopped' }
-  | { state: RunState; ended: 'broken'; failure: Failure }
+/** `unasked` are the intents of steps that were kept back before they asked anything. */
+export type Driven = { state: RunState; unasked: ReadonlySet<JournalRecord> } & (
+  | { ended: 'done' }
+  | { ended: 'stopped' }
+  | { ended: 'broken'; failure: Failure }
+)
 
 /** A step that is being carried out; `leave` cuts it off when its machine has left it. */
-type Flight = { effect: Effect; ended: Promise<Ended>; leave: AbortController }
+type Flight = { effect: Effect; intent: Intent; ended: Promise<Ended>; leave: AbortController }
 
 export async function drive(run: Drive): Promise<Driven> {
   const { heartbeat } = run
@@ -66,6 +73,7 @@ export async function drive(run: Drive): Promise<Driven> {
   /** paths of what an earlier process led to, whether or not it wrote the intent */
   const inherited = new Set<string>()
   const inFlight = new Map<string, Flight>()
+  const unasked = new Set<JournalRecord>()
   let broken: Failure | undefined
   let sleeps = heartbeat.sleeps()
 
@@ -109,7 +117,7 @@ export async function drive(run: Drive): Promise<Driven> {
         orphans: intentsBeside(begun, effect.path),
         left: leave.signal,
       })
-      inFlight.set(effect.path, { effect, ended, leave })
+      inFlight.set(effect.path, { effect, intent, ended, leave })
     }
   }
 
@@ -122,8 +130,10 @@ export async function drive(run: Drive): Promise<Driven> {
     const ended = await Promise.race([...[...inFlight.values()].map((flight) => flight.ended), heartbeat.nextSleep()])
     noticeSleep()
     if (!ended) continue
-    const { effect, startedAt, outcome, lost } = ended
-    broken ??= lost ?? (run.loses?.aborted ? run.fence() : undefined)
+    const { effect, startedAt, outcome, kept } = ended
+    broken ??= kept?.lost ?? (run.loses?.aborted ? run.fence() : undefined)
+    const intent = inFlight.get(effect.path)?.intent
+    if (intent && kept?.hasAsked === false) unasked.add(intent)
     inFlight.delete(effect.path)
     begun.delete(effect.path)
     if (broken) continue
@@ -136,8 +146,8 @@ export async function drive(run: Drive): Promise<Driven> {
     }
     startOpen()
   }
-  if (broken) return { state, ended: 'broken', failure: broken }
-  return { state, ended: isDone(state) ? 'done' : 'stopped' }
+  if (broken) return { state, unasked, ended: 'broken', failure: broken }
+  return { state, unasked, ended: isDone(state) ? 'done' : 'stopped' }
 }
 
 /** The machine waits for that very effect, and not for a later one with the same path. */

@@ -102,7 +102,9 @@ export async function askToGoDown(
     if (slot.value.bootId !== told.bootId) return 'left'
     const { call, objection } = prepared.value
     const failed = objection({ otherSlot: slot.value.otherSlot, configured })
-    return failed ? { ok: false, failure: failed } : { ok: true, value: call }
+    if (failed) return { ok: false, failure: failed }
+    await context.mayBegin()
+    return { ok: true, value: call }
   }
   let unused = first.ok ? first : undefined
   // our own earlier request may be what makes it silent; whoever is silent is not asked

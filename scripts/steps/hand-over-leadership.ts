@@ -13,6 +13,7 @@ export const handOverLeadership =
     const stillLeads = async (): Promise<boolean> =>
       leads(plan.node, await world.talos.observeEtcd([self], reading(world, context)))
     if (!(await stillLeads())) return { ok: true, value: undefined }
+    await context.mayBegin()
     const { signal, processFile } = context
     const call = await world.talos.forfeitLeadership(self, {
       signal,

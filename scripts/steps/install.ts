@@ -124,13 +124,16 @@ async function lastLookAtSlot(
   context: StepContext,
 ): Promise<Result<InstallOutput> | undefined> {
   const target = switchOf(plan)
+  const against = (last: Inspection): Result<InstallOutput> | undefined => {
+    if (holdsTarget(target, last)) return { ok: true, value: waiting(target, last) }
+    const changed = changedSinceLook(plan.node, target.image, facts, last)
+    return changed && { ok: false, failure: changed }
+  }
   for (;;) {
     const sleeps = context.sleeps()
     const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
-    if (context.sleeps() !== sleeps) continue
-    if (!last.ok) return last
-    if (holdsTarget(target, last.value)) return { ok: true, value: waiting(target, last.value) }
-    const changed = changedSinceLook(plan.node, target.image, facts, last.value)
-    return changed && { ok: false, failure: changed }
+    const objected = last.ok ? against(last.value) : last
+    if (!objected) await context.mayBegin()
+    if (context.sleeps() === sleeps) return objected
   }
 }

@@ -5,6 +5,7 @@ export const stepContext = (more: Partial<StepContext> = {}): StepContext => ({
   again: false,
   isStale: () => false,
   sleeps: () => 0,
+  mayBegin: async () => {},
   signal: new AbortController().signal,
   processFile: '',
   waiting: () => {},

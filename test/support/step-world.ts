@@ -27,13 +27,15 @@ export type Given = {
   context?: Partial<StepContext>
   /** the step is told to end while that call is made */
   abortedIn?: keyof Talos | keyof Kubernetes
+  /** which of its requests it may not make: the run was told to stop, or has lost its lock */
+  keptBackAt?: number
 }
 
 /** A world in which a step was carried out: every call in its order, and how it ended. */
 export type Row = Given & {
   title: string
   asks: readonly string[]
-  /** `done`, with what the step answers; `reason: detail`; or `cut off` */
+  /** `done`, with what the step answers; `reason: detail`; `cut off` or `kept back` */
   ends: string
 }
 
@@ -54,7 +56,7 @@ export async function carriedOut<Input>(
   names: readonly string[],
   step: (world: World) => (input: Input, context: StepContext) => Promise<Result<unknown>>,
   inputOf: (fake: Fake) => Input,
-  { when, answers, operations, deadlineMs = 5_000, world: more, context, abortedIn }: Given,
+  { when, answers, operations, deadlineMs = 5_000, world: more, context, abortedIn, keptBackAt }: Given,
 ): Promise<{ asks: string[]; ends: string }> {
   const fake = fakeCluster(names)
   when?.(fake)
@@ -62,6 +64,12 @@ export async function carriedOut<Input>(
   const others = answers?.(ports, fake)
   const stop = new AbortController()
   const asks: string[] = []
+  const keptBack = new Error('kept back')
+  let requests = 0
+  const mayBegin = async () => {
+    requests += 1
+    if (requests === keptBackAt) throw keptBack
+  }
   const recorded = <Port extends Talos | Kubernetes>(port: Port): Port =>
     new Proxy(port, {
       get:
@@ -94,11 +102,12 @@ export async function carriedOut<Input>(
     ...more,
   }
   try {
-    const ended = await step(world)(inputOf(fake), stepContext({ signal: stop.signal, ...context }))
+    const ended = await step(world)(inputOf(fake), stepContext({ signal: stop.signal, mayBegin, ...context }))
     if (ended.ok) return { asks, ends: ended.value === undefined ? 'done' : `done ${JSON.stringify(ended.value)}` }
     const { reason, detail } = ended.failure
     return { asks, ends: stop.signal.aborted ? 'cut off' : detail === undefined ? reason : `${reason}: ${detail}` }
   } catch (thrown) {
+    if (thrown === keptBack) return { asks, ends: 'kept back' }
     if (!stop.signal.aborted) throw thrown
     return { asks, ends: 'cut off' }
   }

@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Kubernetes } from '../../../scripts/cluster/kubernetes.ts'
 import type { Talos } from '../../../scripts/cluster/talos.ts'
-import { openJournal } from '../../../scripts/engine/journal.ts'
+import { type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
 import { joinClusterLease } from '../../../scripts/engine/lease.ts'
 import { thisHolder } from '../../../scripts/engine/process-identity.ts'
 import type { StepName } from '../../../workflows/model/step-name.ts'
@@ -17,6 +17,11 @@ import { somebodyElse, theirLease } from '../../support/somebody-else.ts'
 
 /** `b` goes first, and its own steps are what goes on when the lock is lost. */
 const NAMES = ['a', 'b', 'c']
+
+const takeOver = (runs: string): void => {
+  for (const name of readdirSync(runs).filter((file) => file.startsWith('lock.')))
+    writeFileSync(join(runs, `lock.${Number(name.slice(5)) + 1}`), JSON.stringify(somebodyElse))
+}
 
 type Row = {
   step: StepName
@@ -45,8 +50,7 @@ for (const { step, cutOff, waited, code } of ROWS)
     const loseDuring = async <T>(call: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
       if (told) return call()
       told = signal ?? new AbortController().signal
-      for (const name of readdirSync(checkout.runs).filter((file) => file.startsWith('lock.')))
-        writeFileSync(join(checkout.runs, `lock.${Number(name.slice(5)) + 1}`), JSON.stringify(somebodyElse))
+      takeOver(checkout.runs)
       const since = performance.now()
       // whoever takes a look at the lock does so every five seconds
       await eventually(
@@ -88,6 +92,58 @@ for (const { step, cutOff, waited, code } of ROWS)
     assert.not.ok(journal.some((record) => record.type === 'outcome' && record.path.endsWith(`/${step}`)))
     checkout.remove()
   })
+
+/** The steps that nothing cuts off, and the call that is the last look before what they ask. */
+const LOOKS = [
+  { step: 'install', look: 'inspect' },
+  { step: 'reboot', look: 'observeEtcd' },
+] as const
+
+for (const { step, look } of LOOKS)
+  for (const by of ['a lock that is lost', 'Ctrl-C'] as const)
+    test(`${by} during the last look inside ${step} keeps back what it was about to ask`, async () => {
+      const fake = fakeCluster(NAMES)
+      const checkout = checkoutOf(fake)
+      if (step === 'reboot')
+        for (const node of fake.nodes.values()) node.waiting = 'factory.talos.dev/metal-installer/s:v1.13.9'
+      let journal = ''
+      const hasBegun = () => {
+        journal = checkout.journals()[0] ?? journal
+        const records = journal === '' ? [] : readJournal(journal).records
+        const begins = (record: JournalRecord) =>
+          step === 'install' ? record.type === 'installing' : record.type === 'intent' && record.step === step
+        return records.some(begins)
+      }
+      let isOver = false
+      const { connect } = fake
+      fake.connect = (isDead): Talos => {
+        const talos = connect(isDead)
+        const looked = async <T>(seen: Promise<T>): Promise<T> => {
+          const told = await seen
+          if (isOver || !hasBegun()) return told
+          isOver = true
+          if (by === 'Ctrl-C') process.emit('SIGINT')
+          else takeOver(checkout.runs)
+          return told
+        }
+        return {
+          ...talos,
+          ...(look === 'inspect' && { inspect: (...asked) => looked(talos.inspect(...asked)) }),
+          ...(look === 'observeEtcd' && { observeEtcd: (...asked) => looked(talos.observeEtcd(...asked)) }),
+        }
+      }
+      const typed = await checkout.type()
+      assert.ok(isOver, 'it was never about to ask')
+      assert.is(typed.exitCode, by === 'Ctrl-C' ? 130 : 75, JSON.stringify(typed.report?.failures))
+      assert.equal(
+        typed.report?.failures.map(({ reason }) => reason),
+        by === 'Ctrl-C' ? [] : ['lock-lost'],
+      )
+      assert.is(typed.report?.verdicts.b?.verdict, 'interrupted')
+      for (const [name, { installs, reboots }] of fake.nodes) assert.equal([name, installs, reboots], [name, 0, 0])
+      assert.not.ok(typed.journal.some((record) => record.type === 'outcome' && record.path.endsWith(`/${step}`)))
+      checkout.remove()
+    })
 
 test('a Lease that somebody else takes is seen at its renewal, cuts the drain off, and stays theirs', async () => {
   const fake = fakeCluster(NAMES)

@@ -12,6 +12,13 @@ const rows: Row[] = [
   { title: 'hands over, and looks whether it leads no more', when: leading, asks: MOVED, ends: 'done' },
   { title: 'does nothing where another member leads', asks: ['observeEtcd a'], ends: 'done' },
   {
+    title: 'does not hand over where it may not begin',
+    when: leading,
+    keptBackAt: 1,
+    asks: ['observeEtcd a'],
+    ends: 'kept back',
+  },
+  {
     title: 'asks nothing of a member that does not answer',
     when(fake) {
       fake.lead('a')

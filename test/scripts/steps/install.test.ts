@@ -381,6 +381,12 @@ const inWorld: WorldRow[] = [
     asks: ['inspect a'],
     ends: 'node-unreachable',
   },
+  {
+    title: 'does not install what it may not begin after its last look',
+    keptBackAt: 1,
+    asks: BEFORE,
+    ends: 'kept back',
+  },
   { title: 'begins nothing once it is told to end', abortedIn: 'inspect', asks: ['inspect a'], ends: 'cut off' },
   {
     title: 'waits no longer for an installation that goes on by itself once it is told to end',

@@ -214,6 +214,20 @@ const lateToAct =
     }
   }
 
+/** The answer to the first request is lost, and the node runs on. */
+const ignored: WorldRow['answers'] = ({ talos }) => {
+  let glances = 0
+  return {
+    talos: {
+      reboot: async () => silent,
+      async glance(node, options) {
+        glances += 1
+        return glances === 1 ? silent : talos.glance(node, options)
+      },
+    },
+  }
+}
+
 /** Somebody boots the node while the step begins: it is on its way down at the first look, or silent, and returns by itself. */
 const bootedMeanwhile =
   (first: 'goes down' | 'is silent'): WorldRow['answers'] =>
@@ -297,6 +311,31 @@ const inWorld: WorldRow[] = [
     when: waiting,
     asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
+  },
+  {
+    title: 'does not ask what it may not begin after its last look',
+    when: waiting,
+    keptBackAt: 1,
+    asks: BEFORE,
+    ends: 'kept back',
+  },
+  {
+    title: 'does not ask once more what it may not begin any more',
+    when: waiting,
+    answers: ignored,
+    keptBackAt: 2,
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a', ...BEFORE],
+    ends: 'kept back',
+  },
+  {
+    title: 'does not hand leadership over that came back where it may not begin any more',
+    when(fake) {
+      waiting(fake)
+      fake.lead('a')
+    },
+    keptBackAt: 1,
+    asks: ['inspect a', 'stages b,c', 'observeEtcd a,b,c', 'observeEtcd a'],
+    ends: 'kept back',
   },
   {
     title: 'asks nothing of a node that somebody booted into the target',

@@ -297,6 +297,13 @@ const inWorld: WorldRow[] = [
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },
   {
+    title: 'does not ask what it may not begin after its last look',
+    when: old,
+    keptBackAt: 1,
+    asks: BEFORE,
+    ends: 'kept back',
+  },
+  {
     title: 'asks nothing of a node that runs the target already',
     when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.13.9', boots: 1 }),
     asks: ['inspect a', 'observeNodes a,b,c'],
