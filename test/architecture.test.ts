@@ -106,6 +106,9 @@ const rules: Record<string, Rule> = {
           !isPackage(name, 'damerau-levenshtein', 'xstate', 'yaml', 'semver', 'ipaddr.js', 'valibot'),
       ),
   ),
+  'the model imports neither the plan nor the machines': within(/^workflows\/model\//, ({ imports }) =>
+    imports.filter((name) => /^workflows\/(plan|machines)\//.test(name)),
+  ),
   'the model, the plan and the machines know no clock, no chance and no process': within(pureFolders, ({ globals }) =>
     globals.filter((name) => impureNames.test(name)),
   ),
@@ -189,6 +192,10 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['workflows/machines/node.ts', `export * from '../../lab/lab-node.ts'`],
     ['workflows/machines/node.ts', `const fs = await import('fs')`],
     ['workflows/plan/waves.ts', `import { x } from 'yaml-but-not-really'`],
+  ],
+  'the model imports neither the plan nor the machines': [
+    ['workflows/model/declaration/topology-problems.ts', `import { contractOf } from '../../plan/contract.ts'`],
+    ['workflows/model/event.ts', `import type { StepMeta } from '../machines/step.ts'`],
   ],
   'the model, the plan and the machines know no clock, no chance and no process': [
     ['workflows/plan/waves.ts', 'export const at = Date.now()'],

@@ -7,8 +7,8 @@ import { isAbsolute } from 'node:path'
 import semver from 'semver'
 import { isMap, isPair, isScalar, type Pair, parseDocument, visit } from 'yaml'
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import { contractOfVersion } from '../../workflows/plan/contract.ts'
-import { releaseOf } from '../../workflows/plan/releases.ts'
+import { contractOfVersion } from '../../workflows/model/declaration/talos-contract.ts'
+import { releaseOf } from '../../workflows/model/releases.ts'
 
 export type InContract = {
   /** what talhelper is to read, from the text of talconfig.yaml; what that refers to lies in `folder` */

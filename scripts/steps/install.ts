@@ -5,7 +5,7 @@
 import type { InstallOutput, NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
-import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
+import { changedSincePlan } from '../../workflows/plan/changed-since-plan.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import {
   changedSinceLook,

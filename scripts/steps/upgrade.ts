@@ -2,7 +2,7 @@
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
-import { changedSincePlan } from '../../workflows/plan/compatibility.ts'
+import { changedSincePlan } from '../../workflows/plan/changed-since-plan.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
 import { memberCount, onlyItselfUnwell } from '../../workflows/plan/etcd.ts'
 import { switchOf } from '../../workflows/plan/plan.ts'

@@ -2,12 +2,8 @@
  * The form of the configurations that are generated: which documents and defaults, as of one minor release of Talos. It
  * moves only by hand, and never with the release that the nodes run: an upgrade changes no document.
  */
-import semver from 'semver'
 import type { TalosVersion } from '../model/cluster.ts'
-import { NEWEST_CONTRACT } from '../model/declaration/talos-contract.ts'
-
-/** `v1.13` of `v1.13.9`. */
-export const contractOfVersion = (version: TalosVersion): string => `v${semver.major(version)}.${semver.minor(version)}`
+import { contractOfVersion, isNewer, NEWEST_CONTRACT } from '../model/declaration/talos-contract.ts'
 
 /**
  * The contract to generate in: the declared one, else the one of the last generation, else that of the release; and of
@@ -22,6 +18,3 @@ export function contractOf(of: {
   const own = contractOfVersion(of.talosVersion)
   return [own, NEWEST_CONTRACT, of.before ?? own].reduce((least, one) => (isNewer(least, one) ? one : least))
 }
-
-/** Whether configurations in the form of `contract` may hold what nodes of `other` can not read. */
-export const isNewer = (contract: string, other: string): boolean => semver.gt(`${contract}.0`, `${other}.0`)

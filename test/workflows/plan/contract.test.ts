@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { contractOf, contractOfVersion, isNewer } from '../../../workflows/plan/contract.ts'
+import { contractOf } from '../../../workflows/plan/contract.ts'
 
 const row = (why: string, of: Parameters<typeof contractOf>[0], expected: string) =>
   test(`${why}: ${expected}`, () => assert.is(contractOf(of), expected))
@@ -15,12 +15,5 @@ row('what the nodes can not read is not kept', { talosVersion: 'v1.12.9', before
 row('a last generation that is not ours', { talosVersion: 'v1.14.1', before: 'v1.14' }, 'v1.13')
 row('what is declared moves it', { talosVersion: 'v1.14.1', before: 'v1.12', declared: 'v1.13' }, 'v1.13')
 row('back too', { talosVersion: 'v1.14.1', before: 'v1.13', declared: 'v1.12' }, 'v1.12')
-
-test('compares minor releases as numbers', () => {
-  assert.is(contractOfVersion('v1.14.0-rc.1'), 'v1.14')
-  assert.ok(isNewer('v1.10', 'v1.9'))
-  assert.not.ok(isNewer('v1.9', 'v1.10'))
-  assert.not.ok(isNewer('v1.13', 'v1.13'))
-})
 
 test.run()

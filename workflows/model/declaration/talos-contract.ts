@@ -1,4 +1,6 @@
+import semver from 'semver'
 import { check, pipe, regex, string, transform } from 'valibot'
+import type { TalosVersion } from '../cluster.ts'
 
 /** The newest form that configurations are generated in: the documents of Talos 1.14 are not among them yet. */
 export const NEWEST_CONTRACT = 'v1.13'
@@ -15,3 +17,9 @@ export const talosContract = pipe(
 )
 
 const minorOf = (contract: string): number => Number(contract.split('.')[1])
+
+/** `v1.13` of `v1.13.9`. */
+export const contractOfVersion = (version: TalosVersion): string => `v${semver.major(version)}.${semver.minor(version)}`
+
+/** Whether configurations in the form of `contract` may hold what nodes of `other` can not read. */
+export const isNewer = (contract: string, other: string): boolean => semver.gt(`${contract}.0`, `${other}.0`)

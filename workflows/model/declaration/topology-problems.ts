@@ -1,11 +1,11 @@
 /** The rules among the values of a declaration: what no look at a single value can find. */
-import { kubernetesObjections, versionObjections } from '../../plan/compatibility.ts'
-import { contractOfVersion, isNewer } from '../../plan/contract.ts'
+import { kubernetesObjections, versionObjections } from '../compatibility.ts'
 import { type Network, parseNetwork } from '../network.ts'
 import { parseAddress } from '../parse-address.ts'
 import { parseVersion } from '../parse-version.ts'
 import { type Problem, warning } from '../problem.ts'
 import { PATCH_SCOPES } from './patch-scopes.ts'
+import { contractOfVersion, isNewer } from './talos-contract.ts'
 import type { Located, Topology, TopologyNode } from './topology.ts'
 
 /** Node mask that Kubernetes cuts the pod network into, by family. */

@@ -1,7 +1,7 @@
 import type { Place } from '../../model/declaration/locate.ts'
 import { type Problem, warning } from '../../model/problem.ts'
+import { releaseOf } from '../../model/releases.ts'
 import { VANILLA_SCHEMATIC } from '../installer-image.ts'
-import { releaseOf } from '../releases.ts'
 import { ofNode, patched, type Subject } from './subject.ts'
 
 /** Newer releases have an installer at the Image Factory alone. */

@@ -1,8 +1,8 @@
 import semver from 'semver'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { versionObjections } from '../../../workflows/plan/compatibility.ts'
-import { nextHop, RELEASES, RELEASES_AS_OF, releaseOf } from '../../../workflows/plan/releases.ts'
+import { versionObjections } from '../../../workflows/model/compatibility.ts'
+import { nextHop, RELEASES, RELEASES_AS_OF, releaseOf } from '../../../workflows/model/releases.ts'
 
 test('the table has a day, and its minor releases follow each other without a gap', () => {
   assert.is(new Date(RELEASES_AS_OF).toISOString().slice(0, 10), RELEASES_AS_OF)

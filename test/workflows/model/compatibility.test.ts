@@ -1,12 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { kubernetesObjections, versionObjections } from '../../../workflows/model/compatibility.ts'
 import type { Failure } from '../../../workflows/model/failure.ts'
-import {
-  changedSincePlan,
-  kubernetesObjections,
-  pathOf,
-  versionObjections,
-} from '../../../workflows/plan/compatibility.ts'
 
 const hop = (from: string, to: string, expected: string[]) =>
   test(`${from} to ${to}: ${expected.join() || 'allowed'}`, () =>
@@ -30,24 +25,6 @@ hop('v1.13.9', 'v1.14.1', [])
 hop('v1.14.0', 'v1.14.1', [])
 hop('v1.13.1', 'v1.13.2', [])
 hop('v1.12.9', 'v1.13.1', ['release-withdrawn'])
-
-const changed = (from: string, now: string, to: string, expected: string | undefined) =>
-  test(`planned from ${from} to ${to}, and ${now} runs by now: ${expected ?? 'goes on'}`, () =>
-    assert.is(
-      changedSincePlan(
-        { version: from },
-        { to, how: pathOf(from) === 'legacy' ? 'one call' : 'write, then reboot' },
-        now,
-      )?.reason,
-      expected,
-    ))
-
-changed('v1.13.5', 'v1.13.5', 'v1.13.9', undefined)
-changed('v1.13.5', 'v1.13.7', 'v1.13.9', undefined)
-changed('v1.13.5', 'v1.13.10', 'v1.13.9', 'downgrade')
-changed('v1.13.5', 'v1.12.9', 'v1.14.1', 'hop-too-long')
-changed('v1.13.5', 'v1.12.9', 'v1.13.9', 'wrong-version')
-changed('v1.12.9', 'v1.13.5', 'v1.13.9', 'wrong-version')
 
 const kubernetes = (to: string, version: string, expected: string[]) =>
   test(`Talos ${to} with Kubernetes ${version}: ${expected.join() || 'allowed'}`, () =>

@@ -1,10 +1,8 @@
 /** Which release may follow which, and beside which Kubernetes: what the table of releases says of a node and its target. */
 
 import semver from 'semver'
-import { AGAIN } from '../model/again.ts'
-import type { TalosVersion } from '../model/cluster.ts'
-import { type Failure, failure } from '../model/failure.ts'
-import type { Before, Switch } from './plan.ts'
+import type { TalosVersion } from './cluster.ts'
+import { type Failure, failure } from './failure.ts'
 import { nextHop, RELEASES, RELEASES_AS_OF, type Release, releaseOf } from './releases.ts'
 
 /** Why a node that runs `from` may not be taken to `to` in one step; empty when it may. */
@@ -20,22 +18,6 @@ export function versionObjections(from: TalosVersion, to: TalosVersion): Failure
     ]
   }
   return [...withdrawnObjections(to, release), ...stepObjections(from, to, release)]
-}
-
-/**
- * Why a node that runs `version` by now, whatever it ran when that was planned, may not be changed as planned; undefined
- * where it may.
- */
-export function changedSincePlan(
-  { version: from }: Pick<Before, 'version'>,
-  { to, how }: Pick<Switch, 'to' | 'how'>,
-  version: TalosVersion,
-): Failure | undefined {
-  if (semver.eq(version, from)) return undefined
-  const [objection] = versionObjections(version, to)
-  if (objection || (how === 'one call') === (pathOf(version) === 'legacy')) return objection
-  const detail = `runs ${version} by now, and ${from} when it was planned: an installation is asked for in another way`
-  return failure('wrong-version', { detail, hint: AGAIN })
 }
 
 /** Since 1.13 an installation and the reboot into it are two calls. */

@@ -2,7 +2,7 @@
  * What is known of Talos' releases, as data of one day. Hosts and Kubernetes are those of Talos' own installer
  * (pkg/machinery/compatibility/talos1*); the rest is from the releases and their trackers.
  */
-import type { TalosVersion } from '../model/cluster.ts'
+import type { TalosVersion } from './cluster.ts'
 
 export type Release = {
   /** `1.13` */
