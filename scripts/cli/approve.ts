@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
+import { summarize } from '../../workflows/machines/summarize.ts'
 import type { Plan } from '../../workflows/plan/plan.ts'
-import { summarize } from '../../workflows/plan/summary.ts'
 import type { Stop } from '../engine/stop.ts'
 import { paintFor } from '../view/paint.ts'
 import { planText } from '../view/plan-text.ts'

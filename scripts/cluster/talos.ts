@@ -1,7 +1,6 @@
 /** What steps may ask of a Talos cluster, in the field's words. `createTalos` answers with the real talosctl. */
 import { existsSync } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
-import { STEPS } from '../../workflows/machines/step.ts'
 import type { NodeDeclaration, NodeName, TalosVersion } from '../../workflows/model/cluster.ts'
 import { type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
 import type {
@@ -11,6 +10,7 @@ import type {
   NodeFacts,
   NodeObservation,
 } from '../../workflows/model/observation.ts'
+import { STEPS } from '../../workflows/model/steps.ts'
 import type { MachineMode } from '../../workflows/plan/configuration.ts'
 import type { RebootMode } from '../../workflows/plan/plan.ts'
 import type { Command, Run, RunOptions } from '../run.ts'

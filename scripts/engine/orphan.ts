@@ -1,5 +1,5 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
-import { stepNamed } from '../../workflows/machines/step.ts'
+import { stepNamed } from '../../workflows/model/steps.ts'
 import { type Waiter, watch } from '../watch.ts'
 import { notedProcess } from './process-note.ts'
 

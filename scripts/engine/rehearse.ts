@@ -1,6 +1,6 @@
+import { summarize } from '../../workflows/machines/summarize.ts'
 import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { isEmpty } from '../../workflows/plan/plan.ts'
-import { summarize } from '../../workflows/plan/summary.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'

@@ -3,8 +3,9 @@
  * The driver carries effects out; a test may walk every reachable state with the same functions.
  */
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate'
-import { RESUMED, type StepMeta, type Subject, subjectOf } from '../../workflows/machines/step.ts'
+import { RESUMED, type Subject, subjectOf } from '../../workflows/machines/step.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
+import type { StepMeta } from '../../workflows/model/steps.ts'
 
 /** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/turn/reboot`. */
 export type Effect = {

@@ -1,8 +1,9 @@
 /** A phase as one list that reads from top to bottom: the machine's states and the plan's text are both made of it. */
 import { and } from 'xstate'
 import type { StepName } from '../model/step-name.ts'
+import { STEPS } from '../model/steps.ts'
 import type { When } from './phases/when.ts'
-import { RESUMED, STEPS, step } from './step.ts'
+import { RESUMED, step } from './step.ts'
 
 /** One step of a phase, which is passed over where `when` does not hold. */
 export type Row = {

@@ -3,10 +3,10 @@
  * called unchanged, and neither is a machine that booted meanwhile, whoever booted it.
  */
 import semver from 'semver'
-import { stepNamed } from '../machines/step.ts'
 import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
+import { stepNamed } from '../model/steps.ts'
 import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
 import type { NodePlan, Switch, Work } from './plan.ts'
 import { runsTarget } from './slot.ts'

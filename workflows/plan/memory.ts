@@ -2,8 +2,9 @@
  * What earlier runs remember and the world can not tell, from their journals. Those of every version of the product are
  * read, and of verbs that are not known yet; so nothing is taken for granted of a record.
  */
-import { stepNamed } from '../machines/step.ts'
+
 import type { NodeName } from '../model/cluster.ts'
+import { stepNamed } from '../model/steps.ts'
 
 export type Memory = {
   /** image that a node fell back from, by node */

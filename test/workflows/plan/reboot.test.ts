@@ -1,12 +1,12 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { summarize } from '../../../workflows/machines/summarize.ts'
 import type { Cluster, Role } from '../../../workflows/model/cluster.ts'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, NodeFacts, NodeObservation, Observation } from '../../../workflows/model/observation.ts'
 import type { Memory } from '../../../workflows/plan/memory.ts'
 import { isEmpty, sequenceOf } from '../../../workflows/plan/plan.ts'
 import { type RebootWish, reboot } from '../../../workflows/plan/reboot.ts'
-import { summarize } from '../../../workflows/plan/summary.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 import { kubeNode, kubernetesFacts } from '../../support/kubernetes-facts.ts'
 

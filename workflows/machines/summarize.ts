@@ -1,12 +1,13 @@
 /** The plan in words, in the order in which it happens. */
 
-import { PREPARE } from '../machines/phases/prepare.ts'
-import { TURN } from '../machines/phases/turn.ts'
-import { WHEN } from '../machines/phases/when.ts'
 import type { PlannedDrain, PlanSummary, WorkWord } from '../model/event.ts'
 import type { StepName } from '../model/step-name.ts'
-import { installedBefore } from './judge.ts'
-import { type KubernetesPlan, type NodePlan, type Plan, sequenceOf, type Work } from './plan.ts'
+import { plannedDrain } from '../plan/drain/planned-drain.ts'
+import { installedBefore } from '../plan/judge.ts'
+import { type NodePlan, type Plan, sequenceOf, type Work } from '../plan/plan.ts'
+import { PREPARE } from './phases/prepare.ts'
+import { TURN } from './phases/turn.ts'
+import { WHEN } from './phases/when.ts'
 
 export function summarize(plan: Plan): PlanSummary {
   const sequence = sequenceOf(plan)
@@ -62,12 +63,6 @@ const isOneCall = (work: Work): boolean => work.kind === 'switch' && work.how ==
 
 const drainOf = ({ kubernetes, work }: NodePlan): PlannedDrain | undefined =>
   kubernetes === undefined || work.kind === 'leave' ? undefined : plannedDrain(kubernetes)
-
-/** What a drain means, as people are told: where nothing is evicted only why. */
-export const plannedDrain = ({ drain }: KubernetesPlan): PlannedDrain =>
-  drain.how === 'drained'
-    ? { evicts: drain.evicts, obstacles: drain.obstacles }
-    : { whyNot: drain.whyNot, evicts: [], obstacles: [] }
 
 /** The steps of a node, as its phases have them, as far as that can be told ahead. */
 function stepsOf(plan: Plan, node: NodePlan): StepName[] {
