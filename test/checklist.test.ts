@@ -12,8 +12,8 @@ type Shown = { test: string; name: string } | { later: string } | { not: string 
 
 const seeds = { test: 'test/seeds.test.ts', name: 'generates what $' }
 const lint = (name: string): Shown => ({ test: 'test/workflows/plan/lint/lint.test.ts', name })
-const gen = (name: string): Shown => ({ test: 'test/gen-config.test.ts', name })
-const init = (name: string): Shown => ({ test: 'test/init.test.ts', name })
+const gen = (name: string): Shown => ({ test: 'test/scripts/config/generate-config.test.ts', name })
+const init = (name: string): Shown => ({ test: 'test/scripts/config/secrets/init.test.ts', name })
 const apply = { later: 'there is no apply command yet' }
 const bootstrap = { later: 'there is no bootstrap command yet' }
 const reset = { later: 'there is no reset command yet' }

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, parseAllDocuments } from 'yaml'
-import { type SecretsWorld, secretsWorld } from './support/secrets-world.ts'
+import { type SecretsWorld, secretsWorld } from '../../support/secrets-world.ts'
 
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../../..')
 const CLUSTER = 'clusters/cluster-7'
 
 const talenv = `cluster:

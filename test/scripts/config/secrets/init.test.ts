@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse } from 'yaml'
-import { type SecretsWorld, secretsWorld } from './support/secrets-world.ts'
+import { type SecretsWorld, secretsWorld } from '../../../support/secrets-world.ts'
 
 const test = suite<{ world: SecretsWorld }>('init')
 
