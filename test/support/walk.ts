@@ -17,6 +17,7 @@ import {
 import type { ClusterContext, ClusterOutput, LookBackInput } from '../../workflows/machines/cluster.ts'
 import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
+import type { StepName } from '../../workflows/model/step-name.ts'
 import type { NodeVerdict, Verdict } from '../../workflows/model/verdict.ts'
 import { type Life, type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
 
@@ -54,7 +55,7 @@ type Past = {
   refused: string[]
 }
 
-const failed = (step: string): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
+const failed = (step: StepName): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
 const blocked: Outcome = { ok: false, failure: failure('drain-blocked', { step: 'drain' }) }
 const ended = (output?: unknown): Outcome => ({ ok: true, output })
 /** The look right before the request objects: nothing was asked. */

@@ -108,6 +108,9 @@ const failureOf = (event: unknown): Failure => {
   return typeof error?.reason === 'string' ? error : failure('bug', { detail: String(error) })
 }
 
+/** The steps that a step which takes a node down does once more, as the last thing before it asks. */
+const OF_THE_LAST_LOOK: ReadonlySet<StepName | undefined> = new Set(['check-etcd', 'hand-over-leadership'])
+
 /** The conditions of the rows, asked of a node on its way. */
 const asGuards = Object.fromEntries(
   Object.entries(WHEN).map(([name, holds]) => [name, ({ context }: { context: NodeContext }) => holds(context)]),
@@ -146,7 +149,7 @@ export const nodeMachine = setup({
       !context.late && isReached(context.plan.work, (event as unknown as { output: Diagnosis }).output.verdict),
     isStillUp: ({ event }) => (event as unknown as { output: RebootOutput }).output.stillUp === true,
     /** the last look objected, so the node was asked nothing */
-    stoppedAtGate: ({ event }) => ['check-etcd', 'hand-over-leadership'].includes(failureOf(event).step ?? ''),
+    stoppedAtGate: ({ event }) => OF_THE_LAST_LOOK.has(failureOf(event).step),
   },
   actions: {
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),

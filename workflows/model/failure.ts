@@ -1,6 +1,7 @@
 /** Expected trouble is a value. `reason` is stable and documented here; sentences are for people. */
 import type { NodeName } from './cluster.ts'
 import type { ExitName } from './exit-code.ts'
+import type { StepName } from './step-name.ts'
 
 /** Every reason, with what it means and how a run that ends because of it exits. */
 export const FAILURES = {
@@ -160,7 +161,7 @@ export type FailureReason = keyof typeof FAILURES
 export type Failure = {
   reason: FailureReason
   node?: NodeName
-  step?: string
+  step?: StepName
   /** one sentence for people, in the field's terms */
   detail?: string
   /** the next command to type */

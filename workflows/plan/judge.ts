@@ -6,6 +6,7 @@ import semver from 'semver'
 import type { NodeName } from '../model/cluster.ts'
 import { FAILURES, type Failure, failure, type Result } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
+import type { StepName } from '../model/step-name.ts'
 import { stepNamed } from '../model/steps.ts'
 import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdict.ts'
 import type { NodePlan, Switch, Work } from './plan.ts'
@@ -150,7 +151,7 @@ export const installedBefore = (work: Work): Begun['install'] =>
 export type Stood = Begun & Judgement & { plan: NodePlan; failure?: Failure }
 
 /** Steps that ask Kubernetes, of which a look at Talos tells nothing. */
-const OF_KUBERNETES: ReadonlySet<string | undefined> = new Set(['settle', 'uncordon', 'pass-gates'])
+const OF_KUBERNETES: ReadonlySet<StepName | undefined> = new Set(['settle', 'uncordon', 'pass-gates'])
 
 /**
  * How a node stands at the end of a run, by a last look; `seen` is why where nothing could be read. What is no longer true
