@@ -4,6 +4,7 @@
  */
 
 import type { NodeName } from '../model/cluster.ts'
+import { type ForeignMap, list, map, text } from '../model/foreign-json.ts'
 import { stepNamed } from '../model/steps.ts'
 
 export type Memory = {
@@ -27,12 +28,6 @@ export type RememberedRun = { run: string; records: readonly unknown[] }
 /** The runs that something is remembered from, which must be kept. */
 export type Remembered = Memory & { sources: ReadonlySet<string> }
 
-type Loose = { readonly [key: string]: unknown }
-
-const map = (value: unknown): Loose =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-
 /** Puts together what the runs of this very cluster tell, oldest first. A node that was upgraded since has left all of it. */
 export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
   const rolledBack = new Map<NodeName, { image: string; run: string }>()
@@ -54,8 +49,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     }
     for (const record of records.slice(1).map(map)) {
       // the last look of a run is at all its nodes
-      for (const { node, verdict } of Array.isArray(record.output) ? record.output.map(map) : [])
-        noteVerdict(text(node), verdict)
+      for (const { node, verdict } of list(record.output)) noteVerdict(text(node), verdict)
       const node = text(record.node) ?? nodeOfPath(record.path, plans)
       if (node === undefined) continue
       const bootId = text(record.bootId)
@@ -100,7 +94,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
 }
 
 /** Whether a step that ended well left its image in the other slot; a call that found its look too old has asked nothing. */
-const hasWritten = ({ path, output }: Loose): boolean => {
+const hasWritten = ({ path, output }: ForeignMap): boolean => {
   const step = text(path)?.split('/').at(-1)
   return stepNamed(step)?.writesSlot === true && map(output).stillUp !== true
 }
@@ -115,17 +109,14 @@ const bootIdsOf = <Install extends { bootId: string }>(
   )
 
 /** The nodes that a plan names; none where it is no plan of nodes. */
-const nodePlans = (plan: unknown): Loose[] => {
-  const { nodes } = map(plan)
-  return Array.isArray(nodes) ? nodes.map(map) : []
-}
+const nodePlans = (plan: unknown): ForeignMap[] => list(map(plan).nodes)
 
 /** The image that it was to boot; journals of before plans had a version have it at the top. */
-const imageIn = (plan: Loose): string | undefined => text(map(plan.work).image) ?? text(plan.image)
+const imageIn = (plan: ForeignMap): string | undefined => text(map(plan.work).image) ?? text(plan.image)
 
-const versionIn = (plan: Loose): string | undefined => text(map(plan.before).version) ?? text(plan.from)
+const versionIn = (plan: ForeignMap): string | undefined => text(map(plan.before).version) ?? text(plan.from)
 
-const nodeOfPath = (path: unknown, plans: readonly Loose[]): NodeName | undefined =>
+const nodeOfPath = (path: unknown, plans: readonly ForeignMap[]): NodeName | undefined =>
   text(plans.find(({ node }) => typeof path === 'string' && path.startsWith(`${node}/`))?.node)
 
 /**

@@ -1,5 +1,6 @@
 /** What becomes of a run that another process did not bring to its end. */
 import { type Failure, failure } from '../model/failure.ts'
+import { list, map } from '../model/foreign-json.ts'
 
 /** What its journal tells of it, which any version of the product may have written, for any verb. */
 export type Unfinished = {
@@ -64,10 +65,7 @@ const inTheWay = ({ run, again }: Unfinished, why: string): Failure =>
   })
 
 /** Whether a plan of whatever version has a node wiped. */
-function wipes(plan: unknown): boolean {
-  const { nodes } = Object(plan) as { nodes?: unknown }
-  return Array.isArray(nodes) && nodes.some((node) => Object(Object(node).work).kind === 'wipe')
-}
+const wipes = (plan: unknown): boolean => list(map(plan).nodes).some(({ work }) => map(work).kind === 'wipe')
 
 /** How a run stood that was not brought to its end, by the steps that were begun and not seen to end. */
 export function stateInWords(open: readonly { node?: string; step: string }[]): string {

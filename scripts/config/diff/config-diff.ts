@@ -1,5 +1,6 @@
 import { structuredPatch } from 'diff'
 import { parseAllDocuments, stringify } from 'yaml'
+import { map, text } from '../../../workflows/model/foreign-json.ts'
 import { redact } from '../../view/redact.ts'
 import { eachLeaf, type IsSecret, type LeafPath, secretLeaves } from './secret-leaves.ts'
 
@@ -73,19 +74,19 @@ function documentsOf(text: string | undefined): Map<string, ConfigDocument> | un
 }
 
 function nameOf(content: unknown): { name: string; kind: string | undefined } {
-  const map = (typeof content === 'object' && content !== null ? content : {}) as Record<string, unknown>
-  const text = (key: string) => (typeof map[key] === 'string' ? map[key] : undefined)
-  const kind = text('kind')
-  if (kind !== undefined) return { kind, name: [kind, text('name')].filter(Boolean).join(' ') }
-  if ('machine' in map || 'cluster' in map) return { kind: 'v1alpha1', name: 'v1alpha1 machine configuration' }
+  const document = map(content)
+  const kind = text(document.kind)
+  if (kind !== undefined) return { kind, name: [kind, text(document.name)].filter(Boolean).join(' ') }
+  if ('machine' in document || 'cluster' in document)
+    return { kind: 'v1alpha1', name: 'v1alpha1 machine configuration' }
   if ('contexts' in map) return { kind: undefined, name: 'talosconfig' }
-  return { kind: undefined, name: 'clusterName' in map && 'nodes' in map ? 'talconfig' : 'document' }
+  return { kind: undefined, name: 'clusterName' in document && 'nodes' in document ? 'talconfig' : 'document' }
 }
 
 /** There is one HostnameConfig, which has no name but tells one. */
 const labelOf = (name: string, document: ConfigDocument | undefined): string => {
-  const { hostname } = (document?.content ?? {}) as { hostname?: unknown }
-  return name === document?.kind && typeof hostname === 'string' ? `${name} ${hostname}` : name
+  const hostname = text(map(document?.content).hostname)
+  return name === document?.kind && hostname !== undefined ? `${name} ${hostname}` : name
 }
 
 /** Secret leaves of the other side: by place, and by place without indices for lists that grew or shrank. */

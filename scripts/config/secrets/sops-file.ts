@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { YamlPath, YamlSource } from '../../../workflows/model/declaration/yaml-source.ts'
+import { list, map, texts } from '../../../workflows/model/foreign-json.ts'
 import type { Problem } from '../../../workflows/model/problem.ts'
 
 /** What can be told of a file that SOPS has encrypted, or should have, without a key. */
@@ -19,32 +20,23 @@ const CIPHERTEXT = /^ENC\[AES256_GCM,data:[\s\S]*,iv:[\s\S]*,tag:[\s\S]*,type:\w
 const OTHER_KEYS = ['pgp', 'kms', 'gcp_kms', 'hckms', 'azure_kv', 'hc_vault']
 const PARTLY = ['encrypted_regex', 'encrypted_suffix', 'unencrypted_regex', 'unencrypted_suffix']
 
-type Metadata = Record<string, unknown> & { key_groups?: unknown }
-
 /** Reads it from its YAML. What SOPS never encrypts (null, an empty string) hides nothing. */
 export function sopsFile(source: YamlSource): SopsFile {
   const { sops, ...rest } = (source.value ?? {}) as Record<string, unknown>
-  const metadata = typeof sops === 'object' && sops !== null ? (sops as Metadata) : undefined
-  const groups = [metadata ?? {}, ...list(metadata?.key_groups)] as Record<string, unknown>[]
+  const metadata = map(sops)
+  const groups = [metadata, ...list(metadata.key_groups)]
   // the default of SOPS itself, written into every file that has no other
   const key = PARTLY.find(
-    (name) => metadata?.[name] && !isDeepStrictEqual([name, metadata[name]], ['unencrypted_suffix', '_unencrypted']),
+    (name) => metadata[name] && !isDeepStrictEqual([name, metadata[name]], ['unencrypted_suffix', '_unencrypted']),
   )
   return {
-    encrypted: metadata !== undefined,
-    recipients: groups.flatMap((group) =>
-      list(group.age).flatMap((entry) => {
-        const { recipient } = (entry ?? {}) as { recipient?: unknown }
-        return typeof recipient === 'string' ? [recipient] : []
-      }),
-    ),
+    encrypted: typeof sops === 'object' && sops !== null,
+    recipients: groups.flatMap((group) => texts(list(group.age).map(({ recipient }) => recipient))),
     otherKeys: groups.some((group) => OTHER_KEYS.some((name) => list(group[name]).length > 0)),
     plain: plainLeaves(rest).map((path) => source.keyProblem(keyPath(path), `${path.join('.')} is not encrypted`)),
-    ...(key !== undefined && { partly: `${key} is ${String(metadata?.[key])}` }),
+    ...(key !== undefined && { partly: `${key} is ${String(metadata[key])}` }),
   }
 }
-
-const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
 /** Items of lists have no key of their own. */
 const keyPath = (path: YamlPath): YamlPath => path.slice(0, path.findLastIndex((key) => typeof key === 'string') + 1)

@@ -1,3 +1,4 @@
+import { count, type ForeignMap, list, map, text, texts } from '../../../workflows/model/foreign-json.ts'
 import type {
   CordonMark,
   DisruptionBudget,
@@ -17,29 +18,16 @@ import { CORDON_ANNOTATION, INSTALL_ANNOTATION } from '../kubectl.ts'
 /** what Talos writes beside a cordon of its own: AnnotationCordonedKey in its pkg/machinery/constants */
 const TALOS_CORDON = 'talos.dev/cordoned'
 
-/**
- * The objects of the API are read as they come: what is missing is missing, and what is of another type counts as
- * missing, too.
- */
-type Loose = { readonly [key: string]: unknown }
-
-const map = (value: unknown): Loose =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
-const list = (value: unknown): Loose[] => (Array.isArray(value) ? value.map(map) : [])
-const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)
-const texts = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
-const count = (value: unknown): number => (typeof value === 'number' ? value : 0)
 const labelsOf = (value: unknown): Record<string, string> =>
   Object.fromEntries(
     Object.entries(map(value)).flatMap(([key, item]) => (typeof item === 'string' ? [[key, item]] : [])),
   )
 
-const condition = (status: Loose, type: string): Loose | undefined =>
+const condition = (status: ForeignMap, type: string): ForeignMap | undefined =>
   list(status.conditions).find((item) => item.type === type)
 
 /** The objects in kubectl's output: the items of a list, or the one object; undefined where it is no JSON of the API. */
-export function objectsOf(json: string): Loose[] | undefined {
+export function objectsOf(json: string): ForeignMap[] | undefined {
   try {
     const parsed = map(JSON.parse(json))
     if (parsed.kind === undefined) return undefined
@@ -50,7 +38,7 @@ export function objectsOf(json: string): Loose[] | undefined {
 }
 
 /** Sorts a list of mixed kinds. */
-export function readKubernetes(objects: readonly Loose[]): KubernetesRead {
+export function readKubernetes(objects: readonly ForeignMap[]): KubernetesRead {
   const of = (kind: string) => objects.filter((object) => object.kind === kind)
   const volumes = new Set(of('PersistentVolume').map((volume) => text(map(volume.metadata).name)))
   const claims = new Map(
@@ -73,7 +61,7 @@ export function readKubernetes(objects: readonly Loose[]): KubernetesRead {
   }
 }
 
-export function readNode(object: Loose): KubeNode {
+export function readNode(object: ForeignMap): KubeNode {
   const metadata = map(object.metadata)
   const spec = map(object.spec)
   const status = map(object.status)
@@ -104,13 +92,13 @@ export function readNode(object: Loose): KubeNode {
   }
 }
 
-function readTaint({ key, value, effect }: Loose): Taint {
+function readTaint({ key, value, effect }: ForeignMap): Taint {
   const own = text(value)
   return { key: text(key) ?? '', effect: text(effect) ?? '', ...(own === undefined ? {} : { value: own }) }
 }
 
 /** Who set a field of the spec, as the API server noted it; nobody where kubectl was not told to show that. */
-const ownersOf = (metadata: Loose, field: string): string[] =>
+const ownersOf = (metadata: ForeignMap, field: string): string[] =>
   list(metadata.managedFields).flatMap(({ manager, fieldsV1 }) =>
     map(map(fieldsV1)['f:spec'])[`f:${field}`] === undefined ? [] : (text(manager) ?? ''),
   )
@@ -139,7 +127,7 @@ function readInstallMark(json: string | undefined): InstallMark | undefined {
   }
 }
 
-export function readPod(object: Loose): KubePod {
+export function readPod(object: ForeignMap): KubePod {
   const metadata = map(object.metadata)
   const spec = map(object.spec)
   const status = map(object.status)
@@ -173,13 +161,13 @@ export function readPod(object: Loose): KubePod {
 const DEFAULT_GRACE_SECONDS = 30
 
 /** The first container that waits for something else than its start tells what is wrong with a pod. */
-function troubleOf(status: Loose): string | undefined {
+function troubleOf(status: ForeignMap): string | undefined {
   const all = [...list(status.initContainerStatuses), ...list(status.containerStatuses)]
   const reasons = all.flatMap(({ state }) => text(map(map(state).waiting).reason) ?? [])
   return reasons.find((reason) => reason !== 'ContainerCreating' && reason !== 'PodInitializing')
 }
 
-function readPlacement(spec: Loose, namespace: string): Placement {
+function readPlacement(spec: ForeignMap, namespace: string): Placement {
   const affinity = map(spec.affinity)
   const required = map(map(affinity.nodeAffinity).requiredDuringSchedulingIgnoredDuringExecution)
   return {
@@ -226,7 +214,7 @@ function readSelector(value: unknown): LabelSelector | undefined {
   }
 }
 
-function readBudget(object: Loose): DisruptionBudget {
+function readBudget(object: ForeignMap): DisruptionBudget {
   const metadata = map(object.metadata)
   const spec = map(object.spec)
   const status = map(object.status)
@@ -244,7 +232,7 @@ function readBudget(object: Loose): DisruptionBudget {
   }
 }
 
-export function readAttachment(object: Loose, claims: ReadonlyMap<string, string> = new Map()): VolumeAttachment {
+export function readAttachment(object: ForeignMap, claims: ReadonlyMap<string, string> = new Map()): VolumeAttachment {
   const spec = map(object.spec)
   const volume = text(map(spec.source).persistentVolumeName) ?? ''
   const claim = claims.get(volume)
