@@ -205,7 +205,8 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     const answer = await ask(build, options, ['Conflict', 'AlreadyExists', 'NotFound'])
     if (!answer.ok) return answer
     if (typeof answer.value === 'string') return { ok: true, value: 'conflict' }
-    return { ok: true, value: JSON.parse(answer.value.stdout) as LeaseObject }
+    const object = leaseIn(answer.value.stdout)
+    return object ? { ok: true, value: object } : { ok: false, failure: unread }
   }
 
   return {
@@ -288,7 +289,9 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const answer = await ask(kubectlCommands.readLease, options)
       if (!answer.ok) return answer
       const { stdout } = answer.value
-      return { ok: true, value: stdout.trim() === '' ? undefined : (JSON.parse(stdout) as LeaseObject) }
+      if (stdout.trim() === '') return { ok: true, value: undefined }
+      const object = leaseIn(stdout)
+      return object ? { ok: true, value: object } : { ok: false, failure: unread }
     },
     createLease: (object, options) => lease((at) => kubectlCommands.createLease(at, withKind(object)), options),
     replaceLease: (object, options) => lease((at) => kubectlCommands.replaceLease(at, withKind(object)), options),
@@ -304,6 +307,13 @@ const unread = failure('garbage-answer', { detail: 'the answer of kubectl can no
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000
+
+/** The Lease in an answer of kubectl; undefined where it is none. One that was made by hand may say nothing. */
+function leaseIn(json: string): LeaseObject | undefined {
+  const [{ metadata, spec = {} } = {}] = objectsOf(json) ?? []
+  const isWhole = [metadata, spec].every((part) => typeof part === 'object' && part !== null)
+  return isWhole ? ({ metadata, spec } as LeaseObject) : undefined
+}
 
 const withKind = (lease: LeaseObject) => ({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', ...lease })
 

@@ -70,6 +70,8 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   let renewedAt = { wall: 0, own: 0 }
   let loss: Failure | undefined
   let askedAt = 0
+  /** what was sent to take it got no answer, and may have been done all the same */
+  let mayBeOurs = false
   let queue: Promise<unknown> = Promise.resolve()
   const loses = new AbortController()
 
@@ -138,6 +140,7 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       }
       tries += 1
       const since = microTime(now())
+      mayBeOurs = true
       const taken = there
         ? await kubernetes.replaceLease(
             mine(there.metadata.resourceVersion, since, (there.spec.leaseTransitions ?? 0) + 1),
@@ -145,6 +148,7 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
           )
         : await kubernetes.createLease(mine(undefined, since, 0), options)
       if (!taken.ok) return taken
+      mayBeOurs = false
       if (taken.value === 'conflict') continue
       take(taken.value, asked)
       const before = there?.spec.holderIdentity
@@ -192,6 +196,26 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     if (renewed.ok && renewed.value !== 'conflict') take(renewed.value, asked)
   }
 
+  /** Deletes it where it is ours still, and says why that could not be done; one that is somebody else's by now stays. */
+  const giveBack = async (): Promise<Failure | undefined> => {
+    const options = { timeoutMs: CALL_MS }
+    let resourceVersion = held?.metadata.resourceVersion
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (resourceVersion === undefined) {
+        const read = await kubernetes.readLease(options)
+        if (!read.ok) return read.failure
+        if (read.value?.spec.holderIdentity !== name) return undefined
+        resourceVersion = read.value.metadata.resourceVersion ?? ''
+      }
+      const given = await kubernetes.deleteLease({ resourceVersion }, options)
+      if (!given.ok) return given.failure
+      if (given.value !== 'conflict') return undefined
+      // somebody edited it, or the answer to our last renewal was lost
+      resourceVersion = undefined
+    }
+    return failure('locked', { detail: 'others change it all the time' })
+  }
+
   /** One conversation about the Lease at a time: each knows the version that the one before left. */
   const inTurn = <T>(talk: () => Promise<T>): Promise<T> => {
     const work = () => startsFor({ of: 'lease' }, talk)
@@ -224,14 +248,11 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       // a renewal that comes to its turn after this one would take the Lease anew
       clearInterval(timer)
       return inTurn(async () => {
-        const resourceVersion = held?.metadata.resourceVersion
-        if (resourceVersion === undefined || loss) return
-        // guarded: a Lease that is somebody else's by now stays
-        const given = await kubernetes.deleteLease({ resourceVersion }, { timeoutMs: CALL_MS })
-        if (given.ok) return
-        const why = given.failure.detail ?? given.failure.reason
+        if (loss || !(held || mayBeOurs)) return
+        const { reason, detail = reason } = (await giveBack()) ?? {}
+        if (detail === undefined) return
         say(
-          `the Lease of the cluster could not be given back, so that other computers wait until it stands still: ${why}`,
+          `the Lease of the cluster could not be given back, so that other computers wait until it stands still: ${detail}`,
         )
       })
     },

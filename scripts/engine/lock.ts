@@ -138,11 +138,20 @@ type Found = { kind: 'read'; file: LockFile } | { kind: 'unreadable'; why: strin
 /** Undefined where somebody who took the lock over has tidied the file away just now. */
 function readHolder(folder: string, number: number): Found | undefined {
   try {
-    return { kind: 'read', file: JSON.parse(readFileSync(fileOf(folder, number), 'utf8')) as LockFile }
+    const file: unknown = JSON.parse(readFileSync(fileOf(folder, number), 'utf8'))
+    return isLockFile(file) ? { kind: 'read', file } : { kind: 'unreadable', why: GARBAGE }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    return code === 'ENOENT' ? undefined : { kind: 'unreadable', why: code ?? 'it is garbage' }
+    return code === 'ENOENT' ? undefined : { kind: 'unreadable', why: code ?? GARBAGE }
   }
+}
+
+const GARBAGE = 'it is garbage'
+
+/** Whether it says who holds the lock, in the words of whatever version. */
+const isLockFile = (value: unknown): value is LockFile => {
+  const { pid, identity } = Object(value) as Partial<LockFile>
+  return Number.isInteger(pid) && typeof identity === 'string'
 }
 
 /** Why the lock can not be had; undefined where nobody has it any more. */

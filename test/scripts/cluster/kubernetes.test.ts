@@ -36,6 +36,9 @@ function scripted(answers: Record<string, Answered>, { shut = [] as string[], gi
   return { kubernetes, asked, commands, configs }
 }
 
+const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
+const everybody = (answer: Answered) => Object.fromEntries([...all, 'own'].map((server) => [server, answer]))
+
 const options = { timeoutMs: 10_000 }
 const down: Answered = { exitCode: 1, stderr: refused }
 
@@ -60,6 +63,23 @@ test('does not repeat at another server what one has answered', async () => {
   assert.equal(asked, ['10.0.0.1'])
 })
 
+const WHOLE = { metadata: { name: 'l', namespace: 'n', resourceVersion: '1' }, spec: { holderIdentity: 'x' } }
+const LEASES: [what: string, stdout: string, says: string][] = [
+  ['is one', JSON.stringify({ kind: 'Lease', ...WHOLE }), 'x'],
+  ['was made by hand, without a spec', JSON.stringify({ kind: 'Lease', metadata: WHOLE.metadata }), 'nobody'],
+  ['is cut off', '{"kind":"Lease","metadata":{', 'garbage-answer'],
+  ['is a page of a proxy', '<html>Sign in</html>', 'garbage-answer'],
+  ['is an object of another form', '{"kind":"Lease","metadata":7}', 'garbage-answer'],
+]
+for (const [what, stdout, says] of LEASES)
+  test(`takes what kubectl says of the Lease, which ${what}, for what it is`, async () => {
+    const { kubernetes } = scripted(everybody({ stdout }))
+    for (const answer of [await kubernetes.readLease(options), await kubernetes.createLease(WHOLE, options)]) {
+      const { spec } = answer.ok && typeof answer.value === 'object' ? answer.value : {}
+      assert.is(answer.ok ? (spec?.holderIdentity ?? 'nobody') : answer.failure.reason, says)
+    }
+  })
+
 const unauthorized: Answered = { exitCode: 1, stderr: 'error: You must be logged in to the server (Unauthorized)' }
 const stranger: Answered = {
   exitCode: 1,
@@ -78,9 +98,6 @@ type Way = {
   asked: string[]
   says: string
 }
-
-const all = ['10.0.0.1', '10.0.0.2', '10.0.0.3']
-const everybody = (answer: Answered) => Object.fromEntries([...all, 'own'].map((server) => [server, answer]))
 
 const ways: Way[] = [
   {

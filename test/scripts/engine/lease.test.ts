@@ -266,6 +266,49 @@ test('that can not be given back is told', async () => {
   assert.match(said[0] ?? '', /^the Lease of the cluster could not be given back, .*: connection refused$/)
 })
 
+test('that was taken by a call without an answer, cut off by Ctrl-C or not, is given back', async () => {
+  for (const takenOver of [false, true]) {
+    const api = fresh()
+    if (takenOver) await join(api, elsewhere)
+    const cut = async (change: (next: LeaseObject) => Promise<unknown>, next: LeaseObject) => {
+      await change(next)
+      return { ok: false as const, failure: failure('command-failed', { detail: 'was interrupted' }) }
+    }
+    const { createLease, replaceLease } = api.kubernetes
+    const lease = await join(api, here, {
+      kubernetes: {
+        ...api.kubernetes,
+        createLease: (next) => cut(createLease, next),
+        replaceLease: (next) => cut(replaceLease, next),
+      },
+      judge: () => 'gone',
+    })
+    assert.is(reasonOf(lease), 'command-failed')
+    assert.match(api.lease()?.spec.holderIdentity ?? '', hostname(), 'the server had done it')
+    await lease.release()
+    assert.is(api.lease(), undefined)
+  }
+})
+
+test('that could not be taken, and that another has by then, stays', async () => {
+  const api = fresh()
+  const lost = async () => ({ ok: false as const, failure: failure('kubernetes-unreachable') })
+  const lease = await join(api, here, { kubernetes: { ...api.kubernetes, createLease: lost } })
+  await join(api, elsewhere)
+  await lease.release()
+  assert.match(api.lease()?.spec.holderIdentity ?? '', 'ci@')
+})
+
+test('that somebody edited since it was renewed is given back', async () => {
+  const api = fresh()
+  const lease = await join(api, here)
+  const there = api.lease()
+  if (there)
+    api.put({ ...there, metadata: { ...there.metadata, annotations: { ...there.metadata.annotations, a: 'b' } } })
+  await lease.release()
+  assert.is(api.lease(), undefined)
+})
+
 test('is not taken anew by a renewal that was due while it was given back', async () => {
   mock.timers.enable({ apis: ['setInterval'] })
   try {

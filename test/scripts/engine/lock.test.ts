@@ -125,10 +125,12 @@ test('that another host has released is free at once', ({ folder }) => {
   lock.release()
 })
 
-test('with content that can not be read counts as held', ({ folder }) => {
-  writeFileSync(join(folder, 'lock.1'), '')
-  assert.match(refused(folder), /counts as alive, since \S+lock\.1 can not be read/)
-  assert.equal(locks(folder), ['lock.1'])
+test('with content that tells of nobody counts as held', ({ folder }) => {
+  for (const content of ['', 'null', '7', '{}', '{"pid":"1","identity":"boot 1"}']) {
+    writeFileSync(join(folder, 'lock.1'), content)
+    assert.match(refused(folder), /counts as alive, since \S+lock\.1 can not be read/)
+    assert.equal(locks(folder), ['lock.1'])
+  }
 })
 
 test('may be read by other users, who are to know who holds it', ({ folder }) => {
