@@ -18,9 +18,9 @@ export async function runCommand<const Specs extends FlagSpecs>(
   const next = ['node --import tsx', `workflows/${spec.name}.ts`, ...argv.map(shellWord)].join(' ')
   const output = wishesJson(argv) ? 'json' : 'auto'
   const rejectThrown = (error: unknown): ExitCode => reject([failureOfThrown(error)], { output, next })
-  // what nobody caught still has a last word that a script can read
-  process.on('uncaughtException', (error) => process.exit(rejectThrown(error)))
-  endAtSignals((by) => process.exit(reject([], { output, next, exitCode: stoppedBy(by) })))
+  // what nobody caught still has a last word that a script can read, but where that was said already
+  process.on('uncaughtException', (error) => process.exit(process.exitCode ?? rejectThrown(error)))
+  endAtSignals((by) => process.exit(process.exitCode ?? reject([], { output, next, exitCode: stoppedBy(by) })))
   process.exitCode = await carryOut(spec, parsed, { output, again: next }).catch(rejectThrown)
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
   // what nobody waits for any more, such as an installation, goes on and must not keep this process

@@ -6,16 +6,20 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, NodeName } from '../../workflows/model/cluster.ts'
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
+import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
+import { hasChanged } from '../../workflows/plan/has-changed.ts'
+import { begunBy } from '../../workflows/plan/judge.ts'
 import { type End, type Known, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
 import { type OpenCluster, openCluster } from '../cluster/open-cluster.ts'
+import { failureOfThrown } from '../disk/on-disk.ts'
 import { checkClient } from '../tools/talosctl/check-client.ts'
 import { roleFailures } from '../tools/talosctl/role-failures.ts'
 import { beginRun } from './begin-run.ts'
 import type { Crew } from './crew.ts'
-import { drivePlan } from './drive-plan.ts'
-import { refused, stopped } from './leave.ts'
+import { type Begun, drivePlan } from './drive-plan.ts'
+import { refused } from './leave.ts'
 import { leftRun } from './left-run.ts'
 import { liftLeftCordons } from './lift-left-cordons.ts'
 import { openRun } from './open-run.ts'
@@ -65,31 +69,41 @@ export async function carryOutIn<Wish extends AnyWish>(
   await using run = await openRun(session, call)
   const known: Known = { left: [] }
   const leave = (end: End) => run.end(untouchedEnding(wishedNodes(session.cluster, wish), end, known))
+  let begun: Begun | undefined
   try {
     const hold = await run.hold()
-    if (!hold.ok) return leave(refused(run, [hold.failure]))
+    if (!hold.ok) return await leave(refused(run, [hold.failure]))
     const memory = fromMemory(() => ({
       left: findUnfinishedRuns(run.root).map((found) => leftRun(crew, found)),
       remembered: recall(run.root, session.identity),
     }))
-    if (!memory.ok) return leave(refused(run, [memory.failure]))
+    if (!memory.ok) return await leave(refused(run, [memory.failure]))
     const { left, remembered } = memory.value
     known.left = left.map(({ behind }) => behind)
     const held = { hold: hold.value, remembered }
     const inputs = hashOf([product, session.identity, session.cluster, verb.name, wish, ...configsOf(crew)])
     const { abandon: abandons } = call.common
     const taken = await takeUp(run, left, { verb: verb.name, product, inputs, abandons })
-    if (!taken.ok) return leave(refused(run, taken.failure))
+    if (!taken.ok) return await leave(refused(run, taken.failure))
     if (abandons) {
       if (left.length === 0) run.notice('no run is unfinished, so there is none to abandon')
       const { failures } = await liftLeftCordons(run, hold.value)
-      return leave(refused(run, failures))
+      return await leave(refused(run, failures))
     }
-    const begun = taken.value ? resumeRun(run, taken.value) : await beginRun(run, { verb, wish, inputs }, held, known)
-    return 'exitCode' in begun ? leave(begun) : await drivePlan(crew, run, begun, held)
+    const ready = taken.value ? resumeRun(run, taken.value) : await beginRun(run, { verb, wish, inputs }, held, known)
+    if ('exitCode' in ready) return await leave(ready)
+    begun = ready
+    return await drivePlan(crew, run, begun, held)
   } catch (error) {
-    // whoever only closes waits for nothing but what a request to stop cuts off
-    return call.common.abandon && run.stop.requested.aborted ? leave(stopped(run)) : run.spoiled(error)
+    const failures = [failureOfThrown(error)]
+    const next = call.again
+    if (begun === undefined) {
+      // until then nothing is waited for but what a request to stop cuts off
+      const end = refused(run, failures)
+      return await leave({ ...end, next: end.next ?? next })
+    }
+    const exitCode = exitCodeOf(failures, hasChanged([], begunBy(begun.journal.records)))
+    return await run.end({ exitCode, verdicts: [], failures, next })
   }
 }
 

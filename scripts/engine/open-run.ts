@@ -3,7 +3,7 @@
  * own command, the folder, lock and Lease.
  */
 import type { RunEvent } from '../../workflows/model/event.ts'
-import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { finished } from '../../workflows/model/finished.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
@@ -13,7 +13,7 @@ import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
 import { allThatIsDenied } from '../cluster/all-that-is-denied.ts'
 import type { OpenCluster } from '../cluster/open-cluster.ts'
-import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
+import { onDisk } from '../disk/on-disk.ts'
 import { chooseView } from '../view/choose.ts'
 import { openView } from '../view/open-view.ts'
 import { collectReport, writeReport } from '../view/report.ts'
@@ -37,10 +37,11 @@ export type OpenRun = AsyncDisposable & {
   becomes(paths: RunPaths): void
   /** Makes the folder, and takes lock and Lease, until the run is given back. */
   hold(): Promise<Result<Hold>>
-  /** The last word; `told` are the verdicts that are worth an event of their own. */
-  end(ending: Ending & { told?: readonly NodeVerdict[] }): ExitCode
-  /** The last word of a run in which something was thrown. */
-  spoiled(error: unknown): ExitCode
+  /**
+   * Gives lock and Lease back, and says the last word: whatever could not be given back, or written, is told before it. `told`
+   * are the verdicts that are worth an event of their own.
+   */
+  end(ending: Ending & { told?: readonly NodeVerdict[] }): Promise<ExitCode>
 }
 
 /** Opens a run that is deaf to nothing from here on: a signal stops it safely. */
@@ -63,6 +64,12 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
     view.handle(said)
   }
   const notice = (text: string) => emit({ type: 'notice', text })
+  const giveBack = async () => {
+    const hold = held
+    held = undefined
+    await hold?.release()
+    if (hold) fromMemory(() => prune(root, session.identity))
+  }
   return {
     ...{ call, session, root, stop, emit, notice },
     waiter: (step) => ({
@@ -88,27 +95,22 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
       held = taken.value
       return taken
     },
-    end({ exitCode, verdicts, told = verdicts, failures, next }) {
+    async end({ exitCode, verdicts, told = verdicts, failures, next }) {
       for (const verdict of told) emit({ type: 'verdict', ...verdict })
+      await giveBack()
       const ends = { exitCode, failures, ...(next === undefined ? {} : { next }) }
       const byNode = Object.fromEntries(verdicts.map(({ node, verdict }) => [node, verdict]))
-      emit(finished({ ...ends, run: paths?.run ?? '', verdicts: byNode, tookMs: tookMs() }))
+      const word = complete(finished({ ...ends, run: paths?.run ?? '', verdicts: byNode, tookMs: tookMs() }))
+      report.handle(word)
+      const file = paths?.report
+      const written = file === undefined ? undefined : onDisk(() => writeReport(file, report.value(), session))
+      if (written?.ok === false) notice(`there is no report: ${written.failure.detail}`)
+      view.handle(word)
       return exitCode
     },
-    spoiled(error) {
-      const failures = [failureOfThrown(error)]
-      emit(
-        finished({ run: paths?.run ?? '', exitCode: EXIT_CODES.failed, failures, tookMs: tookMs(), next: call.again }),
-      )
-      return EXIT_CODES.failed
-    },
     async [Symbol.asyncDispose]() {
-      const file = paths?.report
       try {
-        await held?.release()
-        if (held) fromMemory(() => prune(root, session.identity))
-        const written = file === undefined ? undefined : onDisk(() => writeReport(file, report.value(), session))
-        if (written?.ok === false) notice(`there is no report: ${written.failure.detail}`)
+        await giveBack()
       } finally {
         await view.close()
         // whoever asked once has been waiting for this, too

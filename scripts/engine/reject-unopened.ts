@@ -6,6 +6,7 @@ import { completeHints } from '../cli/complete-hints.ts'
 import { reject } from '../cli/reject.ts'
 import { collectReport } from '../view/report.ts'
 import { tellAfter } from '../view/tell-after.ts'
+import { createStop, listenForSignals } from './stop.ts'
 
 /** Ends a command that nothing could be asked with; a run is told of, whatever kept it from beginning. */
 export async function rejectUnopened(call: Call, found: readonly Failure[]): Promise<ExitCode> {
@@ -14,6 +15,10 @@ export async function rejectUnopened(call: Call, found: readonly Failure[]): Pro
   if (call.common.dryRun) return exitCode
   const report = collectReport(() => new Date(), { command: call.command, cluster: call.cluster.name })
   report.handle(finished({ exitCode, failures }))
-  await tellAfter(call, report.value())
+  // the last word is said: a signal from here on ends the person's command and nothing else
+  const stop = createStop()
+  const letGo = listenForSignals(stop)
+  await tellAfter(call, report.value(), { signal: stop.requested })
+  letGo()
   return exitCode
 }

@@ -1,10 +1,11 @@
 /** The whole command over a fake cluster, in this process: from its lock to its report, and it may die on the way. */
-import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Call } from '../../scripts/cli/command.ts'
 import { crew } from '../../scripts/cli/crew.ts'
+import type { CommonFlags } from '../../scripts/cli/flags.ts'
 import type { OpenCluster } from '../../scripts/cluster/open-cluster.ts'
 import type { Layout } from '../../scripts/declaration/layout.ts'
 import { carryOutIn } from '../../scripts/engine/carry-out.ts'
@@ -12,6 +13,7 @@ import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts
 import { openRunFolder } from '../../scripts/engine/run-folder.ts'
 import { countStarts } from '../../scripts/engine/starts.ts'
 import type { Report } from '../../scripts/view/report.ts'
+import type { RunEvent } from '../../workflows/model/event.ts'
 import { reboot } from '../../workflows/plan/reboot.ts'
 import { upgrade } from '../../workflows/plan/upgrade.ts'
 import type { AnyWish, Verb, VerbName } from '../../workflows/plan/verb.ts'
@@ -19,8 +21,13 @@ import type { fakeCluster } from './fake-cluster.ts'
 
 export type Fake = ReturnType<typeof fakeCluster>
 
-/** `exitCode` is absent where it died. */
-export type Typed = { exitCode?: number; report: Report | undefined; journal: readonly JournalRecord[] }
+/** `exitCode` is absent where it died. `events` is what it printed with `--output json`. */
+export type Typed = {
+  exitCode?: number
+  report: Report | undefined
+  journal: readonly JournalRecord[]
+  events: readonly RunEvent[]
+}
 
 /** One checkout, in which the command may be typed again and again. */
 export type Checkout = {
@@ -29,7 +36,7 @@ export type Checkout = {
   /** Types the command, an upgrade of all nodes unless told otherwise; it dies right after the first fitting record is on disk. */
   type(
     diesAfter?: (record: JournalRecord, position: number) => boolean,
-    flags?: { verb?: VerbName; nodes?: string[]; abandon?: boolean },
+    flags?: { verb?: VerbName; nodes?: string[] } & Partial<Pick<CommonFlags, 'abandon' | 'output'>>,
   ): Promise<Typed>
   /** Puts the journal of an earlier run there, as it lies after that run has died or ended. */
   leave(run: string, journal: string): void
@@ -101,7 +108,8 @@ export function checkoutOf(fake: Fake): Checkout {
         ),
       }
       const before = runNames()
-      const exitCode = await inSilence(() => {
+      const printed: string[] = []
+      const exitCode = await inSilence(printed, () => {
         const death = diesAfter && whenWritten(diesAfter, () => (isDead = true))
         const run = VERBS[verb](session, { ...call, common: { ...call.common, ...flags } }, nodes)
         return death ? Promise.race([run, death]) : run
@@ -111,26 +119,41 @@ export function checkoutOf(fake: Fake): Checkout {
       const report = join(runs, newest, 'report.json')
       return {
         ...(exitCode === undefined ? {} : { exitCode }),
-        report: existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as Report) : undefined,
+        report: isFile(report) ? (JSON.parse(readFileSync(report, 'utf8')) as Report) : undefined,
         journal: readJournal(join(runs, newest, 'journal.ndjson')).records,
+        events: flags.output === 'json' ? eventsIn(printed) : [],
       }
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 
-/** What it would say on stderr stands in its report. */
-async function inSilence<T>(body: () => Promise<T>): Promise<T> {
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true
+
+/** Only what it prints is kept; what it would say on stderr stands in its report. */
+async function inSilence<T>(printed: string[], body: () => Promise<T>): Promise<T> {
   // a run that dies leaves its ears behind
   for (const emitter of [process, process.stdout, process.stderr]) emitter.setMaxListeners(0)
-  const { write } = process.stderr
-  process.stderr.write = () => true
+  const { stdout, stderr } = process
+  const before = [stdout.write, stderr.write] as const
+  stderr.write = () => true
+  stdout.write = (text) => {
+    printed.push(String(text))
+    return true
+  }
   try {
     return await body()
   } finally {
-    process.stderr.write = write
+    ;[stdout.write, stderr.write] = before
   }
 }
+
+const eventsIn = (printed: readonly string[]): RunEvent[] =>
+  printed
+    .join('')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as RunEvent)
 
 /** The lock of a process that died looks like a living one's, since that process is this one. */
 function bury(runs: string): void {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
@@ -88,6 +88,29 @@ for (const [signal, code] of [
     )
     rmSync(scratch, { recursive: true })
   })
+
+test('a signal that comes after the last word, while the person is told of it, adds none and changes no exit code', async () => {
+  const scratch = mkdtempSync(join(tmpdir(), 'looks-'))
+  const body = `
+    const { rejectUnopened } = await import('./scripts/engine/reject-unopened.ts')
+    const { fakeCluster } = await import('./test/support/fake-cluster.ts')
+    const { cluster } = fakeCluster(['a'])
+    cluster.operations = { ...cluster.operations, after: 'cat > told; touch begun; exec sleep 600' }
+    const [root, common] = ['${scratch}', { output: 'json' }]
+    const call = { command: 'try', cluster, layout: { root, folder: root, generated: '' }, again: '', common }
+    return rejectUnopened(call, [{ reason: 'talosconfig-missing' }])`
+  const running = watchProcess(process.execPath, argvOf(body, '--cluster', '7', '--output', 'json'), process.env)
+  await eventually(
+    () => existsSync(join(scratch, 'begun')) || undefined,
+    () => 'it was never told',
+  )
+  running.kill('SIGINT')
+  const { code, stdout } = await running.closed
+  assert.is(code, 69)
+  const { type, exitCode } = JSON.parse(stdout)
+  assert.equal({ type, exitCode }, { type: 'run.finished', exitCode: 69 }, 'one line')
+  rmSync(scratch, { recursive: true })
+})
 
 function readText(file: string): string {
   try {
