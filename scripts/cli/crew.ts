@@ -18,6 +18,7 @@ export const crew: Crew = {
       kubernetes: session.kubernetes,
       acceptEtcdOutage: plan.policy.acceptEtcdOutage,
       snapshots: join(root, 'snapshots'),
+      tookNoneDown: remembered.tookNoneDown,
       run,
       installs: createInstallMemory(remembered, journal),
       plans: plan.nodes,

@@ -13,6 +13,8 @@ export type World = {
   acceptEtcdOutage: boolean
   /** folder for etcd snapshots */
   snapshots: string
+  /** earlier runs that have asked no node to go down */
+  tookNoneDown: ReadonlySet<string>
   /** name of the run, for what outlives it: files, and the marks beside our cordons */
   run: string
   installs: InstallMemory

@@ -35,6 +35,7 @@ export function driveFake(
     kubernetes: { ...fake.kubernetes.connect(isDead), ...kubernetes },
     acceptEtcdOutage: false,
     snapshots: join(folder, 'snapshots'),
+    tookNoneDown: new Set(),
     run: 'r',
     installs: createInstallMemory(recollect([], ''), journal),
     plans: fake.plan.nodes,

@@ -95,6 +95,7 @@ export async function carriedOut<Input>(
     kubernetes: recorded({ ...ports.kubernetes, ...others?.kubernetes }),
     acceptEtcdOutage: false,
     snapshots: '',
+    tookNoneDown: new Set(),
     run: 'r',
     installs: createInstallMemory(recollect([], ''), { append: () => {} }),
     plans: fake.plan.nodes,

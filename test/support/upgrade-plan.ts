@@ -86,7 +86,7 @@ export function upgradePlan(nodes: NodePlan[], { staleCordons = [], atOnce = 4, 
     chores: [
       ...(staleCordons.length > 0 ? [{ step: 'clear-cordons' as const, cordons: staleCordons }] : []),
       ...(snapshotFrom && working.some((n) => n.role === 'controlplane')
-        ? [{ step: 'snapshot-etcd' as const, node: snapshotFrom }]
+        ? [{ step: 'snapshot-etcd' as const, node: snapshotFrom, after: 'pull' as const }]
         : []),
     ],
     waves: waves(

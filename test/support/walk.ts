@@ -19,7 +19,7 @@ import type { Diagnosis, NodeOutput } from '../../workflows/machines/node.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { StepName } from '../../workflows/model/step-name.ts'
 import type { NodeVerdict, Verdict } from '../../workflows/model/verdict.ts'
-import { type Life, type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
+import { type Life, type NodePlan, type Plan, type Switch, sequenceOf } from '../../workflows/plan/plan.ts'
 
 /** What has happened on the way to a state, as far as a promise speaks of it. */
 type Past = {
@@ -272,14 +272,12 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
   promise(new Set(open.map(nodeOf)).size === open.length, 'one node does two things at once')
   const changing = open.filter((e) => e.meta.disruptive || e.meta.step === 'install')
   const toPull = plan.nodes.filter(({ node }) => ['write, then reboot', 'one call'].includes(howOf(node) ?? ''))
-  promise(
-    changing.length === 0 || toPull.every((n) => past.pulled.includes(n.node) || (policy.keepGoing && gaveUp(n.node))),
-    'a node is changed before all have pulled',
-  )
+  const isPulled = ({ node }: NodePlan): boolean => past.pulled.includes(node) || (policy.keepGoing && gaveUp(node))
+  promise(changing.length === 0 || toPull.every(isPulled), 'a node is changed before all have pulled')
   promise(changing.length === 0 || !wants('snapshot-etcd') || past.snapshot, 'a node is changed before the snapshot')
   promise(
-    !open.some((e) => e.meta.step === 'pull-image') || !wants('snapshot-etcd') || past.snapshot,
-    'something is pulled before the snapshot',
+    !open.some((e) => e.meta.step === 'snapshot-etcd') || toPull.every(isPulled),
+    'a snapshot is taken before all have pulled',
   )
   for (const effect of changing) {
     const node = nodeOf(effect)

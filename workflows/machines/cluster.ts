@@ -1,7 +1,8 @@
 /**
  * The order among nodes: who may start what, given who is down and what failed.
  *
- *   chores (one after another) → waving (one wave after another, each when the one before has ended) → lookingBack → done
+ *   waving (one wave after another, each when the one before has ended) → lookingBack → done
+ *      └─ before a wave the chores that it waits for, one after another
  *      └─ a failure anywhere starts nothing more, waits for what runs, and ends with a verdict for every node
  *   whatever was touched is looked at once more at the end, all together
  *
@@ -49,6 +50,23 @@ const planOf = (context: ClusterContext, node: NodeName): NodePlan => {
 
 const waveOf = ({ plan, wave }: ClusterContext): Wave | undefined => plan.waves[wave]
 
+/** Nothing failed that keeps the others from going. */
+const mayGoOn = ({ plan, failures }: ClusterContext): boolean =>
+  !failures.some((failed) => endsTheRun(plan.policy, failed))
+
+/** A node that failed is done for this run. */
+const takePart = ({ results }: ClusterContext, { nodes }: Wave): NodeName[] =>
+  nodes.filter((node) => results[node]?.failure === undefined)
+
+/** Whether the next chore is to be done now: nothing is that nobody will need. */
+const choreIsDue = (context: ClusterContext): boolean => {
+  const { plan, chores, wave } = context
+  const chore = plan.chores[chores]
+  if (chore?.after === undefined) return chore !== undefined
+  const next = plan.waves[wave + 1]
+  return next !== undefined && next.goal !== chore.after && mayGoOn(context) && takePart(context, next).length > 0
+}
+
 const takesDown = (context: ClusterContext): boolean => waveOf(context)?.goal === 'turn'
 
 /** A control plane that was taken down and did not come back well. */
@@ -72,7 +90,7 @@ const unbound = <Output, Input>() =>
 const choreInput = <Step extends Chore['step']>({ context }: { context: ClusterContext }): ChoreOf<Step> =>
   context.plan.chores[context.chores] as ChoreOf<Step>
 
-/** A chore that is carried out when its turn comes; what fails there keeps all waves from beginning. */
+/** A chore that is carried out when it is due; what fails there keeps the waves from beginning that wait for it. */
 const chore = <Step extends Chore['step']>(name: Step) =>
   step(name, {
     input: choreInput<Step>,
@@ -89,10 +107,11 @@ export const clusterMachine = setup({
     'look-back': unbound<NodeVerdict[], LookBackInput>(),
   },
   guards: {
+    choreIsDue: ({ context }) => choreIsDue(context),
     choreIs: ({ context }, { step: name }: { step: Chore['step'] }) =>
       context.plan.chores[context.chores]?.step === name,
     somebodyWaits: ({ context }) => context.waiting.length > 0,
-    nothingFailed: ({ context }) => !context.failures.some((failed) => endsTheRun(context.plan.policy, failed)),
+    nothingFailed: ({ context }) => mayGoOn(context),
     takesDown: ({ context }) => takesDown(context),
     /** what takes nothing down is bounded by the wave itself, for the registry's sake */
     underLimit: ({ context }) => context.running.length < (waveOf(context)?.atOnce ?? Number.POSITIVE_INFINITY),
@@ -106,11 +125,11 @@ export const clusterMachine = setup({
   },
   actions: {
     noteChore: assign(({ context }) => ({ chores: context.chores + 1 })),
-    /** who takes part, in the order in which they start; a node that failed is done for this run */
+    /** in the order in which they start */
     beginNext: assign(({ context }) => {
       const wave = context.wave + 1
-      const nodes = context.plan.waves[wave]?.nodes ?? []
-      return { wave, waiting: nodes.filter((node) => context.results[node]?.failure === undefined) }
+      const next = context.plan.waves[wave]
+      return { wave, waiting: next ? takePart(context, next) : [] }
     }),
     startNext: enqueueActions(({ context, enqueue }) => {
       const goal = waveOf(context)?.goal
@@ -162,16 +181,16 @@ export const clusterMachine = setup({
     seenLast: [],
   }),
   output: ({ context }) => ({ verdicts: verdicts(context), failures: context.failures }),
-  initial: 'chores',
+  initial: 'waving',
   states: {
     chores: {
       initial: 'choosing',
       states: {
         choosing: {
           always: [
+            { guard: not('choreIsDue'), target: '#cluster.waving' },
             { guard: { type: 'choreIs', params: { step: 'clear-cordons' } }, target: 'clearing' },
             { guard: { type: 'choreIs', params: { step: 'snapshot-etcd' } }, target: 'securing' },
-            { target: '#cluster.waving' },
           ],
         },
         clearing: chore('clear-cordons'),
@@ -181,6 +200,7 @@ export const clusterMachine = setup({
     waving: {
       always: [
         { guard: 'mayStart', actions: 'startNext' },
+        { guard: and(['nobodyRuns', 'choreIsDue']), target: 'chores' },
         { guard: and(['nobodyRuns', 'wavesAreLeft']), actions: 'beginNext' },
         { guard: 'nobodyRuns', target: 'ending' },
       ],

@@ -25,8 +25,12 @@ export type Memory = {
 /** The records of one run, as they were found. */
 export type RememberedRun = { run: string; records: readonly unknown[] }
 
-/** The runs that something is remembered from, which must be kept. */
-export type Remembered = Memory & { sources: ReadonlySet<string> }
+export type Remembered = Memory & {
+  /** the runs that something is remembered from, which must be kept */
+  sources: ReadonlySet<string>
+  /** runs that have asked no node to go down */
+  tookNoneDown: ReadonlySet<string>
+}
 
 /** Puts together what the runs of this very cluster tell, oldest first. A node that was upgraded since has left all of it. */
 export function recollect(runs: readonly RememberedRun[], identity: string): Remembered {
@@ -35,9 +39,11 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
   const written = new Map<NodeName, { image: string; bootId: string; from: string; run: string }>()
   const configurations = new Map<string, string>()
   const refused = new Map<NodeName, { image: string; why: string; run: string }>()
+  const tookNoneDown = new Set<string>()
   for (const { run, records } of runs) {
     const first = map(records[0])
     if (first.type !== 'run') continue
+    if (records.map(map).every(leavesUp)) tookNoneDown.add(run)
     // the first journals did not tell whose they are; a boot id is one in the world
     if (first.identity !== undefined && first.identity !== identity) continue
     const plans = nodePlans(first.plan)
@@ -82,6 +88,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     requests: bootIdsOf(installs, ({ isRequest }) => isRequest),
     configurations: Object.fromEntries(configurations),
     refusedImages: Object.fromEntries([...refused].map(([node, { image, why }]) => [node, { image, why }])),
+    tookNoneDown,
     sources: new Set(
       [
         ...rolledBack.values(),
@@ -92,6 +99,9 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
     ),
   }
 }
+
+/** What a step does that is not known could be anything. */
+const leavesUp = ({ type, step }: ForeignMap): boolean => type !== 'intent' || stepNamed(step)?.takesDown === false
 
 /** Whether a step that ended well left its image in the other slot; a call that found its look too old has asked nothing. */
 const hasWritten = ({ path, output }: ForeignMap): boolean => {

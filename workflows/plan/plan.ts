@@ -133,12 +133,17 @@ export type Obstacle = {
 /** A cordon that a run left behind which no longer exists. */
 export type StaleCordon = { node: string; run: string }
 
-/** Done for the cluster as a whole, before the first wave. */
-export type Chore =
-  /** also on nodes that are not wished */
-  | { step: 'clear-cordons'; cordons: StaleCordon[] }
-  /** a verified one, taken from that node */
-  | { step: 'snapshot-etcd'; node: NodeName }
+/** Done for the cluster as a whole, one after another. */
+export type Chore = {
+  /** goal of the waves that it waits for; absent where it comes before all of them */
+  after?: Goal
+} & (Clearing | Snapshot)
+
+/** Also on nodes that are not wished. */
+type Clearing = { step: 'clear-cordons'; cordons: StaleCordon[] }
+
+/** A verified one, taken from that node. */
+type Snapshot = { step: 'snapshot-etcd'; node: NodeName }
 
 /** How far a wave takes its nodes. `turn` takes them down and brings them back. */
 export type Goal = 'pull' | 'install' | 'turn'

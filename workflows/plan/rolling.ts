@@ -179,7 +179,9 @@ const chores = (
   snapshotFrom: NodeName | undefined,
 ): Chore[] => [
   ...(cordons.length > 0 ? [{ step: 'clear-cordons' as const, cordons }] : []),
-  ...(snapshotFrom === undefined ? [] : [{ step: 'snapshot-etcd' as const, node: snapshotFrom }]),
+  ...(snapshotFrom === undefined
+    ? []
+    : [{ step: 'snapshot-etcd' as const, node: snapshotFrom, after: 'pull' as const }]),
 ]
 
 function conditionNotes({ node, work, before }: NodePlan, observed: Observation): string[] {

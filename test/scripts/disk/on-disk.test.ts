@@ -254,6 +254,7 @@ async function driveOn(refusal: { code: string; at: number; once: boolean }) {
           kubernetes: fake.kubernetes.connect(() => false),
           acceptEtcdOutage: false,
           snapshots: join(root, 'snapshots'),
+          tookNoneDown: new Set(),
           run: paths.run,
           installs: createInstallMemory(recollect([], ''), journal),
           plans: fake.plan.nodes,

@@ -15,12 +15,15 @@ const leads = (records: JournalRecord[], input: unknown = plan) =>
 
 test('a journal of these machines is followed', () => {
   assert.is(leads([]), 'on')
-  assert.is(leads([outcome('snapshot-etcd'), outcome('a/pull/pull-image')]), 'on')
+  assert.is(
+    leads(['a', 'b', 'c'].map((node) => outcome(`${node}/pull/pull-image`)).concat(outcome('snapshot-etcd'))),
+    'on',
+  )
 })
 
 test('one whose records lead nowhere is not: another version of the program wrote it', () => {
   assert.is(leads([outcome('a/fetch/fetch-image')]), 'nowhere')
-  assert.is(leads([outcome('snapshot-etcd'), ...Array(2).fill(outcome('a/pull/pull-image'))]), 'nowhere')
+  assert.is(leads([...Array(2).fill(outcome('a/pull/pull-image'))]), 'nowhere')
 })
 
 test('one with a plan of another form is not', () => {
@@ -32,7 +35,7 @@ test('one that leads to the end is not carried on: nothing is left that would lo
     ...{ type: 'outcome', path: `${node}/pull/pull-image`, at: '', tookMs: 0, ok: false },
     failure: failure('image-pull-failed'),
   })
-  const pulls = [outcome('snapshot-etcd'), ...['a', 'b', 'c'].map(fails)]
+  const pulls = ['a', 'b', 'c'].map(fails)
   const lookedBack: JournalRecord = { type: 'outcome', path: 'look-back', at: '', tookMs: 0, ok: true, output: [] }
   assert.is(leads(pulls), 'on')
   assert.is(leads([...pulls, lookedBack]), 'to the end')

@@ -35,6 +35,15 @@ const rows: (Row & { before?: string[]; after: string[] })[] = [
     after: ['p.db', 'q.db', 'r.db'],
   },
   {
+    title: 'lets go of those first whose runs took no node down',
+    answers: writes,
+    before: ['l.db', 'm.db', 'n.db', 'o.db'],
+    world: { tookNoneDown: new Set(['m', 'o']) },
+    asks: [`snapshot a ${file}`],
+    ends: DONE,
+    after: ['l.db', 'n.db', 'r.db'],
+  },
+  {
     title: 'takes no snapshot for whole that a killed run left half written',
     answers: writes,
     before: ['r.db', 'r.db.part'],
@@ -67,7 +76,10 @@ for (const { title, asks, ends, before = [], after, ...given } of rows)
     rmSync(snapshots, { recursive: true, force: true })
     mkdirSync(snapshots, { recursive: true })
     for (const name of before) writeFileSync(join(snapshots, name), '')
-    const found = await carriedOut(['a'], snapshotEtcd, () => ({ node: 'a' }), { ...given, world: { snapshots } })
+    const found = await carriedOut(['a'], snapshotEtcd, () => ({ node: 'a' }), {
+      ...given,
+      world: { ...given.world, snapshots },
+    })
     const left = readdirSync(snapshots).filter((name) => name !== '.gitignore')
     assert.equal({ ...found, left }, { asks, ends, left: after })
   })

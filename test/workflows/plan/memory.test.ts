@@ -44,6 +44,18 @@ for (const step of ['install', 'upgrade'])
     }
   })
 
+test('knows the runs that asked no node to go down', () => {
+  const rows: [step: string, is: boolean][] = [
+    ['pull-image', true],
+    ['install', true],
+    ['drain', true],
+    ['reboot', false],
+    ['upgrade', false],
+    ['a step that is not known', false],
+  ]
+  for (const [step, is] of rows) assert.is(of(run(), intent('a', step, 'boot-1')).tookNoneDown.has('r1'), is, step)
+})
+
 inBoth('remembers the boot that an installation really began under', () => {
   const memory = of(run(), intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image })
   assert.ok(wasBegun(memory, 'real') && wasBegun(memory, 'planned'))

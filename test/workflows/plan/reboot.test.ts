@@ -81,7 +81,7 @@ test('restarts every node that runs, whatever it runs: a worker first, the etcd 
   assert.not.ok(isEmpty(made))
   assert.equal(sequenceOf(made), ['v', 'a', 'b', 'c', 'w'])
   assert.equal(made.waves, [{ goal: 'turn', nodes: ['v', 'a', 'b', 'c', 'w'] }])
-  assert.equal(made.chores, [{ step: 'snapshot-etcd', node: 'b' }])
+  assert.equal(made.chores, [{ step: 'snapshot-etcd', node: 'b', after: 'pull' }])
   assert.equal(
     made.nodes.map(({ work }) => work),
     Array(5).fill({ kind: 'restart', mode: 'default' }),

@@ -185,7 +185,7 @@ test('sends a worker first, then control planes, then the other workers', () => 
 test('sends a broken control plane before everything', () => {
   const plan = planned({ workers: ['v'], etcd: { a: { answers: false } } })
   assert.equal(sequenceOf(plan), ['a', 'b', 'c', 'v'])
-  assert.equal(plan.chores, [{ step: 'snapshot-etcd', node: 'b' }])
+  assert.equal(plan.chores, [{ step: 'snapshot-etcd', node: 'b', after: 'pull' }])
 })
 
 test('keeps the schematic that runs, its platform and its secure boot in the image', () => {
