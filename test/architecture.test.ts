@@ -85,6 +85,9 @@ const impureNames =
 const entryFiles =
   /^workflows\/[^/]+\.ts$|^scripts\/(cli|view)\/|^scripts\/(demo|toolchain\/get-tools|config\/secrets\/init)\.ts$/
 
+/** The help page, and lines that scripts/engine/after-run.ts takes secrets out of. */
+const printsWhatIsClean = /^scripts\/(cli\/command|view\/tell-after)\.ts$/
+
 /** When a certificate ends, how old a file is, and the renewTime of the Lease; the heartbeat reads both clocks. */
 const timesOfDay: ReadonlySet<string> = new Set([
   'scripts/cluster/kubeconfig.ts',
@@ -137,6 +140,11 @@ const rules: Record<string, Rule> = {
     // The daemon of the lab has no terminal: its stderr is its own log file.
     const printing = path.startsWith('lab/') ? /^console\./ : /^console\.|^process\.(stdout|stderr)\.write$/
     return globals.filter((name) => printing.test(name))
+  }),
+  'what prints takes secrets out': within(/^scripts\/(cli|view|config)\//, ({ path, globals, imports }) => {
+    const prints = globals.some((name) => /^process\.(stdout|stderr)\.write$/.test(name))
+    const isClean = imports.some((name) => /^scripts\/view\/(redact|event-line)\.ts$/.test(name))
+    return !prints || isClean || printsWhatIsClean.test(path) ? [] : ['prints what went through no redaction']
   }),
   'nothing but run, watch and demo lies at the root of scripts': within(/^scripts\/[^/]+$/, ({ path }) =>
     /^scripts\/(run|watch|demo)\.ts$/.test(path) ? [] : ['belongs into a folder'],
@@ -231,6 +239,7 @@ const offenders: { [rule in keyof typeof rules]: [path: string, text: string][] 
     ['scripts/engine/driver.ts', `process.stdout.write('x')`],
     ['lab/machine.ts', `console.error('x')`],
   ],
+  'what prints takes secrets out': [['scripts/view/print-plan.ts', `process.stdout.write(planText(plan))`]],
   'nothing but run, watch and demo lies at the root of scripts': [['scripts/carry-out.ts', '']],
   'only scripts/engine/run-folder.ts knows what .run is called, so that nobody else makes it': [
     ['scripts/steps/snapshot-etcd.ts', `mkdirSync(join(folder, '.run'))`],

@@ -119,7 +119,7 @@ type Speaker = { line(text: string): void; end(exitCode: ExitCode, next?: string
 
 /** Results go to stdout: sentences for people, notices and one `run.finished` for scripts, nothing for cron. */
 function speaker(output: BareCall['common']['output']): Speaker {
-  const write = (text: string) => void process.stdout.write(`${text}\n`)
+  const write = (text: string) => void process.stdout.write(redact(`${text}\n`))
   const event = (said: RunEvent) => void process.stdout.write(eventLine(said, new Date()))
   if (output === 'quiet') return { line: () => {}, end: (exitCode) => exitCode }
   if (output === 'json')
@@ -131,7 +131,7 @@ function speaker(output: BareCall['common']['output']): Speaker {
       },
     }
   return {
-    line: (text) => write(redact(text)),
+    line: write,
     end: (exitCode, next) => {
       if (next !== undefined) write(`Next: ${next}`)
       return exitCode

@@ -1,6 +1,8 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { printPlan } from '../../../scripts/view/print-plan.ts'
 import { redact } from '../../../scripts/view/redact.ts'
+import { aRun } from './a-run.ts'
 
 /** `base64` of a PEM block, as every Talos and Kubernetes file holds keys */
 const pemIn64 = Buffer.from(`-----BEGIN ED25519 PRIVATE KEY-----\n${'CANARYkey'.repeat(5)}\n`).toString('base64')
@@ -53,5 +55,25 @@ const harmless = [
 ]
 
 for (const text of harmless) test(`leaves "${text.slice(0, 40)}" as it is`, () => assert.is(redact(text), text))
+
+for (const output of ['plain', 'json'] as const)
+  test(`takes a secret out of a plan that is printed (${output})`, () => {
+    const started = aRun.find(({ type }) => type === 'run.started')
+    assert.ok(started?.type === 'run.started')
+    const plan = { ...started.plan, notes: ['a hook said token: canary.0123456789abcdef'] }
+    const { write } = process.stdout
+    let printed = ''
+    process.stdout.write = (text: string | Uint8Array) => {
+      printed += String(text)
+      return true
+    }
+    try {
+      printPlan(plan, 'cluster-7', { output })
+    } finally {
+      process.stdout.write = write
+    }
+    assert.match(printed, 'a hook said token: (redacted)')
+    assert.not.match(printed, 'canary')
+  })
 
 test.run()
