@@ -1,17 +1,13 @@
-import type { Failure, Result } from '../../workflows/model/failure.ts'
 import type { Observation } from '../../workflows/model/observation.ts'
 import type { Remembered } from '../../workflows/plan/memory.ts'
-import type { Plan } from '../../workflows/plan/plan.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import { withoutMarks } from '../cluster/lift-dead-cordons.ts'
-import { observe, withConfigurations } from '../cluster/observe.ts'
 import { watch } from '../watch.ts'
 import { isOver, liftLeftCordons } from './lift-left-cordons.ts'
 import type { OpenRun } from './open-run.ts'
+import { type Looked, planNow } from './plan-now.ts'
 import { startsFor } from './starts.ts'
 import type { Hold } from './take-hold.ts'
-
-export type Looked = { observed: Observation; planned: Result<Plan, Failure[]> }
 
 /** Plans from what is seen now, once the cordons of dead runs are lifted; undefined where it was told to stop. */
 export async function lookAndPlan<Wish extends AnyWish>(
@@ -21,14 +17,8 @@ export async function lookAndPlan<Wish extends AnyWish>(
   { hold, remembered }: { hold: Hold; remembered: Remembered },
 ): Promise<Looked | undefined> {
   const { session, stop } = run
-  const release = verb.release?.(session.cluster, wish)
-  const look = (): Promise<Looked> =>
-    startsFor({ of: 'look' }, async () => {
-      const all = await observe(session, wish.nodes, { signal: stop.requested })
-      const seen = withoutMarks(all, isOver(run, hold))
-      const observed = await withConfigurations(session, seen, { release, ...wish }, stop.requested)
-      return { observed, planned: verb.plan(session.cluster, observed, wish, remembered) }
-    })
+  const seenAs = (seen: Observation) => withoutMarks(seen, isOver(run, hold))
+  const look = () => planNow(session, verb, wish, remembered, { signal: stop.requested, seenAs })
   try {
     // what could not be lifted the run itself meets again, and fails where it may not
     const { lifted } = await startsFor({ of: 'look' }, () => liftLeftCordons(run, hold))

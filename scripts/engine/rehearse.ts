@@ -5,10 +5,10 @@ import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
 import { completeHints } from '../cli/complete-hints.ts'
 import { reject } from '../cli/reject.ts'
-import { observe, withConfigurations } from '../cluster/observe.ts'
 import type { OpenCluster } from '../cluster/open-cluster.ts'
 import { deniedOnce } from '../tools/talosctl/role-failures.ts'
 import { printPlan } from '../view/print-plan.ts'
+import { planNow } from './plan-now.ts'
 import { fromMemory, recall, runFolder } from './run-folder.ts'
 
 /** Prints the plan, or every reason why there is none; changes nothing. */
@@ -21,9 +21,7 @@ export async function rehearse<Wish extends AnyWish>(
   const { cluster, layout, roles } = session
   const remembered = fromMemory(() => recall(runFolder(layout.folder), session.identity))
   if (!remembered.ok) return reject([remembered.failure], common)
-  const release = verb.release?.(cluster, wish)
-  const observed = await withConfigurations(session, await observe(session, wish.nodes), { release, ...wish })
-  const planned = verb.plan(cluster, observed, wish, remembered.value)
+  const { planned } = await planNow(session, verb, wish, remembered.value)
   if (!planned.ok) {
     const failures = deniedOnce(planned.failure, { roles, talosconfig: layout.talosconfig })
     return reject(failures.map(completeHints(cluster, layout, again).failure), common)
