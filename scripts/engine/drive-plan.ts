@@ -7,7 +7,6 @@ import type { Plan } from '../../workflows/plan/plan.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import type { Crew } from './crew.ts'
 import { type Driven, drive } from './driver.ts'
-import { startHeartbeat } from './heartbeat.ts'
 import type { Journal } from './journal.ts'
 import type { OpenRun } from './open-run.ts'
 import type { RunPaths } from './run-folder.ts'
@@ -24,16 +23,14 @@ export async function drivePlan(
   { paths, journal, plan, resumed }: Begun,
   { hold, remembered }: { hold: Hold; remembered: Remembered },
 ): Promise<ExitCode> {
-  const { session, call, stop } = run
+  const { session, call, stop, heartbeat } = run
   const started = { run: paths.run, command: plan.verb, cluster: session.cluster.name, resumed }
   run.emit({ type: 'run.started', ...started, plan: summarize(plan) })
-  const heartbeat = startHeartbeat()
   const driven = await drive({
     ...{ root, machines, input: plan, journal, heartbeat, stop, processes: paths.processes, emit: run.emit },
     steps: steps({ session, plan, remembered, journal, run: paths.run, root: run.root }),
     ...{ fence: hold.fence, confirm: hold.confirm, loses: hold.loses },
   })
-  heartbeat.stop()
   const { verdicts: stood, failures, cordoned } = standing(driven.state)
   const begun = begunBy(journal.records.filter((record) => !driven.unasked.has(record)))
   const ending = endingOf({ way: wayOf(driven, stop), stood, failures, plans: plan.nodes, begun, again: call.again })

@@ -18,7 +18,7 @@ const BEAT_MS = 1_000
 /** two beats that are further apart than this: whatever was seen before them is old */
 const SLEPT_MS = 60_000
 
-const ofThisMachine: Clocks = { monotonicMs: () => performance.now(), wallMs: Date.now }
+const ofThisMachine: Clocks = { monotonicMs: () => performance.now(), wallMs: () => Date.now() }
 
 /** Beats until it is stopped; keeps no process alive. */
 export function startHeartbeat(clocks: Clocks = ofThisMachine, beatMs = BEAT_MS): Heartbeat {

@@ -19,6 +19,7 @@ import { openView } from '../view/open-view.ts'
 import { collectReport, writeReport } from '../view/report.ts'
 import { tellAfter } from '../view/tell-after.ts'
 import type { Waiter } from '../watch.ts'
+import { type Heartbeat, startHeartbeat } from './heartbeat.ts'
 import { fromMemory, openRunFolder, prune, type RunPaths, runFolder } from './run-folder.ts'
 import { createStop, listenForSignals, type Stop } from './stop.ts'
 import { type Hold, takeHold } from './take-hold.ts'
@@ -29,6 +30,8 @@ export type OpenRun = AsyncDisposable & {
   /** where all runs of the cluster leave their traces */
   root: string
   stop: Stop
+  /** from the first look on: what is seen before this process slept has expired */
+  heartbeat: Heartbeat
   emit(event: RunEvent): void
   notice(text: string): void
   /** for what is waited for outside of steps */
@@ -50,6 +53,7 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
   const root = runFolder(layout.folder)
   const stop = createStop()
   const letGo = listenForSignals(stop)
+  const heartbeat = startHeartbeat()
   const view = await openView(viewKind(call.common.output), outlet)
   const command = call.common.abandon ? `${call.command} --abandon` : call.command
   const report = collectReport(() => new Date(), { command, cluster: cluster.name })
@@ -71,7 +75,7 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
     if (hold) fromMemory(() => prune(root, session.identity))
   }
   return {
-    ...{ call, session, root, stop, emit, notice },
+    ...{ call, session, root, stop, heartbeat, emit, notice },
     waiter: (step) => ({
       signal: stop.requested,
       waiting: (what, last) => emit({ type: 'waiting', step, for: what, ...(last === undefined ? {} : { last }) }),
@@ -116,6 +120,7 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
         // whoever asked once has been waiting for this, too
         const signal = stop.requested.aborted ? stop.forced : stop.requested
         await tellAfter(call, report.value(), { ran: session, signal })
+        heartbeat.stop()
         letGo()
       }
     },

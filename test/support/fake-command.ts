@@ -36,7 +36,7 @@ export type Checkout = {
   /** Types the command, an upgrade of all nodes unless told otherwise; it dies right after the first fitting record is on disk. */
   type(
     diesAfter?: (record: JournalRecord, position: number) => boolean,
-    flags?: { verb?: VerbName; nodes?: string[] } & Partial<Pick<CommonFlags, 'abandon' | 'output'>>,
+    flags?: { verb?: VerbName; nodes?: string[] } & Partial<Pick<CommonFlags, 'abandon' | 'output' | 'yes'>>,
   ): Promise<Typed>
   /** Puts the journal of an earlier run there, as it lies after that run has died or ended. */
   leave(run: string, journal: string): void

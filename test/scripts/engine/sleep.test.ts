@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Step } from '../../../scripts/engine/driver.ts'
@@ -11,6 +12,7 @@ import type { NodeStepInput } from '../../../workflows/machines/node.ts'
 import type { StepName } from '../../../workflows/model/step-name.ts'
 import { driveFake } from '../../support/drive-fake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
+import { checkoutOf } from '../../support/fake-command.ts'
 
 const test = suite<{ folder: string; heartbeat: Heartbeat; clocks: typeof start }>('a process that slept')
 const start = { monotonic: 0, wall: 1_700_000_000_000 }
@@ -120,5 +122,79 @@ for (const step of STEPS)
         assert.equal(fake.kubernetes.cordoned(), [])
       })
     }
+
+/** A lid that is closed for an hour: the clock on the wall goes on. */
+function closeLid(): () => void {
+  const { now } = Date
+  Date.now = () => now() + 3_600_000
+  return () => {
+    Date.now = now
+  }
+}
+
+/** What a person at a terminal sees of `body`, who answers what `hear` says to what is written. */
+async function atTerminal<T>(body: () => Promise<T>, hear: (text: string) => string | undefined): Promise<T> {
+  const stdin = Object.assign(new PassThrough(), { isTTY: true })
+  const own = Object.getOwnPropertyDescriptor(process, 'stdin') as PropertyDescriptor
+  const { isTTY } = process.stderr
+  Object.defineProperty(process, 'stdin', { value: stdin, configurable: true })
+  process.stderr.isTTY = true
+  try {
+    const done = body()
+    const { write } = process.stderr
+    process.stderr.write = (text: string | Uint8Array) => {
+      const answer = hear(String(text))
+      if (answer !== undefined) stdin.write(answer)
+      return write.call(process.stderr, String(text))
+    }
+    return await done
+  } finally {
+    Object.defineProperty(process, 'stdin', own)
+    process.stderr.isTTY = isTTY
+  }
+}
+
+for (const when of ['looks', 'asks'] as const)
+  test(`while it ${when} for a plan, looks and plans anew before anything is begun`, async () => {
+    const fake = fakeCluster(['a', 'b', 'c'])
+    const checkout = checkoutOf(fake)
+    let open = () => {}
+    let slept = false
+    const sleep = () => {
+      if (slept) return
+      slept = true
+      for (const node of fake.nodes.values()) node.alarm = true
+      open = closeLid()
+    }
+    const { connect } = fake
+    fake.connect = (isDead) => {
+      const talos = connect(isDead)
+      return {
+        ...talos,
+        async observeNodes(...asked) {
+          const seen = await talos.observeNodes(...asked)
+          if (when === 'looks') sleep()
+          return seen
+        },
+      }
+    }
+    let asked = 0
+    const typed = await atTerminal(
+      () => checkout.type(undefined, { yes: false }),
+      (text) => {
+        if (!text.includes('Go ahead?')) return undefined
+        asked += 1
+        if (when === 'asks') sleep()
+        return 'y\n'
+      },
+    )
+    open()
+    assert.is(typed.exitCode, 77)
+    assert.equal([slept, asked], [true, when === 'asks' ? 1 : 0])
+    assert.equal(typed.report?.failures.map(({ reason }) => reason).slice(0, 1), ['etcd-alarm'])
+    assert.match(typed.report?.notices.map(({ text }) => text).join() ?? '', 'this process slept')
+    assert.equal(typed.journal, [], 'nothing was begun')
+    checkout.remove()
+  })
 
 test.run()
