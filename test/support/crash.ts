@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { type JournalRecord, readJournal } from '../../scripts/engine/journal.ts'
-import type { VerbName } from '../../workflows/plan/verb.ts'
+import type { VerbName } from '../../workflows/model/verb-name.ts'
 import type { TestLab } from './lab.ts'
 import { type Exit, startEntry } from './run-entry.ts'
 

@@ -14,9 +14,10 @@ import { openRunFolder } from '../../scripts/engine/run-folder.ts'
 import { countStarts } from '../../scripts/engine/starts.ts'
 import type { Report } from '../../scripts/view/report.ts'
 import type { RunEvent } from '../../workflows/model/event.ts'
+import type { VerbName } from '../../workflows/model/verb-name.ts'
 import { reboot } from '../../workflows/plan/reboot.ts'
 import { upgrade } from '../../workflows/plan/upgrade.ts'
-import type { AnyWish, Verb, VerbName } from '../../workflows/plan/verb.ts'
+import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { fakeCluster } from './fake-cluster.ts'
 
 export type Fake = ReturnType<typeof fakeCluster>

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { RunEvent } from '../../workflows/model/event.ts'
-import type { VerbName } from '../../workflows/plan/verb.ts'
+import type { VerbName } from '../../workflows/model/verb-name.ts'
 import { eventually } from './eventually.ts'
 import type { TestLab } from './lab.ts'
 

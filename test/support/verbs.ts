@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { VerbName } from '../../workflows/plan/verb.ts'
+import type { VerbName } from '../../workflows/model/verb-name.ts'
 
 const workflows = join(import.meta.dirname, '..', '..', 'workflows')
 

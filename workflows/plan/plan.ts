@@ -1,7 +1,8 @@
 /** What a run will do, decided before anything is touched. Plain JSON: it stands in the journal's first record. */
 import type { ClusterName, NodeName, Role, TalosVersion } from '../model/cluster.ts'
+import type { Obstacle } from '../model/event.ts'
 import type { OtherSlot } from '../model/observation.ts'
-import type { VerbName } from './verb.ts'
+import type { VerbName } from '../model/verb-name.ts'
 
 export type NodePlan = {
   node: NodeName
@@ -103,31 +104,6 @@ export type Unwell = {
   hanging: string[]
   /** VolumeAttachments whose volume is gone */
   attachments: string[]
-}
-
-/** Something that a drain runs into. `blocks`: it would not end by itself. */
-export type Obstacle = {
-  kind:
-    | 'budget'
-    | 'two-budgets'
-    | 'bare'
-    | 'local-data'
-    | 'nowhere'
-    | 'single-replica'
-    | 'finalizer'
-    | 'grace'
-    | 'hanging'
-    | 'orphaned-attachment'
-  /** `namespace/name`; absent where no pod is in the way */
-  pod?: string
-  blocks: boolean
-  /** `namespace/name` of the PodDisruptionBudget */
-  budget?: string
-  disruptionsAllowed?: number
-  /** the whole in words */
-  detail: string
-  /** what to type about it */
-  hint?: string
 }
 
 /** A cordon that a run left behind which no longer exists. */

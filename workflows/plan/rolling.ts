@@ -2,6 +2,7 @@
 import { type Cluster, controlPlanesOf, type NodeDeclaration, type NodeName } from '../model/cluster.ts'
 import type { Failure, Result } from '../model/failure.ts'
 import type { NodeFacts, Observation } from '../model/observation.ts'
+import type { VerbName } from '../model/verb-name.ts'
 import { configurationObjection, isUnchecked } from './configuration.ts'
 import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, isHealthyVoter, notJoined } from './etcd.ts'
@@ -13,7 +14,7 @@ import { lifeOf, unusable } from './life.ts'
 import { type Before, type Chore, type NodePlan, PLAN_VERSION, type Plan, type Wave, type Work } from './plan.ts'
 import { slowNote } from './slow-note.ts'
 import { unwellNote } from './unwell.ts'
-import type { AnyWish, VerbName } from './verb.ts'
+import type { AnyWish } from './verb.ts'
 import { inOrder, workersAtOnce } from './waves.ts'
 
 /** What can be wished of every verb that takes nodes down. */

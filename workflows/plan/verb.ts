@@ -2,10 +2,9 @@
 import type { Cluster, NodeName, TalosVersion } from '../model/cluster.ts'
 import type { Failure, Result } from '../model/failure.ts'
 import type { Observation } from '../model/observation.ts'
+import type { VerbName } from '../model/verb-name.ts'
 import type { Memory } from './memory.ts'
 import type { Plan } from './plan.ts'
-
-export type VerbName = 'upgrade' | 'reboot'
 
 /** What every verb can be asked, whatever else it is. */
 export type AnyWish = {

@@ -5,10 +5,10 @@
  */
 import { AGAIN } from '../../model/again.ts'
 import type { DrainPolicy } from '../../model/cluster.ts'
+import type { Obstacle } from '../../model/event.ts'
 import type { DisruptionBudget, KubePod, KubernetesFacts, KubernetesRead } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
 import { skipSelector } from '../../model/skip-selector.ts'
-import type { Obstacle } from '../plan.ts'
 import { fitsElsewhere } from './fits-elsewhere.ts'
 import { matchesSelector } from './matches-selector.ts'
 

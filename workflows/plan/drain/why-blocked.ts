@@ -1,9 +1,9 @@
 /** Why a drain was given up: of each pod that is still there the last real reason, and what to type about it. */
 import type { DrainPolicy } from '../../model/cluster.ts'
+import type { Obstacle } from '../../model/event.ts'
 import { type Failure, failure } from '../../model/failure.ts'
 import type { KubePod } from '../../model/kubernetes.ts'
 import { writeDuration } from '../../model/parse-duration.ts'
-import type { Obstacle } from '../plan.ts'
 import { type Foreseeable, forecastDrain, leavingPods, longerTimeout, podName, takesLong } from './forecast.ts'
 import { nameSome } from './name-some.ts'
 
