@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { RunEvent } from '../../../workflows/model/event.ts'
 import { EXIT_CODES, type ExitCode } from '../../../workflows/model/exit-code.ts'
 import { failure } from '../../../workflows/model/failure.ts'
-import { finished } from '../../../workflows/model/finished.ts'
 import { exitCodeOf } from '../../../workflows/plan/exit-code.ts'
 import type { BareCall } from '../../cli/command.ts'
 import { reject } from '../../cli/reject.ts'
@@ -12,9 +10,7 @@ import { workflowCommand } from '../../cli/workflow-command.ts'
 import { clusterFolder, findLayout, isClusterFolder, packageRoot } from '../../declaration/layout.ts'
 import { forPeople } from '../../declaration/load-cluster.ts'
 import { failureOfDisk } from '../../disk/on-disk.ts'
-import { eventLine } from '../../view/event-line.ts'
-import { processTookMs } from '../../view/process-took-ms.ts'
-import { redact } from '../../view/redact.ts'
+import { speaker } from '../../view/speaker.ts'
 import { checkSecrets } from './check-secrets.ts'
 import { defaultIdentityFile } from './find-identities.ts'
 import { planSecrets } from './plan-secrets.ts'
@@ -114,27 +110,3 @@ function nextCommand({ cluster, dir, declared, ageKey }: Where): string {
 }
 
 type Where = { cluster: string; dir: string; declared: boolean; ageKey?: string | undefined }
-
-type Speaker = { line(text: string): void; end(exitCode: ExitCode, next?: string): ExitCode }
-
-/** Results go to stdout: sentences for people, notices and one `run.finished` for scripts, nothing for cron. */
-function speaker(output: BareCall['common']['output']): Speaker {
-  const write = (text: string) => void process.stdout.write(redact(`${text}\n`))
-  const event = (said: RunEvent) => void process.stdout.write(eventLine(said, new Date()))
-  if (output === 'quiet') return { line: () => {}, end: (exitCode) => exitCode }
-  if (output === 'json')
-    return {
-      line: (text) => event({ type: 'notice', text }),
-      end: (exitCode, next) => {
-        event(finished({ exitCode, tookMs: processTookMs(), next }))
-        return exitCode
-      },
-    }
-  return {
-    line: write,
-    end: (exitCode, next) => {
-      if (next !== undefined) write(`Next: ${next}`)
-      return exitCode
-    },
-  }
-}
