@@ -29,6 +29,9 @@ export type NextBoot = { otherSlot: OtherSlot; configured: Result<Configuration>
 /** A call that may be made, unless what is seen at the very last objects. */
 export type Ready = { call: Call; objection(last: NextBoot): Failure | undefined }
 
+/** How often it was asked, and what became of that. */
+type Requests = Asked & { requests: number }
+
 /** What is asked of a node, and how long everything may take. */
 export type Request = {
   /** what the node is to do at once, and in the end: "begin the upgrade", "answer with a new boot id" */
@@ -42,7 +45,7 @@ export type Request = {
   /** how the step ends where nothing is to be asked; undefined where it is */
   ended(first: Inspection): Result<RebootOutput> | undefined
   /** All that comes before the last looks: the call to be made, or why none may. `asked` tells of those before. */
-  prepare(seen: Inspection, asked: Asked & { requests: number }): Promise<Result<Ready>>
+  prepare(seen: Inspection, asked: Requests): Promise<Result<Ready>>
   ranOn(asked: Asked): Failure
 }
 
@@ -52,12 +55,26 @@ const down = ({ version, bootId }: Pick<Inspection, 'version' | 'bootId'>): Resu
 })
 const STILL_UP: Result<RebootOutput> = { ok: true, value: { flippedEarly: false, stillUp: true } }
 
-/** `known`: what the node has told already of the boot that it runs now. */
 export async function askToGoDown(
   world: World,
   input: NodeStepInput,
   context: StepContext,
   request: Request,
+): Promise<Result<RebootOutput>> {
+  const asked: Requests = { requests: 0, underWay: false }
+  const ended = await ask(world, input, context, request, asked)
+  if (asked.requests > 0 || context.again || input.askedBefore) return ended
+  if (!ended.ok) return { ok: false, failure: { ...ended.failure, unasked: true } }
+  return ended.value.stillUp ? { ok: true, value: { ...ended.value, unasked: true } } : ended
+}
+
+/** `known`: what the node has told already of the boot that it runs now. */
+async function ask(
+  world: World,
+  input: NodeStepInput,
+  context: StepContext,
+  request: Request,
+  asked: Requests,
   known?: Result<Inspection>,
 ): Promise<Result<RebootOutput>> {
   const { plan } = input
@@ -78,7 +95,7 @@ export async function askToGoDown(
   if (ended) return ended
   // somebody may have booted it since the plan was made: the boot that runs is the one to leave
   const bootId = first.ok ? first.value.bootId : plan.before.bootId
-  const asked: Asked & { requests: number } = { requests: 0, underWay: first.ok && !isUp(first.value) }
+  asked.underWay = first.ok && !isUp(first.value)
   /** Keeps in mind that the node was seen to act, and tells whether it does. */
   const note = (now: Glance): boolean => {
     asked.underWay ||= now.bootId === bootId && !isUp(now)
@@ -86,7 +103,7 @@ export async function askToGoDown(
   }
   /** It left its boot before it was asked to: the new one is judged as the first would have been, and may be the one to leave. */
   const anew = (now: Result<Inspection>): Promise<Result<RebootOutput>> | Result<RebootOutput> =>
-    now.ok ? askToGoDown(world, input, context, { ...request, withinMs: deadline - performance.now() }, now) : now
+    now.ok ? ask(world, input, context, { ...request, withinMs: deadline - performance.now() }, asked, now) : now
   /** The call, after all that comes before it; `left` where the node has left its boot meanwhile. */
   const readied = async (told: Inspection): Promise<Result<Call> | 'left'> => {
     const prepared = await request.prepare(told, asked)
@@ -128,7 +145,10 @@ export async function askToGoDown(
           const { signal, processFile } = context
           const made = await call.value({ signal, processFile })
           asked.refusal = made.ok ? undefined : made.failure
-          if (asked.refusal?.reason === 'permission-denied') return { ok: false, failure: asked.refusal }
+          if (asked.refusal?.reason === 'permission-denied') {
+            asked.requests -= 1
+            return { ok: false, failure: asked.refusal }
+          }
         } else {
           if (!wasAsked || call.failure.reason === 'other-node-than-declared') return call
           // that it may not be asked once more may come of what it was asked

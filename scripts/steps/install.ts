@@ -29,23 +29,9 @@ export const install =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
     const target = switchOf(plan)
-    const before = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
-    if (!before.ok) return before
-    const facts = before.value
-    const other = await otherMachine(world, plan, facts.bootId, context)
-    if (other) return { ok: false, failure: other }
-    if (holdsTarget(target, facts)) return { ok: true, value: waiting(target, facts) }
-    const objection = await whyNotNow(world, plan, facts, context)
-    if (objection) return { ok: false, failure: objection }
-    const configured = await readConfiguration(world, plan, context)
-    const pending = configurationObjection(plan.node, configured)
-    if (pending) return { ok: false, failure: pending }
-    const hash = configured.ok ? configured.value.hash : undefined
-    const unwritten = await noteInstall(world, plan, facts, context, hash)
-    if (unwritten) return { ok: false, failure: unwritten }
-    // all of that took its time: somebody else may have been here
-    const objected = await lastLookAtSlot(world, plan, facts, context)
-    if (objected) return objected
+    const { facts, ended } = await prepare(world, plan, context)
+    if (ended?.ok === false && !context.again) return { ok: false, failure: { ...ended.failure, unasked: true } }
+    if (ended) return ended
 
     const { image } = target
     context.waiting(`${image} to be installed`)
@@ -62,6 +48,33 @@ export const install =
     const said = call.ok ? 'talosctl ended well' : (call.failure.detail ?? '')
     return { ok: false, failure: whyNotInstalled(plan.node, facts, after.value, said) }
   }
+
+/** All that comes before the call: what the node told, or how the step ends without one. */
+async function prepare(
+  world: World,
+  plan: NodePlan,
+  context: StepContext,
+): Promise<{ facts: Inspection; ended?: never } | { facts?: never; ended: Result<InstallOutput> }> {
+  const target = switchOf(plan)
+  const failed = (why: Failure) => ({ ended: { ok: false, failure: why } as const })
+  const before = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
+  if (!before.ok) return failed(before.failure)
+  const facts = before.value
+  const other = await otherMachine(world, plan, facts.bootId, context)
+  if (other) return failed(other)
+  if (holdsTarget(target, facts)) return { ended: { ok: true, value: waiting(target, facts) } }
+  const objection = await whyNotNow(world, plan, facts, context)
+  if (objection) return failed(objection)
+  const configured = await readConfiguration(world, plan, context)
+  const pending = configurationObjection(plan.node, configured)
+  if (pending) return failed(pending)
+  const hash = configured.ok ? configured.value.hash : undefined
+  const unwritten = await noteInstall(world, plan, facts, context, hash)
+  if (unwritten) return failed(unwritten)
+  // all of that took its time: somebody else may have been here
+  const ended = await lastLookAtSlot(world, plan, facts, context)
+  return ended ? { ended } : { facts }
+}
 
 const look = (world: World, plan: NodePlan, context: StepContext) => () =>
   world.talos.inspect(declaredNode(world, plan.node), reading(world, context))

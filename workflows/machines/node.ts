@@ -24,6 +24,7 @@ import {
   isReached,
   type Judgement,
   leftRunning,
+  withoutRequest,
 } from '../plan/judge.ts'
 import type { Goal, Life, NodePlan } from '../plan/plan.ts'
 import { PREPARE } from './phases/prepare.ts'
@@ -87,7 +88,13 @@ export type GateOutput = { leads: boolean }
  * `reboot` tells when the node had booted the new version before it was asked to; and that it still runs and was asked
  * nothing, because what the gate had found was too old for that. `seen`: what it answered with, in its new boot.
  */
-export type RebootOutput = { flippedEarly: boolean; stillUp?: boolean; seen?: Pick<Evidence, 'version' | 'bootId'> }
+export type RebootOutput = {
+  flippedEarly: boolean
+  stillUp?: boolean
+  /** nobody has asked the node to go down, also before */
+  unasked?: true
+  seen?: Pick<Evidence, 'version' | 'bootId'>
+}
 
 const unbound = <Name extends StepName>() =>
   fromPromise<StepTypes[Name]['output'], StepTypes[Name]['input']>(() =>
@@ -160,7 +167,10 @@ export const nodeMachine = setup({
     noteInstalling: assign({ install: 'begun' }),
     noteGoingDown: assign({ flipped: true }),
     noteStillUp: assign({ flipped: false }),
-    noteAskedBefore: assign({ askedBefore: true }),
+    noteAskedBefore: assign({
+      askedBefore: ({ event }) => (event as unknown as { output: RebootOutput }).output.unasked !== true,
+    }),
+    noteUnasked: assign(({ context, event }) => (failureOf(event).unasked ? withoutRequest(context) : {})),
     noteCordon: assign({ cordoned: true }),
     noteUncordoned: assign({ cordoned: false }),
     noteGate: assign({ leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads }),

@@ -29,7 +29,7 @@ const ELSE = {
   /** it runs on as it did */
   asItWas: leaves('noteFailure', 'noteStillRunning'),
   /** how it stands has to be read */
-  diagnosed: [{ target: '#node.upgrading.diagnosing', actions: ['noteFailure'] }],
+  diagnosed: [{ target: '#node.upgrading.diagnosing', actions: ['noteFailure', 'noteUnasked'] }],
   /** it came back, and is not to be counted on */
   stuck: leaves('noteUnsettled'),
   leftCordoned: [{ target: '#node.missed', actions: ['noteUnsettled'] }],
@@ -41,7 +41,7 @@ const ELSE = {
       actions: ['noteFailure', 'noteStillUp', 'noteRefused'],
     },
     { guard: 'stoppedAtGate', target: '#node.missed', actions: ['noteFailure', 'noteStillUp', 'noteRefused'] },
-    { target: '#node.upgrading.diagnosing', actions: ['noteFailure'] },
+    { target: '#node.upgrading.diagnosing', actions: ['noteFailure', 'noteUnasked'] },
   ],
 } as const
 

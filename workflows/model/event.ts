@@ -27,6 +27,9 @@ const verdict = oneOf<Verdict>(VERDICTS)
 const failure = v.object({
   reason: oneOf<FailureReason>(FAILURES),
   ...{ node: words, step: v.exactOptional(step), detail: words, hint: words, manifest: words },
+  unasked: v.exactOptional(
+    v.pipe(v.literal(true), v.description('the step ended before it asked its node for anything')),
+  ),
 } satisfies Record<keyof Failure, v.GenericSchema>)
 
 const evidence = v.object({

@@ -166,6 +166,8 @@ export type Failure = {
   detail?: string
   /** the next command to type */
   hint?: string
+  /** of a step that changes a node: it ended before it had asked for anything */
+  unasked?: true
   /** objects that are missing in Kubernetes, as YAML for `kubectl apply -f -` */
   manifest?: string
 }

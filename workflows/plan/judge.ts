@@ -21,6 +21,8 @@ export type Begun = {
   flipped: boolean
   /** it was seen to have left that boot */
   booted?: true
+  /** it was cordoned, drained, or made to hand etcd over */
+  disturbed?: true
   /** what was read of it last, after all that was begun on it */
   seen?: Evidence
   /** what its installation said of the other slot, while nothing took it down since */
@@ -186,24 +188,47 @@ function unwell({ plan: { node }, flipped }: Stood, seen: Result<Sight>): Failur
 }
 
 /** A record of a journal, as far as it tells what was begun. */
-type Told = { type: string; step?: string; node?: string; path?: string; ok?: boolean; output?: unknown }
+type Told = {
+  type: string
+  step?: string
+  node?: string
+  path?: string
+  ok?: boolean
+  output?: unknown
+  failure?: Pick<Failure, 'unasked'>
+}
 
 /** What a run began on its nodes, by whatever process: an intent stands in the journal before anything is done. */
 export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
   const begun: Record<NodeName, Begun> = {}
-  for (const { type, step, node, path, ok, output } of records) {
-    const { takesDown = false, writesSlot = false } = stepNamed(step) ?? {}
-    // what was read of a node before is old
-    if (type === 'intent' && node !== undefined && (takesDown || writesSlot)) {
-      const { install, flipped } = begun[node] ?? { install: 'no', flipped: false }
-      if (takesDown) begun[node] = { install, flipped: true }
-      else begun[node] = { install: install === 'no' ? 'begun' : install, flipped }
-    }
+  for (const { type, step, node, path, ok, output, failure: why } of records) {
+    const { changes = false } = stepNamed(step) ?? {}
+    if (type === 'intent' && node !== undefined && changes) begun[node] = withIntent(begun[node] ?? NOTHING, step)
     const [of = '', , ended = ''] = path?.split('/') ?? []
-    if (type === 'outcome' && ok && begun[of]) begun[of] = { ...begun[of], ...toldBy(ended, output) }
+    if (type !== 'outcome' || begun[of] === undefined) continue
+    if (ok) begun[of] = { ...begun[of], ...toldBy(ended, output) }
+    else if (why?.unasked) begun[of] = { ...begun[of], ...withoutRequest(begun[of]) }
   }
   return begun
 }
+
+const NOTHING: Begun = { install: 'no', flipped: false }
+
+function withIntent(before: Begun, step: string | undefined): Begun {
+  const { takesDown, writesSlot } = stepNamed(step) ?? {}
+  const { install, flipped, disturbed } = before
+  // what was read of a node before is old
+  const known = { flipped, ...(disturbed && { disturbed }) }
+  if (takesDown) return { ...known, install, flipped: true }
+  if (writesSlot) return { ...known, install: install === 'no' ? 'begun' : install }
+  return { ...before, disturbed: true }
+}
+
+/** What stands of a node where what was about to be asked of it was not. */
+export const withoutRequest = ({ install }: Pick<Begun, 'install'>): Pick<Begun, 'install' | 'flipped'> => ({
+  install: install === 'begun' ? 'no' : install,
+  flipped: false,
+})
 
 /** What the outcome of a step says of its node. */
 function toldBy(step: string, output: unknown): Partial<Begun> {
@@ -214,8 +239,9 @@ function toldBy(step: string, output: unknown): Partial<Begun> {
     }
     case 'reboot':
     case 'upgrade': {
-      const { stillUp, seen } = (output ?? {}) as { stillUp?: boolean; seen?: Evidence }
-      return stillUp ? {} : { booted: true, ...(seen && { seen }) }
+      const { stillUp, unasked, seen } = (output ?? {}) as { stillUp?: boolean; unasked?: boolean; seen?: Evidence }
+      if (stillUp) return unasked ? { flipped: false } : {}
+      return { booted: true, ...(seen && { seen }) }
     }
     case 'verify':
     case 'diagnose': {
@@ -228,10 +254,10 @@ function toldBy(step: string, output: unknown): Partial<Begun> {
 }
 
 /** How a node stands in a run that stands still: stopped, without its lock, or not taken up again. It says what that run saw. */
-export function judgeStopped(plan: NodePlan, stood: Judgement, begun: Begun | undefined): Judgement {
-  if (begun === undefined) return stood
+export function judgeStopped(plan: NodePlan, stood: Judgement, begun: Begun = NOTHING): Judgement {
   const { verdict } = stood
-  const { booted, seen, install, flipped, waits } = begun
+  const { booted, seen, flipped, waits } = begun
+  const install = begun.install === 'no' ? installedBefore(plan.work) : begun.install
   const isOpen = verdict === 'unchanged' || verdict === 'refused' || verdict === 'interrupted'
   // what its last goal brought is what was read last
   if (!isOpen) return { verdict, evidence: withInstall(plan, stood.evidence, begun, BEGUN) }
@@ -240,8 +266,10 @@ export function judgeStopped(plan: NodePlan, stood: Judgement, begun: Begun | un
     seen || booted
       ? { versionBefore: version, bootIdBefore: bootId, ...seen }
       : withInstall(plan, { ...stood.evidence, ...(waits && { waiting: waits }) }, begun, BEGUN)
-  if (verdict === 'interrupted' || flipped) return { verdict: 'interrupted', evidence }
-  return { verdict: leftRunning(seen && !seen.waiting ? 'no' : install, verdict), evidence }
+  const isUnderWay = verdict === 'interrupted' && (begun.disturbed || begun.install === 'begun')
+  if (flipped || isUnderWay) return { verdict: 'interrupted', evidence }
+  const otherwise = verdict === 'refused' ? 'refused' : 'unchanged'
+  return { verdict: leftRunning(seen && !seen.waiting ? 'no' : install, otherwise), evidence }
 }
 
 const BEGUN = 'its installation was begun'

@@ -339,6 +339,7 @@ for (const {
     )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
     assert.is(calls, installs)
+    assert.is(!result.ok && result.failure.unasked === true, !result.ok && installs === 0 && !again)
     assert.is(notices.length, forbidden ? 1 : 0)
   })
 

@@ -147,6 +147,8 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
       const { reason, step } = result.ok ? {} : result.failure
       const how = step === undefined ? 'asked in vain' : `${reason} of ${step}`
       assert.is(result.ok ? (result.value.stillUp ? 'still up' : 'down') : how, ends)
+      const { unasked = false } = result.ok ? result.value : result.failure
+      assert.is(unasked, ends !== 'down' && !does.includes('ask') && !stale)
       // after a refusal the call of older Talos asks first whether the node's own member is what is broken
       assert.equal(done, name === 'upgrade' && lost ? [...does, 'look'] : does)
     })

@@ -209,6 +209,7 @@ for (const [verdict, doubt, reason, expected] of afterFailures) {
 const read = (evidence: object, verdict: Verdict = 'upgraded') => ({ verdict, evidence })
 const intent = (step: string) => ({ type: 'intent', path: `a/x/${step}`, step, node: 'a' })
 const outcome = (step: string, ok = true, output: object = {}) => ({ type: 'outcome', path: `a/x/${step}`, ok, output })
+const unasked = (step: string) => ({ ...outcome(step, false), failure: { reason: 'x', unasked: true } })
 const hasInstalled = [intent('install'), outcome('install')]
 const target = { version: 'v1.13.9', bootId: 'a-after' }
 const hasRebooted = [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, seen: target })]
@@ -220,6 +221,20 @@ const told: [sentence: string, records: object[], begun: Begun | undefined][] = 
   ['an installation that ended', [intent('install'), outcome('install')], installed],
   ['a reboot after it', [intent('install'), outcome('install'), intent('reboot')], down],
   ['the one call', [intent('upgrade')], downByOneCall],
+  ['an installation that was not asked for', [intent('install'), unasked('install')], nothing],
+  ['a reboot that was not asked for', [...hasInstalled, intent('reboot'), unasked('reboot')], installed],
+  ['a cordon', [intent('cordon'), outcome('cordon')], { ...nothing, disturbed: true }],
+  ['a look at etcd', [intent('check-etcd'), outcome('check-etcd')], undefined],
+  [
+    'a drain and a reboot',
+    [intent('drain'), outcome('drain'), intent('reboot')],
+    { ...downByOneCall, disturbed: true },
+  ],
+  [
+    'a node that was asked nothing, by the word of its step',
+    [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, stillUp: true, unasked: true })],
+    installed,
+  ],
   [
     'what waits by the word of its installation',
     [intent('install'), outcome('install', true, { image, since: 'then' })],
@@ -232,7 +247,7 @@ const told: [sentence: string, records: object[], begun: Begun | undefined][] = 
     { ...down, booted: true },
   ],
   [
-    'a node that was asked nothing',
+    'a node that runs on, and may have been asked',
     [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, stillUp: true })],
     down,
   ],
@@ -264,6 +279,13 @@ for (const [sentence, records, expected] of told) {
 const stopped: [verdict: Verdict, what: Begun | undefined, expected: Verdict, doubt?: string][] = [
   ['unchanged', undefined, 'unchanged'],
   ['refused', nothing, 'refused'],
+  // it was pulling, or looked at
+  ['interrupted', undefined, 'unchanged'],
+  ['interrupted', nothing, 'unchanged'],
+  ['interrupted', installed, 'installed-not-rebooted', 'its installation was begun'],
+  ['interrupted', { ...nothing, disturbed: true }, 'interrupted'],
+  // what it was made to bear is undone by then
+  ['refused', { ...nothing, disturbed: true }, 'refused'],
   ['unchanged', begun, 'installed-not-rebooted', 'its installation was begun'],
   ['refused', installed, 'installed-not-rebooted', 'its installation was begun'],
   ['interrupted', begun, 'interrupted', 'its installation was begun'],
@@ -327,7 +349,7 @@ const stoppedAt: [sentence: string, stood: Judgement, what: Begun, expected: Jud
     'that was installed and is still to go down',
     { verdict: 'interrupted', evidence: { version: 'v1.13.5' } },
     { ...installed, waits: { image, since: 'then' } },
-    { verdict: 'interrupted', evidence: { version: 'v1.13.5', waiting: { image, since: 'then' } } },
+    { verdict: 'installed-not-rebooted', evidence: { version: 'v1.13.5', waiting: { image, since: 'then' } } },
   ],
   [
     'that was being asked to go down',
