@@ -4,12 +4,10 @@ import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { leads, memberCount } from '../../workflows/plan/etcd.ts'
 import { gateObjections } from '../../workflows/plan/gate.ts'
+import { RECONNECT_MS } from '../cluster/reconnect-ms.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-
-/** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
-const PATIENCE_MS = 20_000
 
 export const checkEtcd =
   (world: World) =>
@@ -19,7 +17,7 @@ export const checkEtcd =
       look: () => look(world, plan.node, context),
       until: ({ failures }) => failures.length === 0 || !failures.every(mayPass),
       say: ({ failures }) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
-      deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
+      deadlineMs: Math.min(RECONNECT_MS, world.cluster.operations.deadlines.etcdMs),
       everyMs: 500,
     })
     const [first, ...others] = seen.failures

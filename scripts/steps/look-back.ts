@@ -5,12 +5,10 @@ import type { Result } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
 import type { Stood } from '../../workflows/plan/judge.ts'
 import { lookBackAtAll, newlyUnwell, wasVerifiedVoter } from '../../workflows/plan/look-back.ts'
+import { RECONNECT_MS } from '../cluster/reconnect-ms.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-
-/** A node that just returned answers through others only after their reconnect backoff (apid: up to 15 s). */
-const PATIENCE_MS = 20_000
 
 export const lookBack =
   (world: World) =>
@@ -23,7 +21,7 @@ export const lookBack =
         newlyUnwell(nodes, found)
           .map(({ node, failure: why }) => `${node} ${why?.detail ?? ''}`)
           .join('; '),
-      deadlineMs: Math.min(PATIENCE_MS, world.cluster.operations.deadlines.etcdMs),
+      deadlineMs: Math.min(RECONNECT_MS, world.cluster.operations.deadlines.etcdMs),
       everyMs: 500,
     })
     return { ok: true, value: seen }

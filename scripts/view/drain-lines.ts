@@ -1,7 +1,8 @@
 import type { ChalkInstance } from 'chalk'
 import type { PlannedDrain } from '../../workflows/model/event.ts'
+import { nameSome } from '../../workflows/plan/drain/name-some.ts'
 
-const NAMED = 4
+const MOST = 4
 
 /**
  * What a drain of each node means, a few lines a node: the pods that leave, what would block, what it costs somebody.
@@ -21,14 +22,13 @@ export function drainLines(nodes: readonly { node: string; drain: PlannedDrain }
 
 function linesOf({ evicts, obstacles, whyNot }: PlannedDrain, paint: ChalkInstance): string[] {
   if (whyNot !== undefined) return [`nothing is evicted: ${whyNot}`]
-  const names = [...evicts.slice(0, NAMED), ...(evicts.length > NAMED ? [`${evicts.length - NAMED} more`] : [])]
-  const what = evicts.length === 0 ? 'nothing to evict' : `evicts ${evicts.length}: ${names.join(', ')}`
+  const what = evicts.length === 0 ? 'nothing to evict' : `evicts ${evicts.length}: ${nameSome(evicts, MOST, ', ')}`
   const blocks = obstacles.filter((o) => o.blocks)
   const costs = obstacles.filter((o) => !o.blocks)
   return [
     what,
     ...blocks.map(({ detail }) => paint.red(`blocked: ${detail}`)),
-    ...costs.slice(0, NAMED).map(({ detail }) => paint.dim(detail)),
-    ...(costs.length > NAMED ? [paint.dim(`and ${costs.length - NAMED} more such remarks`)] : []),
+    ...costs.slice(0, MOST).map(({ detail }) => paint.dim(detail)),
+    ...(costs.length > MOST ? [paint.dim(`and ${costs.length - MOST} more such remarks`)] : []),
   ]
 }

@@ -1,5 +1,5 @@
-/** Reasons in one sentence: the first ones, and how many more there are. */
-export function nameSome(reasons: readonly string[], named: number): string {
-  const more = reasons.length > named ? [`${reasons.length - named} more`] : []
-  return [...reasons.slice(0, named), ...more].join('; ')
+/** What there is in one sentence: the first ones, and how many more there are. */
+export function nameSome(all: readonly string[], most: number, between = '; '): string {
+  const more = all.length > most ? [`${all.length - most} more`] : []
+  return [...all.slice(0, most), ...more].join(between)
 }

@@ -20,8 +20,6 @@ export type PlannedDrains = {
   notes: string[]
 }
 
-const NAMED = 3
-
 /** `working` are the nodes that are to go down, and `seen` is who they are; `skip` is the person's wish to leave out the drains. */
 export function planDrains(
   cluster: Cluster,
@@ -59,7 +57,7 @@ export function planDrains(
     if (blocking.length === 0) continue
     const detail = nameSome(
       blocking.map((o) => o.detail),
-      NAMED,
+      3,
     )
     if (policy.whenBlocked === 'try') {
       notes.push(`${declared.name}: its drain may block: ${detail}`)

@@ -17,7 +17,7 @@ export type Said = {
 
 type Cause = { detail: string; hint: string }
 
-const NAMED = 5
+const MOST_PODS = 5
 
 /** `node` is the name in Kubernetes; what was to be lifted was not, and blocks. */
 export function whyBlocked(facts: Foreseeable, node: string, policy: DrainPolicy, said: Said): Failure {
@@ -36,13 +36,13 @@ export function whyBlocked(facts: Foreseeable, node: string, policy: DrainPolicy
       hint: `kubectl describe node ${node}`,
     })
   const details = sorted.map(({ detail }) => detail)
-  return failure('drain-blocked', { detail: nameSome(details, NAMED), hint: first.hint })
+  return failure('drain-blocked', { detail: nameSome(details, MOST_PODS), hint: first.hint })
 }
 
 /** The same where nobody knows which pods are left, and `silence` is why. */
 export function whyUnread({ ofPods, ofAll }: Said, silence: string | undefined): Failure {
   const told = [...ofPods].map(([pod, why]) => `${pod}: ${why}`)
-  return failure('drain-blocked', { detail: nameSome(told, NAMED) || ofAll || silence || 'Kubernetes is silent' })
+  return failure('drain-blocked', { detail: nameSome(told, MOST_PODS) || ofAll || silence || 'Kubernetes is silent' })
 }
 
 function causeOf(
