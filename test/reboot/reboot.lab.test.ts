@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
 import { dieAfterIntent, dieWhenLogged, reportOf } from '../support/crash.ts'
+import { inFull } from '../support/in-full.ts'
 import type { TestLab } from '../support/lab.ts'
 import { changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runVerb } from '../support/upgrade-run.ts'
@@ -45,7 +46,7 @@ test('reboots each of three control planes and two workers once, killed in a dra
   })
 })
 
-test('keeps to the gates whatever the mode, and stops at a node that does not get well', async () => {
+async function keepsToTheGates(): Promise<void> {
   await withLab({ speed: 100 }, async (lab) => {
     const names = Object.keys(lab.addresses)
     const deadlines = { observe: '10s', ready: '6s' }
@@ -78,6 +79,8 @@ test('keeps to the gates whatever the mode, and stops at a node that does not ge
     assert.is.not(modes[0], modes[1])
     assert.equal(lab.check(), [])
   })
-})
+}
+
+if (inFull) test('keeps to the gates whatever the mode, and stops at a node that does not get well', keepsToTheGates)
 
 test.run()

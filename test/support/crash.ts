@@ -10,11 +10,16 @@ import { type Exit, startEntry } from './run-entry.ts'
 
 const flags = ['--output', 'plain']
 
-/** Runs the upgrade and has it killed after its n-th record; false when it ended before. */
-export async function dieAfterRecord(lab: TestLab, records: number): Promise<boolean> {
+/** Runs the verb and has it killed after its n-th record; false when it ended before. */
+export async function dieAfterRecord(
+  lab: TestLab,
+  records: number,
+  wish: readonly string[] = [],
+  entry: VerbName = 'upgrade',
+): Promise<boolean> {
   const env = { ...process.env, DIE_AFTER_RECORD: String(records) }
   const preload = join(import.meta.dirname, 'die-after-record.ts')
-  const { signal, code, stderr } = await startEntry(lab, { flags, env, preload }).exited
+  const { signal, code, stderr } = await startEntry(lab, { entry, flags: [...flags, ...wish], env, preload }).exited
   if (signal === 'SIGKILL') return true
   assert.is(code, 0, stderr)
   return false
@@ -111,12 +116,26 @@ function newestRun(lab: TestLab): string {
 /** A node that runs the new version from the start: two more are enough for one that dies and one that comes after it. */
 export const oneDone = { 'k8s-1': 'v1.13.9' }
 
+/** What was begun, for the command that finishes it. */
+type Begun = {
+  /** all nodes that nothing is to be done to */
+  done?: object
+  entry?: VerbName
+  wish?: readonly string[]
+  /** the line of the lab's log at which it was begun */
+  from?: number
+}
+
 /** Types the command again: it must end well, and both runs together must have done everything once, but to `done` nothing. */
-export async function finishAndJudge(lab: TestLab, when: string, done: object = {}): Promise<void> {
-  const { code, stdout, stderr } = await startEntry(lab, { flags }).closed
+export async function finishAndJudge(
+  lab: TestLab,
+  when: string,
+  { done = {}, entry = 'upgrade', wish = [], from = 0 }: Begun = {},
+): Promise<void> {
+  const { code, stdout, stderr } = await startEntry(lab, { entry, flags: [...flags, ...wish] }).closed
   const output = `${stderr}\n${stdout}`
   assert.is(code, 0, `${when}\n${output}`)
-  const log = lab.log()
+  const log = lab.log().slice(from)
   const count = (type: LoggedEvent['type'], node: string) =>
     log.filter((e) => e.type === type && 'node' in e && e.node === node).length
   for (const node of Object.keys(lab.addresses)) {
@@ -125,8 +144,9 @@ export async function finishAndJudge(lab: TestLab, when: string, done: object = 
       finished: count('install.finished', node),
       reboots: count('reboot.requested', node),
     }
-    const times = node in done ? 0 : 1
-    assert.equal(seen, { started: times, finished: times, reboots: times }, `${when}: ${node}\n${output}`)
+    const reboots = node in done ? 0 : 1
+    const installs = entry === 'reboot' ? 0 : reboots
+    assert.equal(seen, { started: installs, finished: installs, reboots }, `${when}: ${node}\n${output}`)
   }
   const evicted = log.flatMap((e) =>
     e.type === 'pod.evicted' && e.code === 201 && !e.dryRun ? [`${e.pod} from ${e.node}`] : [],

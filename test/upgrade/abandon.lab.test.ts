@@ -49,7 +49,7 @@ test('--abandon closes a run that was killed in a drain, leaves nobody cordoned,
     assert.is((await again.closed).code, 0)
     assert.ok(again.events().some((event) => event.type === 'notice' && /no run is unfinished/.test(event.text)))
 
-    await finishAndJudge(lab, 'a run was abandoned', oneDone)
+    await finishAndJudge(lab, 'a run was abandoned', { done: oneDone })
     assert.not.ok(reportOf(lab).resumed)
   } finally {
     await lab.down()

@@ -21,6 +21,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { parse, stringify } from 'yaml'
 import { labPaths, readLabConfig } from '../../lab/lab-config.ts'
+import { inFull } from '../support/in-full.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
 import { startEntry } from '../support/run-entry.ts'
 
@@ -36,6 +37,8 @@ type Talosconfig = {
 /** One wrong thing in a cluster that is right otherwise. */
 type Case = {
   name: string
+  /** one for each way in which it may end; the others are run by the full tier */
+  quick?: true
   /** what is wrong with the files, given as the folder of the cluster's declaration */
   spoil?: (folder: string) => void | Promise<void>
   flags?: readonly string[]
@@ -170,6 +173,7 @@ const cases: Case[] = [
   },
   {
     name: 'an unknown flag, and a value that is no version, in one go',
+    quick: true,
     flags: ['--dryrun', '--to', 'newest'],
     code: 64,
     says: [/--dryrun is not a flag of upgrade \(did you mean --dry-run\?\)/, /--to takes a version .* not newest/],
@@ -209,6 +213,7 @@ const cases: Case[] = [
   },
   {
     name: 'two addresses that were mixed up',
+    quick: true,
     spoil: edit(({ nodes: [first, second] }) => {
       if (first === undefined || second === undefined) return
       ;[first.ipAddress, second.ipAddress] = [second.ipAddress ?? '', first.ipAddress ?? '']
@@ -219,6 +224,7 @@ const cases: Case[] = [
   },
   {
     name: 'a control plane that is declared as a worker',
+    quick: true,
     spoil: forgetControlPlane,
     flags: ['--nodes', 'k8s-3', '--accept-etcd-outage'],
     code: 77,
@@ -233,6 +239,7 @@ const cases: Case[] = [
   },
   {
     name: 'a mistake in talenv.yaml and one in operations.yaml, in one go',
+    quick: true,
     spoil(folder) {
       edit(({ nodes }) => delete nodes[1]?.ipAddress)(folder)
       writeFileSync(join(folder, 'operations.yaml'), 'deadlines:\n  pull: soon\n')
@@ -249,6 +256,7 @@ const cases: Case[] = [
   },
   {
     name: 'a target two minor releases ahead',
+    quick: true,
     flags: ['--to', 'v1.14.0'],
     env: () => ({ TALOSCTL_1_14: '', TALOSCTL: talosctlThatSays('v1.14.0') }),
     code: 77,
@@ -299,6 +307,7 @@ const cases: Case[] = [
   },
   {
     name: 'an expired client certificate',
+    quick: true,
     alsoStatus: true,
     spoil: editTalosconfig(
       async (context) => void Object.assign(context, await certificateOf('os:admin', { hasEnded: true })),
@@ -310,6 +319,7 @@ const cases: Case[] = [
   },
   {
     name: 'the role of a reader',
+    quick: true,
     spoil: asReader,
     code: 69,
     says: [/talosconfig has the role os:reader, and an upgrade needs os:admin \(talosctl .*config contexts/],
@@ -330,6 +340,7 @@ const cases: Case[] = [
   },
   {
     name: 'a kubeconfig that was never filled',
+    quick: true,
     spoil: (folder) => writeFileSync(join(folder, 'kubeconfig'), ''),
     code: 69,
     says: [/kubeconfig is no kubeconfig \(mv \S+kubeconfig \S+kubeconfig\.old\)/],
@@ -350,6 +361,7 @@ const cases: Case[] = [
   },
   {
     name: 'the certificate authority of another cluster',
+    quick: true,
     alsoStatus: true,
     spoil: strangersTalosconfig,
     code: 69,
@@ -385,6 +397,7 @@ const cases: Case[] = [
   },
   {
     name: 'a talosctl older than the target',
+    quick: true,
     flags: ['--to', 'v1.14.0'],
     env: () => ({ ...noTalosctl(), TALOSCTL_1_13: lab.tools.talosctl }),
     code: 69,
@@ -396,9 +409,11 @@ const cases: Case[] = [
 const reading =
   /\/(Version|Read|Logs|Dmesg|Get|List|Watch|ServiceList|EtcdMemberList|EtcdStatus|EtcdAlarmList|ImageList|Kubeconfig)$/
 
-const all = cases.flatMap((one): Case[] =>
-  one.alsoStatus ? [one, { ...one, name: `${one.name}, for status`, entry: 'status' }] : [one],
-)
+const all = cases
+  .filter(({ quick }) => inFull || quick)
+  .flatMap((one): Case[] =>
+    one.alsoStatus ? [one, { ...one, name: `${one.name}, for status`, entry: 'status' }] : [one],
+  )
 
 for (const { name, spoil, flags = [], cluster, entry = 'upgrade', env, code, says, lines = says.length } of all) {
   test(`${name}: ${code}, said in a line, and nothing is changed`, async () => {

@@ -5,6 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Failure, FailureReason } from '../../workflows/model/failure.ts'
 import { eventually } from '../support/eventually.ts'
+import { inFull } from '../support/in-full.ts'
 import type { TestLab } from '../support/lab.ts'
 import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
 import { typeHint } from '../support/type-hint.ts'
@@ -38,117 +39,124 @@ test('the single primary of a database is refused by the name of its budget, unt
     assert.equal([...new Set(lab.check().map(({ invariant }) => invariant))], ['budgets-kept'])
   }))
 
-test('the instance managers of Longhorn hold a drain up until the volumes are detached', () =>
-  withLab({ ...wishes, operators: ['longhorn'], workloads: [deployment('web', 2), database('db', 2)] }, async (lab) => {
-    const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
-    assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
-    const run = await runUpgrade(lab, {
-      flags,
-      operations: { upgrade, drain: { liftedBudgets: ['longhorn-system/*'] } },
-    })
-    assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
-    await assertUpgraded(lab, 'v1.13.9', all)
-    const answers = lab
-      .log()
-      .flatMap((e) => (e.type === 'pod.evicted' && !e.dryRun && e.pod.includes('instance-manager') ? [e.code] : []))
-    assert.ok(answers.includes(429) && answers.includes(201), `it never waited for a budget: ${answers}`)
-  }))
+if (inFull)
+  test('the instance managers of Longhorn hold a drain up until the volumes are detached', () =>
+    withLab(
+      { ...wishes, operators: ['longhorn'], workloads: [deployment('web', 2), database('db', 2)] },
+      async (lab) => {
+        const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
+        assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
+        const run = await runUpgrade(lab, {
+          flags,
+          operations: { upgrade, drain: { liftedBudgets: ['longhorn-system/*'] } },
+        })
+        assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+        await assertUpgraded(lab, 'v1.13.9', all)
+        const answers = lab
+          .log()
+          .flatMap((e) => (e.type === 'pod.evicted' && !e.dryRun && e.pod.includes('instance-manager') ? [e.code] : []))
+        assert.ok(answers.includes(429) && answers.includes(201), `it never waited for a budget: ${answers}`)
+      },
+    ))
 
-test('the primary of CloudNativePG is waited for until it has handed over, where the policy names its budget', () => {
-  const instances = labelled(database('pg', 2), { 'cnpg.io/cluster': 'pg' })
-  const role = (name: string) => ({ 'cnpg.io/cluster': 'pg', 'cnpg.io/instanceRole': name })
-  const budgets = [
-    budgetOver('pg-primary', { minAvailable: 1 }, role('primary')),
-    budgetOver('pg', { minAvailable: 0 }, role('replica')),
-  ]
-  return withLab({ ...wishes, operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
-    await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=120s'])
-    const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
-    assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
-    assert.match(refused.finished.failures[0]?.detail ?? '', 'PodDisruptionBudget default/pg-primary allows no')
-    const run = await runUpgrade(lab, { flags, operations: { upgrade, drain: { liftedBudgets: ['*/*-primary'] } } })
-    assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
-    await assertUpgraded(lab, 'v1.13.9', all)
-    const moves = lab.log().filter((e) => e.type === 'primary.moved')
-    assert.ok(moves.length > 0, 'no primary ever had to hand over')
-    let host = moves[0]?.node
-    for (const event of lab.log()) {
-      if (event.type === 'primary.moved') host = event.to
-      if (event.type === 'machine.down') assert.is.not(event.node, host, 'a node went down with the primary on it')
-    }
-  })
-})
-
-test('two nodes at once wait for each other where a budget is over pods that fit nowhere else', () =>
-  withLab(
-    { ...wishes, workers: 3, workloads: [database('db', 3), budgetOver('db', { minAvailable: 2 })] },
-    async (lab) => {
-      // the database alone: where another pod can leave, all of them are evicted anyway
-      await lab.kubectl(['scale', 'deployment/coredns', '--namespace=kube-system', '--replicas=0'])
-      const dns = ['pod', '--selector=k8s-app=kube-dns', '--namespace=kube-system']
-      await lab.kubectl(['wait', ...dns, '--for=delete', '--timeout=120s'])
-      const run = await runUpgrade(lab, { flags, operations: { upgrade: { ...upgrade, maxUnavailable: 2 } } })
-      assert.equal([run.code, run.reasons], [0, []], run.stderr)
-      await assertUpgraded(lab, 'v1.13.9', { ...all, 'worker-3': once })
-      const down = new Set<string>()
-      for (const event of lab.log()) {
-        if (event.type === 'machine.down') down.add(event.node)
-        if (event.type === 'machine.ready') down.delete(event.node)
-        assert.ok(down.size <= 1, `${[...down].join(' and ')} were down together`)
-      }
-    },
-  ))
-
-test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
-  withLab({ ...wishes, workloads: [deployment('web', 2)] }, async (lab) => {
-    const available = { name: 'web serves', resource: 'deployment/web', namespace: 'default', timeout: '30s' }
-    const gates: [gate: object, code: number, reason: FailureReason, says: RegExp][] = [
-      [
-        { name: 'typo', resource: 'cephcluster/rook', for: 'condition=Ready' },
-        65,
-        'gate-wrong',
-        /the gate "typo" can not be evaluated: .*resource type "cephcluster"/,
-      ],
-      [
-        { ...available, for: 'jsonpath={.status.readyReplicas}=7' },
-        77,
-        'gate-unmet',
-        /the gate "web serves" does not hold before anything is changed/,
-      ],
+if (inFull)
+  test('the primary of CloudNativePG is waited for until it has handed over, where the policy names its budget', () => {
+    const instances = labelled(database('pg', 2), { 'cnpg.io/cluster': 'pg' })
+    const role = (name: string) => ({ 'cnpg.io/cluster': 'pg', 'cnpg.io/instanceRole': name })
+    const budgets = [
+      budgetOver('pg-primary', { minAvailable: 1 }, role('primary')),
+      budgetOver('pg', { minAvailable: 0 }, role('replica')),
     ]
-    for (const [gate, code, reason, says] of gates) {
-      const run = await runUpgrade(lab, { flags, operations: { upgrade, gates: [gate] } })
-      assert.equal([run.code, run.reasons], [code, [reason]])
-      assert.match(run.finished.failures[0]?.detail ?? '', says)
-    }
-    await lab.kubectl(['run', 'bare', '--image=bare:1', '--overrides={"spec":{"nodeName":"worker-2"}}'])
-    await lab.kubectl(['wait', '--for=condition=Ready', 'pod/bare', '--timeout=120s'])
-    const bare = await runUpgrade(lab, { flags, operations: { upgrade, gates: [] } })
-    assert.equal([bare.code, bare.reasons], [77, ['drain-would-block']])
-    assert.match(bare.finished.failures[0]?.detail ?? '', 'default/bare has no controller')
-    assert.equal(changesOf(lab.log()), [])
+    return withLab({ ...wishes, operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
+      await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=120s'])
+      const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
+      assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
+      assert.match(refused.finished.failures[0]?.detail ?? '', 'PodDisruptionBudget default/pg-primary allows no')
+      const run = await runUpgrade(lab, { flags, operations: { upgrade, drain: { liftedBudgets: ['*/*-primary'] } } })
+      assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+      await assertUpgraded(lab, 'v1.13.9', all)
+      const moves = lab.log().filter((e) => e.type === 'primary.moved')
+      assert.ok(moves.length > 0, 'no primary ever had to hand over')
+      let host = moves[0]?.node
+      for (const event of lab.log()) {
+        if (event.type === 'primary.moved') host = event.to
+        if (event.type === 'machine.down') assert.is.not(event.node, host, 'a node went down with the primary on it')
+      }
+    })
+  })
 
-    await lab.fault({ name: 'never-returns', node: 'worker-1' })
-    const policy = { upgrade, drain: { force: true }, gates: [{ ...available, for: 'condition=Available' }] }
-    const run = await runUpgrade(lab, {
-      flags: [...flags, '--keep-going'],
-      operations: policy,
-      deadlines: { reboot: '8s' },
-    })
-    assertEnding(run, names, {
-      code: 1,
-      verdicts: ['upgraded', 'unreachable', 'upgraded'],
-      reasons: ['never-returned'],
-    })
-    const passed = run.events.filter((e) => e.type === 'step.finished' && e.step === 'pass-gates')
-    assert.equal(passed.map((e) => ('node' in e ? e.node : '')).sort(), ['k8s-1', 'worker-2'])
-    assert.match((await lab.kubectl(['get', 'pod', 'bare'])).stderr, 'not found')
-    await lab.cure()
-    await untilWell(lab)
-    const last = await runUpgrade(lab, { flags, operations: policy })
-    assert.equal([last.code, last.reasons], [0, []], last.stderr)
-    await assertUpgraded(lab, 'v1.13.9', all)
-  }))
+if (inFull)
+  test('two nodes at once wait for each other where a budget is over pods that fit nowhere else', () =>
+    withLab(
+      { ...wishes, workers: 3, workloads: [database('db', 3), budgetOver('db', { minAvailable: 2 })] },
+      async (lab) => {
+        // the database alone: where another pod can leave, all of them are evicted anyway
+        await lab.kubectl(['scale', 'deployment/coredns', '--namespace=kube-system', '--replicas=0'])
+        const dns = ['pod', '--selector=k8s-app=kube-dns', '--namespace=kube-system']
+        await lab.kubectl(['wait', ...dns, '--for=delete', '--timeout=120s'])
+        const run = await runUpgrade(lab, { flags, operations: { upgrade: { ...upgrade, maxUnavailable: 2 } } })
+        assert.equal([run.code, run.reasons], [0, []], run.stderr)
+        await assertUpgraded(lab, 'v1.13.9', { ...all, 'worker-3': once })
+        const down = new Set<string>()
+        for (const event of lab.log()) {
+          if (event.type === 'machine.down') down.add(event.node)
+          if (event.type === 'machine.ready') down.delete(event.node)
+          assert.ok(down.size <= 1, `${[...down].join(' and ')} were down together`)
+        }
+      },
+    ))
+
+if (inFull)
+  test('gates are tried before anything is changed, and hold after each return; a bare pod and --keep-going are choices', () =>
+    withLab({ ...wishes, workloads: [deployment('web', 2)] }, async (lab) => {
+      const available = { name: 'web serves', resource: 'deployment/web', namespace: 'default', timeout: '30s' }
+      const gates: [gate: object, code: number, reason: FailureReason, says: RegExp][] = [
+        [
+          { name: 'typo', resource: 'cephcluster/rook', for: 'condition=Ready' },
+          65,
+          'gate-wrong',
+          /the gate "typo" can not be evaluated: .*resource type "cephcluster"/,
+        ],
+        [
+          { ...available, for: 'jsonpath={.status.readyReplicas}=7' },
+          77,
+          'gate-unmet',
+          /the gate "web serves" does not hold before anything is changed/,
+        ],
+      ]
+      for (const [gate, code, reason, says] of gates) {
+        const run = await runUpgrade(lab, { flags, operations: { upgrade, gates: [gate] } })
+        assert.equal([run.code, run.reasons], [code, [reason]])
+        assert.match(run.finished.failures[0]?.detail ?? '', says)
+      }
+      await lab.kubectl(['run', 'bare', '--image=bare:1', '--overrides={"spec":{"nodeName":"worker-2"}}'])
+      await lab.kubectl(['wait', '--for=condition=Ready', 'pod/bare', '--timeout=120s'])
+      const bare = await runUpgrade(lab, { flags, operations: { upgrade, gates: [] } })
+      assert.equal([bare.code, bare.reasons], [77, ['drain-would-block']])
+      assert.match(bare.finished.failures[0]?.detail ?? '', 'default/bare has no controller')
+      assert.equal(changesOf(lab.log()), [])
+
+      await lab.fault({ name: 'never-returns', node: 'worker-1' })
+      const policy = { upgrade, drain: { force: true }, gates: [{ ...available, for: 'condition=Available' }] }
+      const run = await runUpgrade(lab, {
+        flags: [...flags, '--keep-going'],
+        operations: policy,
+        deadlines: { reboot: '8s' },
+      })
+      assertEnding(run, names, {
+        code: 1,
+        verdicts: ['upgraded', 'unreachable', 'upgraded'],
+        reasons: ['never-returned'],
+      })
+      const passed = run.events.filter((e) => e.type === 'step.finished' && e.step === 'pass-gates')
+      assert.equal(passed.map((e) => ('node' in e ? e.node : '')).sort(), ['k8s-1', 'worker-2'])
+      assert.match((await lab.kubectl(['get', 'pod', 'bare'])).stderr, 'not found')
+      await lab.cure()
+      await untilWell(lab)
+      const last = await runUpgrade(lab, { flags, operations: policy })
+      assert.equal([last.code, last.reasons], [0, []], last.stderr)
+      await assertUpgraded(lab, 'v1.13.9', all)
+    }))
 
 test('a crash-looping pod and missing roles are told by name, and with what is printed about them the upgrade ends well', () => {
   const crash = [crashing(deployment('crash', 1)), budgetOver('crash', { maxUnavailable: 1 })]

@@ -9,6 +9,7 @@ import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
 import { assertTypable } from '../support/assert-typable.ts'
 import { dieWhenLogged } from '../support/crash.ts'
+import { inFull } from '../support/in-full.ts'
 import { labImage, startLab, type TestLab } from '../support/lab.ts'
 import { changesOf, untilWell } from '../support/lab-changes.ts'
 import { startEntry } from '../support/run-entry.ts'
@@ -36,6 +37,8 @@ type Both<T> = readonly [canary: T, other: T]
 
 type Row = {
   title: string
+  /** one for each kind of fault; the others are run by the full tier */
+  quick?: true
   faults: readonly (Omit<FaultRequest, 'name'> & { name: FaultName })[]
   /** what somebody does when the canary has been installed, and before the run has written that down */
   meddle?: () => void
@@ -66,12 +69,14 @@ const rows: readonly Row[] = [
   },
   {
     title: 'image-refused: the rule that denies the image is named, and shown by the hint',
+    quick: true,
     faults: [{ name: 'image-refused', node: other }],
     first: { code: 77, verdicts: ['unchanged', 'refused'], reasons: ['image-refused'] },
     shown: 'deny: true',
   },
   {
     title: 'install-fails with code 2 is for good: not tried again without --retry',
+    quick: true,
     faults: [{ name: 'install-fails', node: canary, exitCode: 2 }],
     first: { code: 1, verdicts: ['unchanged', 'unchanged'], reasons: ['installer-refused'] },
     afterwards: ['installer-refused-before'],
@@ -79,6 +84,7 @@ const rows: readonly Row[] = [
   },
   {
     title: 'boots-back-to-old-version stops the run, and takes --retry to be tried again',
+    quick: true,
     faults: [{ name: 'boots-back-to-old-version', node: canary }],
     first: { code: 1, verdicts: ['rolled-back', 'unchanged'], reasons: ['rolled-back'] },
     afterwards: ['rolled-back-before'],
@@ -105,6 +111,7 @@ const rows: readonly Row[] = [
   {
     title:
       'power-cut in the middle of an installation: it is waited for, back as it was, and installed to in its new boot',
+    quick: true,
     faults: [{ name: 'power-cut', node: canary, seconds: 30, when: `${canary} install-started` }],
     first: { code: 1, verdicts: ['rebooted', 'unchanged'], reasons: ['install-failed'] },
     last: upgraded,
@@ -118,6 +125,7 @@ const rows: readonly Row[] = [
   },
   {
     title: 'config-changed between installation and reboot: the installer judged another one',
+    quick: true,
     faults: [{ name: 'config-changed', node: canary, when: installed }],
     first: { code: 77, verdicts: waits, reasons: ['configuration-changed'] },
     meanwhile: ['configuration-changed'],
@@ -142,7 +150,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-for (const row of rows) test(row.title, () => meet(row))
+for (const row of rows) if (inFull || row.quick) test(row.title, () => meet(row))
 
 test('killed right after an installation: taken up again it is told of it by the log, and does not repeat it', async () => {
   const { wish, changes } = begin()

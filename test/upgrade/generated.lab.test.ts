@@ -55,10 +55,11 @@ function declare({ world, subnet }: Context, extensions: string[]): void {
     'clusters/cluster-7/talenv.yaml',
     stringify({ cluster: { name: 'cluster-7', id: 7, endpoint, ...versions }, nodes }),
   )
+  world.write('clusters/cluster-7/operations.yaml', stringify({ upgrade: { soak: '500ms' } }))
   const timings = { pullSeconds: 4, installSeconds: 20, stopSeconds: 10, rebootSeconds: 60, readySeconds: 10 }
   const schematics = { [withIscsi]: ['siderolabs/iscsi-tools'] }
   const machine = { version: 'v1.13.9', schematic: vanilla }
-  world.write('clusters/cluster-7/lab.yaml', stringify({ speed: 20, timings, schematics, machine }))
+  world.write('clusters/cluster-7/lab.yaml', stringify({ speed: 60, timings, schematics, machine }))
 }
 
 test('a new extension in talenv.yaml is in the nodes after gen-config and upgrade, and no secret is anywhere else', (context) => {

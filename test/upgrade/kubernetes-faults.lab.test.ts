@@ -1,18 +1,18 @@
-// limit: 1800 s
-import { test } from 'uvu'
+// limit: 600 s
+import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
-import type { TestLab } from '../support/lab.ts'
-import { assertUpgraded, changesOf, untilWell } from '../support/lab-changes.ts'
+import { inFull } from '../support/in-full.ts'
+import { startLab, type TestLab } from '../support/lab.ts'
+import { changesOf, untilWell } from '../support/lab-changes.ts'
 import { assertEnding, runUpgrade } from '../support/upgrade-run.ts'
-import { withLab } from '../support/with-lab.ts'
 import { budgetOver, daemon, database, deployment } from '../support/workloads.ts'
 
 const names = ['k8s-1', 'k8s-2', 'k8s-3'] as const
-const target = 'v1.13.9'
-const once = [1, 1] as const
+/** enough for one that is met by a fault, and one that comes after it */
+const two = ['k8s-2', 'k8s-3'] as const
 const workloads = [
   deployment('web', 3),
   budgetOver('web', { minAvailable: 2 }),
@@ -20,30 +20,67 @@ const workloads = [
   database('db', 3),
   daemon('agent'),
 ]
-const wishes = { kubernetes: true, workloads, target, speed: 40 }
 const upgrade = { soak: '500ms' }
 
+const test = suite('faults of Kubernetes, on the way from patch to patch')
+let lab: TestLab
+let patch = 2
+test.before(async () => {
+  lab = await startLab({ kubernetes: true, workloads, version: `v1.13.${patch}`, speed: 40 })
+})
+test.after(() => lab.down())
+
+/** The way of some nodes to the next patch release. */
+function begin(nodes: readonly string[]) {
+  patch += 1
+  const version = `v1.13.${patch}`
+  const from = lab.log().length
+  const changes = () => changesOf(lab.log().slice(from))
+  return {
+    changes,
+    run: (operations: Readonly<Record<string, unknown>>) =>
+      runUpgrade(lab, {
+        flags: ['--to', version, '--nodes', nodes.join(',')],
+        operations: { drain: {}, ...operations },
+      }),
+    /** each was installed to and rebooted once, runs it and is ready, and no rule was broken */
+    async assertDone() {
+      assert.equal(changes().sort(), [...nodes.map((n) => `install ${n}`), ...nodes.map((n) => `reboot ${n}`)].sort())
+      const { nodes: now = [] } = await lab.status()
+      const own = now.filter(({ name }) => nodes.includes(name))
+      assert.equal(
+        own.map((node) => [node.version, node.ready]),
+        nodes.map(() => [version, true]),
+      )
+      assert.equal(lab.check(), [])
+    },
+  }
+}
+
 test('What would block is refused before anything changes, by the names of the pod and of what protects it', async () => {
-  await withLab(wishes, async (lab) => {
-    const rows: [name: FaultName, reason: FailureReason, says: RegExp][] = [
-      ['pdb-blocks-forever', 'drain-would-block', /PodDisruptionBudget \S+\/lab-blocks-k8s-2 allows no disruption of /],
-      ['node-object-deleted', 'kubernetes-node-unknown', /knows no node with the address/],
-    ]
-    for (const [name, reason, says] of rows) {
-      await lab.fault({ name, node: 'k8s-2' })
-      const run = await runUpgrade(lab, { operations: { upgrade } })
-      assertEnding(run, names, { code: 77, verdicts: ['refused', 'refused', 'refused'], reasons: [reason] })
-      assert.match(run.finished.failures[0]?.detail ?? '', says)
-      assert.is(run.finished.failures[0]?.node, 'k8s-2')
-      assert.equal(changesOf(lab.log()), [])
-      assert.equal(await lab.cordoned(), [])
-      await lab.cure()
-      await untilWell(lab)
-    }
-    // what a machine left behind under an old name, listed before its own Node
-    const address = lab.addresses['k8s-2'] ?? ''
-    await leaveDeadNode(lab, 'a-before', address)
-    const last = await runUpgrade(lab, { operations: { upgrade } })
+  const rows: [name: FaultName, reason: FailureReason, says: RegExp][] = [
+    ['pdb-blocks-forever', 'drain-would-block', /PodDisruptionBudget \S+\/lab-blocks-k8s-2 allows no disruption of /],
+    ['node-object-deleted', 'kubernetes-node-unknown', /knows no node with the address/],
+  ]
+  const { run, changes } = begin(names)
+  for (const [name, reason, says] of rows) {
+    await lab.fault({ name, node: 'k8s-2' })
+    const refused = await run({ upgrade })
+    assertEnding(refused, names, { code: 77, verdicts: ['refused', 'refused', 'refused'], reasons: [reason] })
+    assert.match(refused.finished.failures[0]?.detail ?? '', says)
+    assert.is(refused.finished.failures[0]?.node, 'k8s-2')
+    assert.equal(changes(), [])
+    assert.equal(await lab.cordoned(), [])
+    await lab.cure()
+    await untilWell(lab)
+  }
+})
+
+if (inFull)
+  test('A dead Node with the address of a machine, listed before its own, is named and left alone', async () => {
+    await leaveDeadNode(lab, 'a-before', lab.addresses['k8s-2'] ?? '')
+    const { run, assertDone } = begin(names)
+    const last = await run({ upgrade })
     const started = last.events.find((event) => event.type === 'run.started')
     assert.match(started?.plan.notes.join() ?? '', 'another Node with its address, a-before')
     assert.equal(
@@ -51,9 +88,9 @@ test('What would block is refused before anything changes, by the names of the p
       [],
     )
     assertEnding(last, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
-    await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
+    await assertDone()
+    assert.is((await lab.kubectl(['delete', 'node', 'a-before'])).code, 0)
   })
-})
 
 /** A Node object that no kubelet stands behind any more, with the address of a machine that has another one. */
 async function leaveDeadNode(lab: TestLab, name: string, address: string): Promise<void> {
@@ -72,6 +109,8 @@ async function leaveDeadNode(lab: TestLab, name: string, address: string): Promi
 
 type GivenUp = {
   title: string
+  /** the others are run by the full tier */
+  quick?: true
   fault: FaultName
   /** each node meets it just after it was cordoned; otherwise from the start */
   whenCordoned?: true
@@ -85,6 +124,7 @@ type GivenUp = {
 const givenUp: GivenUp[] = [
   {
     title: 'pdb-blocks-forever: the drain is given up in order, and the budget is named',
+    quick: true,
     fault: 'pdb-blocks-forever',
     drain: { timeout: '8s', whenBlocked: 'try' },
     reasons: ['drain-blocked'],
@@ -118,36 +158,37 @@ const givenUp: GivenUp[] = [
   },
 ]
 
-for (const { title, fault, whenCordoned, drain, reasons, says, meanwhile } of givenUp) {
-  test(title, () =>
-    withLab(wishes, async (lab) => {
-      for (const node of names) {
-        await lab.fault({ name: fault, node, ...(whenCordoned ? { when: `${node} cordoned` } : {}) })
-      }
-      const operations = { upgrade, drain }
-      const first = await runUpgrade(lab, { operations })
-      const verdicts: Verdict[] = ['installed-not-rebooted', 'unchanged', 'unchanged']
-      assertEnding(first, first.order, { code: 1, verdicts, reasons })
-      assert.match(first.finished.failures[0]?.detail ?? '', says)
-      assert.equal(await lab.cordoned(), [], 'nobody is left cordoned')
-      assert.equal(
-        changesOf(lab.log()).filter((change) => change.startsWith('reboot')),
-        [],
-      )
-      const second = await runUpgrade(lab, { operations })
-      assert.equal([second.code, second.reasons], [meanwhile.code, meanwhile.reasons], second.stderr)
-      assert.equal(await lab.cordoned(), [])
-      await lab.cure()
-      await untilWell(lab)
-      const last = await runUpgrade(lab, { operations: { upgrade, drain: { timeout: '60s', whenBlocked: 'try' } } })
-      assert.equal([last.code, last.reasons], [0, []], last.stderr)
-      await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
-    }),
-  )
+for (const { title, quick, fault, whenCordoned, drain, reasons, says, meanwhile } of givenUp) {
+  if (!inFull && !quick) continue
+  test(title, async () => {
+    const { run, changes, assertDone } = begin(two)
+    for (const node of two) {
+      await lab.fault({ name: fault, node, ...(whenCordoned ? { when: `${node} cordoned` } : {}) })
+    }
+    const first = await run({ upgrade, drain })
+    const verdicts: Verdict[] = ['installed-not-rebooted', 'unchanged']
+    assertEnding(first, first.order, { code: 1, verdicts, reasons })
+    assert.match(first.finished.failures[0]?.detail ?? '', says)
+    assert.equal(await lab.cordoned(), [], 'nobody is left cordoned')
+    assert.equal(
+      changes().filter((change) => change.startsWith('reboot')),
+      [],
+    )
+    const second = await run({ upgrade, drain })
+    assert.equal([second.code, second.reasons], [meanwhile.code, meanwhile.reasons], second.stderr)
+    assert.equal(await lab.cordoned(), [])
+    await lab.cure()
+    await untilWell(lab)
+    const last = await run({ upgrade, drain: { timeout: '60s', whenBlocked: 'try' } })
+    assert.equal([last.code, last.reasons], [0, []], last.stderr)
+    await assertDone()
+  })
 }
 
-test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready, renamed-at-boot and foreign-cordon pass, and the cordon stays', () =>
-  withLab(wishes, async (lab) => {
+if (inFull)
+  test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready, renamed-at-boot and foreign-cordon pass, and the cordon stays', async () => {
+    const { run, assertDone } = begin(names)
+    const from = lab.log().length
     await lab.fault({ name: 'foreign-cordon', node: 'k8s-1' })
     for (const node of names) {
       await lab.fault({ name: 'kubelet-slow-ready', node, seconds: 120 })
@@ -156,20 +197,23 @@ test('pdb-blocks-for, apiserver-down-for, apiserver-flaps, kubelet-slow-ready, r
     for (const node of ['k8s-2', 'k8s-3']) await lab.fault({ name: 'pdb-blocks-for', node, seconds: 1600 })
     await lab.fault({ name: 'apiserver-flaps', node: 'k8s-3' })
     await lab.fault({ name: 'renamed-at-boot', node: 'k8s-2' })
-    const run = await runUpgrade(lab, { operations: { upgrade, drain: { whenBlocked: 'try' } } })
-    assertEnding(run, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
+    const passed = await run({ upgrade, drain: { whenBlocked: 'try' } })
+    assertEnding(passed, names, { code: 0, verdicts: ['upgraded', 'upgraded', 'upgraded'], reasons: [] })
     assert.equal(await lab.cordoned(), ['k8s-1'], 'what somebody else cordoned stays so, and nothing else is')
-    await assertUpgraded(lab, target, { 'k8s-1': once, 'k8s-2': once, 'k8s-3': once })
-    const notices = run.events.flatMap((event) => (event.type === 'notice' ? [event.text] : []))
+    await assertDone()
+    const notices = passed.events.flatMap((event) => (event.type === 'notice' ? [event.text] : []))
     assert.ok(notices.includes('k8s-2 is k8s-2b in Kubernetes since this boot'), notices.join('\n'))
     const states = await lab.kubectl(['get', 'nodes', '--no-headers'])
     assert.match(states.stdout, /^k8s-2 +NotReady .*\nk8s-2b +Ready /m, 'the old Node stays, and nobody cordons it')
     assert.ok(
-      lab.log().some((event) => event.type === 'pod.evicted' && event.code === 429 && !event.dryRun),
+      lab
+        .log()
+        .slice(from)
+        .some((event) => event.type === 'pod.evicted' && event.code === 429 && !event.dryRun),
       'no eviction was ever refused',
     )
     await lab.cure()
     assert.equal(await lab.cordoned(), [])
-  }))
+  })
 
 test.run()

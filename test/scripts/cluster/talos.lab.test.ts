@@ -10,6 +10,7 @@ import { resolveTool } from '../../../scripts/toolchain/resolve-tool.ts'
 import type { TalosctlName } from '../../../scripts/toolchain/tool-table.ts'
 import type { NodeDeclaration } from '../../../workflows/model/cluster.ts'
 import type { NodeObservation } from '../../../workflows/model/observation.ts'
+import { inFull } from '../../support/in-full.ts'
 import { labImage, labSchematic, startLab, type TestLab } from '../../support/lab.ts'
 
 const test = suite('Talos by talosctl, in the lab')
@@ -32,6 +33,8 @@ const node = (name: string): NodeDeclaration => {
 }
 const controlPlanes = () => nodes.filter(({ role }) => role === 'controlplane')
 const clients = ['talosctl-1.13', 'talosctl-1.14'] as const satisfies readonly TalosctlName[]
+/** for what takes its time */
+const patient = inFull ? clients : clients.slice(1)
 const talosWith = async (config: string, client: TalosctlName = 'talosctl-1.13') => {
   const tool = await resolveTool(client)
   if (!tool.found) throw new Error(tool.detail)
@@ -163,7 +166,7 @@ for (const [fault, reason] of [
   test(`${fault} on one node is told of that node, and the others are read`, async () => {
     await lab.fault({ name: fault, node: 'k8s-2' })
     try {
-      for (const client of clients) {
+      for (const client of patient) {
         const seen = await by[client].observeNodes(nodes, time)
         const others = nodes.map(({ name }) => (name === 'k8s-2' ? reason : 'reachable'))
         assert.equal(
@@ -186,7 +189,7 @@ for (const [fault, reason] of [
 // what a silent endpoint costs is a share of it; a machine that runs several labs needs the rest
 const silence = { timeoutMs: 40_000 }
 
-for (const client of clients)
+for (const client of patient)
   test(`${client}: a silent first endpoint keeps nobody else from being read`, async () => {
     await lab.fault({ name: 'unreachable-for', node: 'k8s-1', seconds: 100_000 } as never)
     try {
@@ -206,7 +209,7 @@ for (const client of clients)
     }
   })
 
-for (const client of clients)
+for (const client of patient)
   test(`${client}: a dead etcd member, an alarm and a learner are seen for what they are`, async () => {
     const etcd = () => by[client].observeEtcd(controlPlanes(), time)
     await lab.fault({ name: 'etcd-member-down', node: 'k8s-2' })
@@ -270,7 +273,7 @@ for (const client of clients)
 
 for (const name of ['k8s-1', 'k8s-3'])
   test(`pulls onto ${name}, and says why when it can not`, async () => {
-    for (const client of clients) {
+    for (const client of patient) {
       assert.equal(await by[client].pull(node(name), labImage('v1.13.9'), time), { ok: true, value: undefined })
       await lab.fault({ name: 'image-pull-fails', node: name })
       const failed = await by[client].pull(node(name), labImage('v1.13.8'), time)
