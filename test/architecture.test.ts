@@ -7,6 +7,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { World } from '../scripts/cluster/world.ts'
 import { createSteps } from '../scripts/steps/steps.ts'
+import { testFiles } from './support/test-files.ts'
+import { unproved } from './support/unproved.ts'
 
 /** A source file, and what the rules want to know of it; paths are relative to the root, with forward slashes. */
 type Source = {
@@ -315,5 +317,31 @@ for (const [name, rule] of Object.entries(rules)) {
     for (const [path, text] of bad) assert.ok(rule(read(path, text)).length > 0, `passes in ${path}: ${text}`)
   })
 }
+
+const inTest = (tier: 'quick' | 'full') => testFiles(root, tier).map((file) => file.slice('test/'.length))
+
+test('every promise of README.md has its proof in test/README.md, in the tier that is said', () => {
+  const [readme, table] = ['README.md', 'test/README.md'].map((path) => readFileSync(join(root, path), 'utf8'))
+  assert.equal(unproved(readme ?? '', table ?? '', { quick: inTest('quick'), full: inTest('full') }), [])
+})
+
+test('a promise without a proof is told, and a proof that its tier does not run', () => {
+  const readme =
+    '# x\n\n## What it promises\n\n- It never\n  lies. Nor\n- **Waits** for all\n\n## Other\n\n- no promise\n'
+  const rows = (...lines: string[]) =>
+    ['| promise | `npm test` | `npm run test:full` |', '|---|---|---|', ...lines].join('\n')
+  const files = { quick: ['a.test.ts', 'b.test.ts'], full: ['b.test.ts', 'c.full.test.ts'] }
+  const ofTable = (...lines: string[]) => unproved(readme, rows(...lines), files)
+  assert.equal(ofTable('| It never lies | `a` | |', '| Waits | `b` | `b`, `c.full` |'), [])
+  assert.equal(ofTable('| It never lies | `a` | |'), ['0 rows for: Waits for all'])
+  assert.equal(ofTable('| It never lies | `a` | |', '| Waits | `c.full` | `a` |', '| Flies | | |'), [
+    'c.full.test.ts is not in the tier of its column: Waits',
+    'a.test.ts is not in the tier of its column: Waits',
+    'nobody promises: Flies',
+    'npm test does not prove: Flies',
+  ])
+  const gone = unproved(readme, `${rows('| It | `a` | |', '| Waits | `b` | |')}\n\nSee \`gone.test.ts\`.`, files)
+  assert.equal(gone, ['gone.test.ts is not there'])
+})
 
 test.run()
