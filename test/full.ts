@@ -14,7 +14,7 @@ import { testEnvironment } from './support/test-environment.ts'
 const root = join(import.meta.dirname, '..')
 process.chdir(root)
 
-await runTests(async ({ signal, say }) => {
+await runTests(async ({ signal, say, tmpdir }) => {
   const { values, positionals: words } = parseArgs({
     allowPositionals: true,
     options: {
@@ -26,6 +26,12 @@ await runTests(async ({ signal, say }) => {
   const { share, anew, 'write-times': writesTimes } = values
   return runFull(
     { words, anew, writesTimes, ...(share === undefined ? {} : { share }) },
-    { root, folder: join(toolCache(process.env), '../tests'), environment: () => testEnvironment(signal), signal, say },
+    {
+      root,
+      folder: join(toolCache(process.env), '../tests'),
+      environment: () => testEnvironment(signal, tmpdir),
+      signal,
+      say,
+    },
   )
 })

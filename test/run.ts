@@ -34,7 +34,15 @@ function checks([name, program, ...argv]: (typeof kinds)[number], say: Say): boo
   return status === 0
 }
 
-async function run(words: readonly string[], writesTimes: boolean, signal: AbortSignal, say: Say): Promise<Counts> {
+type Wishes = {
+  words: readonly string[]
+  writesTimes: boolean
+  signal: AbortSignal
+  say: Say
+  tmpdir: string | undefined
+}
+
+async function run({ words, writesTimes, signal, say, tmpdir }: Wishes): Promise<Counts> {
   if (words.length === 0 && !kinds.every((kind) => checks(kind, say))) return { passed: 0, failed: 1 }
   const all = testFiles(root, 'quick')
   const times = readTimes(root)
@@ -42,17 +50,17 @@ async function run(words: readonly string[], writesTimes: boolean, signal: Abort
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .sort((a, b) => secondsOf(times, 'quick', b) - secondsOf(times, 'quick', a) || a.localeCompare(b))
   if (files.length === 0) say(`No test file has ${words.join(' or ')} in its path`)
-  const env = await testEnvironment(signal)
+  const env = await testEnvironment(signal, tmpdir)
   if (env === undefined || files.length === 0) return { passed: 0, failed: 1 }
   const results = await runTestFiles(files, { root, env, signal, say })
   if (writesTimes) writeTimes(root, 'quick', { results, files: all })
   return countsOf(results, files.length)
 }
 
-await runTests(async ({ signal, say }) => {
+await runTests(async ({ signal, say, tmpdir }) => {
   const { values, positionals: words } = parseArgs({
     allowPositionals: true,
     options: { 'write-times': { type: 'boolean', default: false } },
   })
-  return run(words, values['write-times'], signal, say)
+  return run({ words, writesTimes: values['write-times'], signal, say, tmpdir })
 })

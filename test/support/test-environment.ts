@@ -3,10 +3,13 @@ import { createToolProgress } from '../../scripts/toolchain/tool-progress.ts'
 import { type ToolName, toolTable } from '../../scripts/toolchain/tool-table.ts'
 
 /**
- * The environment of the tests: the tools by name, and nothing of the clusters that the person at this machine has.
+ * The environment of the tests: the tools by name, a folder for temporary files, and nothing of the clusters that the person at this machine has.
  * Nothing where a tool can not be had, which is said.
  */
-export async function testEnvironment(signal: AbortSignal): Promise<NodeJS.ProcessEnv | undefined> {
+export async function testEnvironment(
+  signal: AbortSignal,
+  tmpdir: string | undefined,
+): Promise<NodeJS.ProcessEnv | undefined> {
   const {
     TALOSCONFIG: _,
     KUBECONFIG: __,
@@ -22,5 +25,5 @@ export async function testEnvironment(signal: AbortSignal): Promise<NodeJS.Proce
     if (!tool.found) return undefined
     env[toolTable[name].override] = tool.path
   }
-  return env
+  return tmpdir === undefined ? env : { ...env, TMPDIR: tmpdir }
 }
