@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { acquireLock, type Lock } from '../../../scripts/engine/lock.ts'
 import { type Holder, judgeHolder, thisHolder, type Vantage } from '../../../scripts/engine/process-identity.ts'
+import { inFull } from '../../support/in-full.ts'
 import type { Fared, Race } from '../../support/lock-racer.ts'
 
 const test = suite<{ folder: string }>('lock')
@@ -221,7 +222,7 @@ test('whose file is gone is lost', ({ folder }) => {
   lock.release()
 })
 
-const RACERS = 50
+const RACERS = inFull ? 50 : 10
 const racers: ChildProcess[] = []
 const compiled = mkdtempSync(join(tmpdir(), 'lock-racer-'))
 
@@ -236,7 +237,7 @@ function race(folder: string, kind: Race['kind']): Promise<Fared[]> {
   return Promise.all(fared) as Promise<Fared[]>
 }
 
-/** Plain JavaScript starts in a tenth of the time that tsx takes, and there are fifty of them. */
+/** Plain JavaScript starts in a tenth of the time that tsx takes, and there are many of them. */
 function compile(): void {
   const root = join(import.meta.dirname, '../../..')
   const options = '--ignoreConfig --module nodenext --target es2023 --types node --skipLibCheck --verbatimModuleSyntax'
@@ -269,7 +270,7 @@ test.after(() => {
   rmSync(compiled, { recursive: true, force: true })
 })
 
-test('that is stale goes to exactly one of fifty processes, and the others name it', async ({ folder }) => {
+test(`that is stale goes to exactly one of ${RACERS} processes, and the others name it`, async ({ folder }) => {
   await startRacers()
   const stale = await gonePid()
   for (let round = 1; round <= 5; round++) {
@@ -285,7 +286,7 @@ test('that is stale goes to exactly one of fifty processes, and the others name 
   }
 })
 
-test('goes through fifty processes one after the other, and never to two at once', async ({ folder }) => {
+test(`goes through ${RACERS} processes one after the other, and never to two at once`, async ({ folder }) => {
   await startRacers()
   leave(folder, 1, holder({ released: true }))
   const all = await race(folder, 'turn')

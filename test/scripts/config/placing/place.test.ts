@@ -23,6 +23,7 @@ import { finishPlacing } from '../../../../scripts/config/placing/finish-placing
 import { place } from '../../../../scripts/config/placing/place.ts'
 import { placedBefore } from '../../../../scripts/config/placing/placed-before.ts'
 import type { Places } from '../../../../scripts/config/placing/places.ts'
+import { inFull } from '../../../support/in-full.ts'
 import { mortalDisk } from '../../../support/mortal-disk.ts'
 
 type Files = Record<string, string>
@@ -337,7 +338,11 @@ inFolder((places) => {
   putInPlace(places, NEW, { disk })
   operations.push(...disk.operations)
 })
-const numbered = operations.map((operation, index): [number, string] => [index + 1, operation])
+/** In the small size a process is really killed after a few of them; the property at the end dies within this one. */
+const step = inFull ? 1 : 7
+const numbered = operations
+  .map((operation, index): [number, string] => [index + 1, operation])
+  .filter(([number]) => number % step === 0)
 
 test('shows the old set or the new one after kill -9 after any operation, and in the middle of writing any file', () => {
   const sets = new Map<string, string[]>([
@@ -355,16 +360,17 @@ test('shows the old set or the new one after kill -9 after any operation, and in
     }
   }
   for (const found of sets.values()) {
-    assert.ok(found.length > 5)
+    assert.ok(!inFull || found.length > 5)
     assert.equal([...found].sort().reverse(), found, 'old until one moment, and new ever after')
-    assert.equal(new Set(found).size, 2)
+    if (inFull) assert.equal(new Set(found).size, 2)
   }
+  assert.equal(new Set(sets.get('whole')).size, 2)
 })
 
 test('shows the new set after kill -9 of what finishes a placing, and of that again', () => {
   const firstMove = operations.findIndex((operation) => /^move .*staging\./.test(operation)) + 1
   assert.ok(firstMove > 10)
-  for (let operation = 1; ; operation++) {
+  for (let operation = step; ; operation += step) {
     let killed = false
     inFolder((places) => {
       putInPlace(places, OLD)

@@ -9,6 +9,7 @@ import { renderTemplate } from '../../../../scripts/config/template/render-templ
 import type { Run } from '../../../../scripts/run.ts'
 import type { TemplateOptions } from '../../../../workflows/model/cluster.ts'
 import { defaultOperations } from '../../../support/default-operations.ts'
+import { inFull } from '../../../support/in-full.ts'
 import { askOracle, type OracleCase, runWithJinja2 } from '../../../support/jinja2.ts'
 
 type Template = {
@@ -124,7 +125,10 @@ test('minijinja gives what Jinja2 gives, or refuses', async () => {
 })
 
 test('the jinja2 engine gives what Jinja2 gives', async () => {
-  const first = rows.filter(({ row, letters }) => letters === (row.options ?? ['k', 'tlk']).at(-1))
+  const first = rows
+    .filter(({ row, letters }) => letters === (row.options ?? ['k', 'tlk']).at(-1))
+    // each of them starts python3
+    .filter((_, index) => inFull || index % 4 === 0)
   const answers = await askOracle(
     run,
     first.map(({ asked }) => asked),
