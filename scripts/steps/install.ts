@@ -121,8 +121,7 @@ async function whyNotNow(
   const changed = changedSincePlan(plan.before, target, facts.version)
   if (changed) return changed
   const { again } = context
-  const isKnown = facts.otherSlot.state !== 'unknown'
-  const begun = !again && !isKnown && (await wasInstallBegun(world, plan, facts, context))
+  const begun = !again && (await wasInstallBegun(world, plan, facts, context))
   return installObjection(plan.node, target.image, facts, { again, begun })
 }
 

@@ -29,15 +29,18 @@ export async function noteInstall(
   return undefined
 }
 
-/** Whether its journals or its Node say that an installation was begun under the boot that runs. */
+/**
+ * Whether our journals say that an installation was begun under the boot that runs; or where only that can tell, since the log of
+ * machined does not, its Node.
+ */
 export async function wasInstallBegun(
   world: World,
   plan: NodePlan,
-  { bootId }: Pick<Inspection, 'bootId'>,
+  { bootId, otherSlot }: Pick<Inspection, 'bootId' | 'otherSlot'>,
   context: StepContext,
 ): Promise<boolean> {
   if (world.installs.begun(bootId)) return true
-  if (plan.kubernetes === undefined) return false
+  if (plan.kubernetes === undefined || otherSlot.state !== 'unknown') return false
   const node = await world.kubernetes.node(plan.kubernetes.name, patient(world, plan, context))
   return node.ok && node.value?.install?.bootId === bootId
 }

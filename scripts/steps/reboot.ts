@@ -2,12 +2,13 @@
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import type { Work } from '../../workflows/plan/plan.ts'
+import { installedOn } from '../../workflows/plan/plan.ts'
 import { notRebooted, wentBefore } from '../../workflows/plan/return.ts'
 import { bootObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { askToGoDown } from './ask-to-go-down.ts'
+import { wasInstallBegun } from './note-install.ts'
 
 export const reboot =
   (world: World) =>
@@ -29,9 +30,9 @@ export const reboot =
       },
       async prepare(seen) {
         // hash of the configuration under which the version that waits was installed: by us, or as the plan read it from the Node
-        const planned = seen.bootId === before.bootId ? waitsSince(work) : undefined
-        const installedOn = work.kind === 'switch' ? (world.installs.configuration(seen.bootId) ?? planned) : undefined
-        const begun = world.installs.begun(seen.bootId)
+        const planned = seen.bootId === before.bootId ? installedOn(work) : undefined
+        const under = work.kind === 'switch' ? (world.installs.configuration(seen.bootId) ?? planned) : undefined
+        const begun = await wasInstallBegun(world, plan, seen, context)
         const objection = bootObjection(plan, seen, { begun })
         if (objection) return { ok: false, failure: objection }
         const node = declaredNode(world, plan.node)
@@ -40,14 +41,10 @@ export const reboot =
           value: {
             call: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }),
             objection: ({ otherSlot, configured }) =>
-              configurationObjection(plan.node, configured, installedOn) ??
-              bootObjection(plan, { otherSlot }, { begun }),
+              configurationObjection(plan.node, configured, under) ?? bootObjection(plan, { otherSlot }, { begun }),
           },
         }
       },
       ranOn: (asked) => notRebooted(plan, asked),
     })
   }
-
-const waitsSince = (work: Work): string | undefined =>
-  work.kind === 'switch' && work.how === 'reboot: it waits' ? work.installedOn : undefined

@@ -11,7 +11,7 @@ import { slotObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { askToGoDown, type NextBoot } from './ask-to-go-down.ts'
-import { noteInstall } from './note-install.ts'
+import { noteInstall, wasInstallBegun } from './note-install.ts'
 import { readConfiguration } from './read-configuration.ts'
 
 export const upgrade =
@@ -39,7 +39,7 @@ export const upgrade =
       async prepare(seen, { requests, refusal }) {
         const { bootId, otherSlot } = seen
         // that a call of this very step was lost has been seen
-        const begun = requests === 0 && (context.again || world.installs.begun(bootId))
+        const begun = requests === 0 && (context.again || (await wasInstallBegun(world, plan, seen, context)))
         const objection = ({ otherSlot: slot, configured }: NextBoot) =>
           configurationObjection(node, configured) ??
           slotObjection({ node, facts: { bootId, otherSlot: slot }, image, begun, retry: true })

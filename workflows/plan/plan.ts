@@ -64,6 +64,13 @@ export function switchOf({ node, work }: Pick<NodePlan, 'node' | 'work'>): Switc
   return work
 }
 
+/** Whether what it is to boot is still to be written into its other slot. */
+export const isToBeInstalled = (work: Work): work is Switch => work.kind === 'switch' && work.how !== 'reboot: it waits'
+
+/** Hash of the machine configuration under which what waits was installed, as far as the plan knows. */
+export const installedOn = (work: Work): string | undefined =>
+  work.kind === 'switch' && work.how === 'reboot: it waits' ? work.installedOn : undefined
+
 /** `force` skips the node's own shutdown, `powercycle` goes through the firmware. */
 export type RebootMode = 'default' | 'powercycle' | 'force'
 

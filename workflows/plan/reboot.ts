@@ -1,10 +1,9 @@
 /** Decides a rolling reboot: a pure function of what is declared, what was observed, and what the person asked for. */
 import type { Cluster, NodeDeclaration } from '../model/cluster.ts'
-import type { NodeFacts, Observation } from '../model/observation.ts'
+import type { NodeFacts } from '../model/observation.ts'
 import { uncheckedNote } from './configuration.ts'
 import { declaredImage } from './declared-image.ts'
-import { installNote } from './install-note.ts'
-import { type Memory, wasBegun } from './memory.ts'
+import { isInstallBegun } from './install-note.ts'
 import type { NodePlan, RebootMode } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
 import { bootObjection, type Known } from './slot.ts'
@@ -25,7 +24,7 @@ export const reboot: Verb<RebootWish> = {
       failures: [],
       part: (declared, seen) =>
         partOf(declared.name, seen, wish.mode ?? 'default', {
-          begun: isBegun(memory, observed, seen),
+          begun: isInstallBegun(memory, observed, seen.bootId),
           ...upgradesTo(cluster, declared, seen),
         }),
       waves: (sequence) => waves({ goal: 'turn', nodes: sequence.map(({ node }) => node) }),
@@ -53,10 +52,6 @@ function upgradesTo(cluster: Cluster, declared: NodeDeclaration, seen: NodeFacts
   const { image, runs } = declaredImage(cluster, declared, seen, cluster.talosVersion)
   return runs ? {} : { upgradesTo: image }
 }
-
-/** Whether anybody's run began an installation since the boot, as the journals here or its Node tell. */
-const isBegun = (memory: Memory, observed: Observation, { bootId }: NodeFacts): boolean =>
-  wasBegun(memory, bootId) || installNote(observed, bootId) !== undefined
 
 /** An installation that was cut off is no reason against a boot: that is what takes the node to a known state. */
 const notesOf = ({ node, before: { otherSlot } }: NodePlan): string[] =>

@@ -2,13 +2,11 @@
 import semver from 'semver'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
+import { isUp } from './life.ts'
 import { type NodePlan, switchOf } from './plan.ts'
 import { runsTarget, waits } from './slot.ts'
 
 type Seen = Pick<Inspection, 'stage' | 'bootId'>
-
-/** Whether the node is not on its way down: it can be asked to act. */
-export const isUp = ({ stage }: Pick<Seen, 'stage'>): boolean => stage === 'running' || stage === 'booting'
 
 /** Whether a node that was asked acts: it is on its way down, or back already. */
 export const acts = (seen: Seen, bootId: string): boolean => seen.bootId !== bootId || !isUp(seen)

@@ -11,7 +11,16 @@ import { identityNotes, identityObjections } from './identity.ts'
 import { isInMaintenance } from './in-maintenance.ts'
 import { extraArguments } from './kernel-arguments.ts'
 import { lifeOf, unusable } from './life.ts'
-import { type Before, type Chore, type NodePlan, PLAN_VERSION, type Plan, type Wave, type Work } from './plan.ts'
+import {
+  type Before,
+  type Chore,
+  installedOn,
+  type NodePlan,
+  PLAN_VERSION,
+  type Plan,
+  type Wave,
+  type Work,
+} from './plan.ts'
 import { slowNote } from './slow-note.ts'
 import { unwellNote } from './unwell.ts'
 import type { AnyWish } from './verb.ts'
@@ -158,8 +167,7 @@ const beforeOf = ({ name }: NodeDeclaration, facts: NodeFacts, { etcd }: Observa
 function configurationObjections({ node, work }: NodePlan, observed: Observation): Failure[] {
   const seen = observed.configurations?.[node]
   if (work.kind === 'leave' || seen === undefined) return []
-  const installedOn = work.kind === 'switch' && work.how === 'reboot: it waits' ? work.installedOn : undefined
-  const objection = configurationObjection(node, seen, installedOn)
+  const objection = configurationObjection(node, seen, installedOn(work))
   return objection ? [objection] : []
 }
 

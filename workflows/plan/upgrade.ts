@@ -7,11 +7,11 @@ import { type Failure, failure, type Result } from '../model/failure.ts'
 import type { Configuration, NodeFacts, Observation } from '../model/observation.ts'
 import { uncheckedNote, unjudgedNote, unrememberedNote } from './configuration.ts'
 import { declaredImage } from './declared-image.ts'
-import { installNote } from './install-note.ts'
+import { installNote, isInstallBegun } from './install-note.ts'
 import { VANILLA_SCHEMATIC } from './installer-image.ts'
 import { kernelArgumentObjection, type NextImage, unknownArgumentsNote } from './kernel-arguments.ts'
-import { type Memory, wasBegun } from './memory.ts'
-import type { Before, NodePlan, Switch, Wave } from './plan.ts'
+import type { Memory } from './memory.ts'
+import { type Before, isToBeInstalled, type NodePlan, type Switch, type Wave } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
 import { refusedBefore, slotObjection, waits } from './slot.ts'
 import type { Verb } from './verb.ts'
@@ -66,7 +66,7 @@ type Wanted = UpgradeWish & { to: TalosVersion }
 function upgradeWaves(sequence: readonly NodePlan[], atOnce: number): Wave[] {
   const [canary, ...rest] = sequence
   const names = (plans: readonly NodePlan[]) => plans.map(({ node }) => node)
-  const writes = ({ work }: NodePlan) => work.kind === 'switch' && work.how !== 'reboot: it waits'
+  const writes = ({ work }: NodePlan) => isToBeInstalled(work)
   const writesAhead = ({ work }: NodePlan) => work.kind === 'switch' && work.how === 'write, then reboot'
   return waves(
     { goal: 'pull', nodes: names(sequence.filter(writes)), atOnce },
@@ -100,7 +100,7 @@ function partOf(cluster: Cluster, observed: Observation, wish: Wanted, memory: M
       failures: [...losses, ...rolledBackBefore(node, image, seen, wish, memory)],
     }
   }
-  const begun = wasBegun(memory, seen.bootId) || installNote(observed, seen.bootId) !== undefined
+  const begun = isInstallBegun(memory, observed, seen.bootId)
   return {
     work: { ...target, how: pathOf(seen.version) === 'lifecycle' ? 'write, then reboot' : 'one call' },
     why: sameVersion ? `schematic changes to ${schematic.slice(0, 8)}` : `${seen.version} to ${wish.to}`,
@@ -158,9 +158,7 @@ type NodeMemory = Memory & { begun: boolean }
 
 /** Said where another checkout could not know that an installation was begun. */
 function notNoted(working: readonly NodePlan[]): string[] {
-  const names = working
-    .filter(({ work, kubernetes }) => work.kind === 'switch' && work.how !== 'reboot: it waits' && !kubernetes)
-    .map(({ node }) => node)
+  const names = working.filter(({ work, kubernetes }) => isToBeInstalled(work) && !kubernetes).map(({ node }) => node)
   return names.length === 0
     ? []
     : [
@@ -175,7 +173,7 @@ function notesOf({ node, work, before: { schematic, otherSlot } }: NodePlan): st
           `${node}: ${otherSlot.image} waits in the other slot${otherSlot.at ? ` since ${otherSlot.at}` : ''}, and boots next`,
         ]
       : []
-  return work.kind === 'switch' && work.how !== 'reboot: it waits' && schematic === undefined
+  return isToBeInstalled(work) && schematic === undefined
     ? [`${node} runs no schematic; the vanilla one is installed`]
     : []
 }

@@ -8,6 +8,7 @@ import type { Configuration, Inspection, OtherSlot } from '../../../workflows/mo
 import { recollect } from '../../../workflows/plan/memory.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
+import { kubeNode } from '../../support/kubernetes-facts.ts'
 import { stepContext } from '../../support/step-context.ts'
 import { carriedOut, inputOf, type Row as WorldRow, whileEtcdIsLookedAt } from '../../support/step-world.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
@@ -387,6 +388,23 @@ const inWorld: WorldRow[] = [
     ends: 'cut off',
   },
 ]
+test('asks nothing of a node that is only to restart, where its Node tells of an installation that its log does not', async () => {
+  const restarts = inputOf({ work: { kind: 'restart', mode: 'default' } })
+  const found = await carriedOut(['a', 'b', 'c'], reboot, restarts, {
+    when: ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { wrapped: true }),
+    answers: () => ({
+      kubernetes: {
+        node: async () => ({
+          ok: true,
+          value: kubeNode('a', '', { install: { bootId: 'a-boot-0', image, run: 'r' } }),
+        }),
+      },
+    }),
+  })
+  assert.equal(found.asks, ['inspect a', 'node a'])
+  assert.match(found.ends, /^install-unknown/)
+})
+
 for (const { title, asks, ends, ...given } of inWorld)
   test(title, async () => {
     assert.equal(await carriedOut(['a', 'b', 'c'], reboot, inputOf(), given), { asks, ends })

@@ -2,8 +2,9 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
+import { isUp } from '../../../workflows/plan/life.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
-import { acts, isUp, notRebooted, notReplaced, wentBefore, wentByItself } from '../../../workflows/plan/return.ts'
+import { acts, notRebooted, notReplaced, wentBefore, wentByItself } from '../../../workflows/plan/return.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker')
