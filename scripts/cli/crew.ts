@@ -4,6 +4,7 @@ import { type ClusterContext, clusterMachine, verdicts } from '../../workflows/m
 import { nodeMachine } from '../../workflows/machines/node.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { knock } from '../cluster/knock.ts'
+import { openSight } from '../cluster/sight.ts'
 import type { Crew } from '../engine/crew.ts'
 import { createInstallMemory } from '../steps/install-memory.ts'
 import { createSteps } from '../steps/steps.ts'
@@ -11,11 +12,12 @@ import { createSteps } from '../steps/steps.ts'
 export const crew: Crew = {
   root: clusterMachine,
   machines: { node: nodeMachine },
-  steps: ({ session, plan, remembered, journal, run, root }) =>
+  steps: ({ session, plan, remembered, journal, run, root, ends }) =>
     createSteps({
       cluster: session.cluster,
       talos: session.talos,
       kubernetes: session.kubernetes,
+      sight: openSight(session.kubernetes, ends),
       acceptEtcdOutage: plan.policy.acceptEtcdOutage,
       snapshots: join(root, 'snapshots'),
       tookNoneDown: remembered.tookNoneDown,

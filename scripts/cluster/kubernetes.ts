@@ -1,6 +1,7 @@
 /** What steps may ask of Kubernetes, in the field's words. `createKubernetes` answers with the real kubectl. */
 import type { DrainPolicy, Gate } from '../../workflows/model/cluster.ts'
 import { failure, type Result } from '../../workflows/model/failure.ts'
+import type { ForeignMap } from '../../workflows/model/foreign-json.ts'
 import type {
   CordonMark,
   Denied,
@@ -15,6 +16,7 @@ import type {
 } from '../../workflows/model/kubernetes.ts'
 import type { Command, CommandResult, Run, RunOptions } from '../run.ts'
 import { isDone } from '../tools/ended.ts'
+import { eventOf } from '../tools/kubectl/event-of.ts'
 import { failureOfKubectl, refusalOf } from '../tools/kubectl/failure-of-kubectl.ts'
 import { objectsOf, readAttachment, readKubernetes, readNode, readPod } from '../tools/kubectl/read-kubernetes.ts'
 import { type KubeTarget, kubectlCommands } from '../tools/kubectl.ts'
@@ -30,6 +32,11 @@ export type CallOptions = {
 
 /** A change that is guarded by the version that was read: `conflict` means that somebody else was quicker. */
 export type Guarded = Result<'done' | 'conflict' | 'gone'>
+
+/** What a stream tells of an object: how it is now, or how it was when it went. */
+export type Told<Item> = { gone: boolean; item: Item }
+
+export type WatchOptions = Pick<CallOptions, 'avoid'> & { signal: AbortSignal }
 
 /** The Lease as it was read: whatever is in it, and the version that guards a change. */
 export type LeaseObject = {
@@ -52,6 +59,10 @@ export interface Kubernetes {
   attachments(options: CallOptions): Promise<Result<VolumeAttachment[]>>
   node(name: string, options: CallOptions): Promise<Result<KubeNode | undefined>>
   podsOn(name: string, options: CallOptions): Promise<Result<KubePod[]>>
+  /** Streams all Nodes, each as it is now and then at each change, until the stream breaks or the signal aborts. */
+  watchNodes(told: (told: Told<KubeNode>) => void, options: WatchOptions): Promise<void>
+  /** The same of the pods of all nodes. */
+  watchPods(told: (told: Told<KubePod>) => void, options: WatchOptions): Promise<void>
   /** Has the API server judge an eviction without carrying it out. */
   tryEviction(pod: { namespace: string; name: string }, options: CallOptions): Promise<Result<EvictionTrial>>
   /** What time it is at the API server (ISO), and which of these rights the kubeconfig lacks. */
@@ -191,6 +202,26 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     return found ? { ok: true as const, value: found } : { ok: false as const, failure: unread }
   }
 
+  const stream =
+    <Item>(build: (at: KubeTarget) => Command, read: (object: ForeignMap) => Item) =>
+    async (told: (told: Told<Item>) => void, { signal, avoid }: WatchOptions): Promise<void> => {
+      const broke = new AbortController()
+      let hasTold = false
+      const onLine = (line: string) => {
+        const event = eventOf(line)
+        if (!event) return
+        hasTold = true
+        told({ gone: event.gone, item: read(event.object) })
+      }
+      // of what went between one stream and the next nobody tells
+      const once = (at: KubeTarget) => {
+        if (hasTold) broke.abort()
+        return build(at)
+      }
+      const limits = { signal: AbortSignal.any([signal, broke.signal]), timeoutMs: DAY_MS }
+      await send(once, { ...limits, ...(avoid !== undefined && { avoid }) }, { onLine })
+    }
+
   const guarded = async (build: (at: KubeTarget) => Command, options: CallOptions): Promise<Guarded> => {
     const answer = await ask(build, options, ['Conflict', 'NotFound'])
     if (!answer.ok) return answer
@@ -232,6 +263,8 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const found = await objects((at) => kubectlCommands.podsOn(at, name), options)
       return found.ok ? { ok: true, value: found.value.map(readPod) } : found
     },
+    watchNodes: stream(kubectlCommands.watchNodes, readNode),
+    watchPods: stream(kubectlCommands.watchPods, readPod),
     async tryEviction(pod, options) {
       const sent = await send((at) => kubectlCommands.tryEviction(at, pod), options)
       if (!sent.ok) return sent
@@ -304,6 +337,9 @@ const never = new AbortController().signal
 
 const silence = failure('kubernetes-unreachable')
 const unread = failure('garbage-answer', { detail: 'the answer of kubectl can not be read' })
+
+/** no stream of an API server lasts as long */
+const DAY_MS = 24 * 3600 * 1000
 
 /** kubectl ends by itself at its own timeout; this is how much later it is ended. */
 const SLACK_MS = 5_000

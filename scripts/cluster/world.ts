@@ -4,12 +4,14 @@ import type { NodePlan } from '../../workflows/plan/plan.ts'
 import type { StepContext } from '../engine/driver.ts'
 import type { InstallMemory } from '../steps/install-memory.ts'
 import type { Kubernetes } from './kubernetes.ts'
+import type { Sight } from './sight.ts'
 import type { Talos } from './talos.ts'
 
 export type World = {
   cluster: Cluster
   talos: Talos
   kubernetes: Kubernetes
+  sight: Sight
   acceptEtcdOutage: boolean
   /** folder for etcd snapshots */
   snapshots: string

@@ -28,6 +28,8 @@ export type Task = {
   run: string
   /** folder of all runs of the cluster */
   root: string
+  /** aborted when no step is left */
+  ends: AbortSignal
 }
 
 export type Standing = {

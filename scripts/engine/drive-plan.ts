@@ -26,11 +26,12 @@ export async function drivePlan(
   const { session, call, stop, heartbeat } = run
   const started = { run: paths.run, command: plan.verb, cluster: session.cluster.name, resumed }
   run.emit({ type: 'run.started', ...started, plan: summarize(plan) })
+  const ends = new AbortController()
   const driven = await drive({
     ...{ root, machines, input: plan, journal, heartbeat, stop, processes: paths.processes, emit: run.emit },
-    steps: steps({ session, plan, remembered, journal, run: paths.run, root: run.root }),
+    steps: steps({ session, plan, remembered, journal, run: paths.run, root: run.root, ends: ends.signal }),
     ...{ fence: hold.fence, confirm: hold.confirm, loses: hold.loses },
-  })
+  }).finally(() => ends.abort())
   const { verdicts: stood, failures, cordoned } = standing(driven.state)
   const begun = begunBy(journal.records.filter((record) => !driven.unasked.has(record)))
   const ending = endingOf({ way: wayOf(driven, stop), stood, failures, plans: plan.nodes, begun, again: call.again })

@@ -7,7 +7,7 @@ import type { Program } from '../run.ts'
 export type Starts = Record<string, Record<string, Partial<Record<Program, number>>>>
 
 /** What a tool is started for. */
-type Purpose = { node?: NodeName | undefined; of: StepName | 'look' | 'lease' | 'kubeconfig' }
+type Purpose = { node?: NodeName | undefined; of: StepName | 'look' | 'lease' | 'kubeconfig' | 'sight' }
 
 const purposes = new AsyncLocalStorage<Purpose>()
 

@@ -58,6 +58,9 @@ function kubectl(
 
 const seconds = (ms: number): string => `${Math.max(1, Math.ceil(ms / 1000))}s`
 
+/** what is there comes as events, too */
+const EVENTS = ['--watch', '--output-watch-events', '--output=json']
+
 const LEASES = `/apis/coordination.k8s.io/v1/namespaces/${LEASE.namespace}/leases/${LEASE.name}`
 
 type DrainFlags = { policy: DrainPolicy; podSelector?: string; hanging?: boolean; timeoutMs: number }
@@ -79,6 +82,9 @@ export const kubectlCommands = {
       '--output=json',
     ]),
   nodes: (at: KubeTarget) => kubectl(at, false, ['get', 'nodes', '--output=json', WITH_OWNERS]),
+  /** Each Node as it is, and then at each change, until it is ended. */
+  watchNodes: (at: KubeTarget) => kubectl(at, false, ['get', 'nodes', ...EVENTS, WITH_OWNERS], { watches: true }),
+  watchPods: (at: KubeTarget) => kubectl(at, false, ['get', 'pods', '--all-namespaces', ...EVENTS], { watches: true }),
   attachments: (at: KubeTarget) => kubectl(at, false, ['get', 'volumeattachments', '--output=json']),
   node: (at: KubeTarget, name: string) =>
     kubectl(at, false, ['get', 'node', name, '--output=json', WITH_OWNERS, '--ignore-not-found']),

@@ -29,10 +29,11 @@ export function driveFake(
   journal: Journal,
   { isDead = () => false, talos, kubernetes, around = (_, body) => body, ...more }: Wishes = {},
 ): Promise<Driven> {
+  const connected = { ...fake.kubernetes.connect(isDead), ...kubernetes }
   const steps = createSteps({
     cluster: fake.cluster,
     talos: { ...fake.connect(isDead), ...talos },
-    kubernetes: { ...fake.kubernetes.connect(isDead), ...kubernetes },
+    ...{ kubernetes: connected, sight: connected },
     acceptEtcdOutage: false,
     snapshots: join(folder, 'snapshots'),
     tookNoneDown: new Set(),

@@ -66,10 +66,12 @@ const VERBS: Record<VerbName, Carry> = {
 /** Each call of the port counts as a start. */
 const heard = <Port extends object>(say: () => void, port: Port): Port =>
   new Proxy(port, {
-    get(calls, name) {
-      say()
-      return Reflect.get(calls, name)
-    },
+    get:
+      (calls, name) =>
+      (...given: unknown[]) => {
+        say()
+        return Reflect.get<object, PropertyKey>(calls, name)(...given)
+      },
   })
 
 export function checkoutOf(fake: Fake): Checkout {

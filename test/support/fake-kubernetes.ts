@@ -104,6 +104,9 @@ export function fakeKubernetes(
       nodes: () => answer(() => ok(registered().map(kubeNode))),
       attachments: () => answer(() => ok([])),
       node: (name) => answer(() => ok(kubeNode(name))),
+      // no stream: whoever waits has to read
+      watchNodes: () => answer(() => undefined),
+      watchPods: () => answer(() => undefined),
       podsOn: (name) => answer(() => ok(all().filter((pod) => pod.node === name))),
       tryEviction: () => answer(() => ok({ allowed: true, detail: '' })),
       review: () => answer(() => ok({ now: '2026-01-01T00:00:00Z', denied: [] })),

@@ -1,4 +1,5 @@
 import type { Kubernetes } from '../../scripts/cluster/kubernetes.ts'
+import type { Sight } from '../../scripts/cluster/sight.ts'
 import type { Talos } from '../../scripts/cluster/talos.ts'
 import type { World } from '../../scripts/cluster/world.ts'
 import type { StepContext } from '../../scripts/engine/driver.ts'
@@ -70,12 +71,12 @@ export async function carriedOut<Input>(
     requests += 1
     if (requests === keptBackAt) throw keptBack
   }
-  const recorded = <Port extends Talos | Kubernetes>(port: Port): Port =>
+  const recorded = <Port extends Talos | Kubernetes | Sight>(port: Port, how = ''): Port =>
     new Proxy(port, {
       get:
         (_, name) =>
         async (...given: unknown[]) => {
-          asks.push([String(name), ...given.map(worded).filter((word) => word !== '')].join(' '))
+          asks.push([`${how}${String(name)}`, ...given.map(worded).filter((word) => word !== '')].join(' '))
           if (name === abortedIn) stop.abort()
           const call = Reflect.get<object, PropertyKey>(port, name) as (...given: unknown[]) => Promise<unknown>
           const answer = await call(...given)
@@ -86,13 +87,15 @@ export async function carriedOut<Input>(
     })
   const { cluster } = fake
   const deadlines = Object.fromEntries(Object.keys(cluster.operations.deadlines).map((of) => [of, deadlineMs]))
+  const kubernetes = { ...ports.kubernetes, ...others?.kubernetes }
   const world: World = {
     cluster: {
       ...cluster,
       operations: { ...cluster.operations, deadlines: deadlines as Cluster['operations']['deadlines'], ...operations },
     },
     talos: recorded({ ...ports.talos, ...others?.talos }),
-    kubernetes: recorded({ ...ports.kubernetes, ...others?.kubernetes }),
+    kubernetes: recorded(kubernetes),
+    sight: recorded({ nodes: kubernetes.nodes, podsOn: kubernetes.podsOn }, 'told '),
     acceptEtcdOutage: false,
     snapshots: '',
     tookNoneDown: new Set(),

@@ -39,6 +39,8 @@ export type NodeStepInput = Begun & {
   plan: NodePlan
   /** it may have been asked to go down before, and was seen to run on */
   askedBefore?: boolean
+  /** the boot in which it was read last */
+  bootId?: string
 }
 
 export type NodeInput = {
@@ -107,6 +109,7 @@ const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   flipped: context.flipped,
   ...(context.booted && { booted: context.booted }),
   askedBefore: context.askedBefore,
+  ...(context.evidence.bootId !== undefined && { bootId: context.evidence.bootId }),
 })
 
 /** Failures arrive as plain data; anything else is a bug and said to be one. */

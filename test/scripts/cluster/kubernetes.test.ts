@@ -15,11 +15,13 @@ function scripted(answers: Record<string, Answered>, { shut = [] as string[], gi
   const configs: boolean[] = []
   const servers = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => ({ address, url: `https://${address}:6443` }))
   const kubernetes = createKubernetes(
-    async (command) => {
+    async (command, { onLine, signal } = {}) => {
       const url = command.argv.find((word) => word.startsWith('--server='))
       const server = url === undefined ? 'own' : new URL(url.slice('--server='.length)).hostname
+      if (signal?.aborted) return commandResult({ ended: { by: 'abort' } })
       asked.push(server)
       commands.push(command)
+      for (const line of answers[server]?.stdout?.split('\n') ?? []) onLine?.(line)
       return commandResult(answers[server])
     },
     {
@@ -317,6 +319,21 @@ test('tells who blocks a drain while it goes on', async () => {
     `kafka/kafka-0: ${webhook}`,
     `kafka/kafka-1: ${webhook}`,
   ])
+})
+
+test('streams Nodes as kubectl prints its events, and goes on to no other server once it told something', async () => {
+  const event = (type: string, name: string) =>
+    JSON.stringify({ object: { apiVersion: 'v1', kind: 'Node', metadata: { name } }, type })
+  const stdout = [event('ADDED', 'a'), event('BOOKMARK', ''), event('DELETED', 'a'), 'warning', ''].join('\n')
+  const { kubernetes, asked } = scripted({
+    '10.0.0.1': down,
+    '10.0.0.2': { exitCode: 1, stdout, stderr: 'error: unable to decode an event: unexpected EOF' },
+  })
+  const told: string[] = []
+  const { signal } = new AbortController()
+  await kubernetes.watchNodes(({ gone, item }) => told.push(`${item.name}${gone ? ' is gone' : ''}`), { signal })
+  assert.equal(told, ['a', 'a is gone'])
+  assert.equal(asked, ['10.0.0.1', '10.0.0.2'])
 })
 
 test.run()

@@ -251,7 +251,7 @@ async function driveOn(refusal: { code: string; at: number; once: boolean }) {
         steps: createSteps({
           cluster: fake.cluster,
           talos: fake.connect(() => false),
-          kubernetes: fake.kubernetes.connect(() => false),
+          ...{ kubernetes: fake.kubernetes.connect(() => false), sight: fake.kubernetes.connect(() => false) },
           acceptEtcdOutage: false,
           snapshots: join(root, 'snapshots'),
           tookNoneDown: new Set(),

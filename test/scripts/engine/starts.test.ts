@@ -38,7 +38,7 @@ test('a report tells of each step and phase what it started', async () => {
   try {
     const { report } = await checkout.type()
     const { 'cluster-7': whole = {}, ...nodes } = report?.starts ?? {}
-    assert.equal(Object.keys(whole).sort(), ['lease', 'look', 'look-back'])
+    assert.equal(Object.keys(whole).sort(), ['lease', 'look', 'look-back', 'sight'])
     assert.equal(
       Object.entries(nodes).map(([name, steps]) => [name, ...Object.keys(steps).sort()]),
       Object.keys(nodes).map((name) => [name, ...Object.keys(report?.phases[name] ?? {}).sort()]),

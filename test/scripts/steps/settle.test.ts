@@ -28,26 +28,22 @@ async function settled(looks: readonly Seen[], unwell?: Partial<Unwell>): Promis
   const now = (): Seen => looks[Math.min(Math.max(look, 0), looks.length - 1)] ?? {}
   const own = () => (now().gone ? [] : [kubeNode('a', '10.0.0.1', now().node)])
   const asked: string[] = []
-  const kubernetes: Pick<Kubernetes, 'node' | 'podsOn' | 'nodes'> = {
-    node: async (name) => {
-      look += 1
-      asked.push('node')
-      return { ok: true, value: [...own(), ...(now().others ?? [])].find((node) => node.name === name) }
-    },
+  const port = (how: string): Pick<Kubernetes, 'podsOn' | 'nodes'> => ({
     nodes: async () => {
-      asked.push('nodes')
+      look += 1
+      asked.push(`nodes${how}`)
       return { ok: true, value: [...own(), ...(now().others ?? [])] }
     },
     podsOn: async () => {
-      asked.push('pods')
+      asked.push(`pods${how}`)
       return { ok: true, value: now().pods ?? [] }
     },
-  }
+  })
   const upgrade = { ...defaultOperations.upgrade, soakMs: 0 }
   const nodes = [{ name: 'a', address: '10.0.0.1', role: 'worker' }]
   const talos = { identity: async () => ({ ok: true, value: { bootId: 'now', nodename: 'a' } }) }
   const cluster = { nodes, operations: { ...defaultOperations, upgrade } }
-  const world = { cluster, kubernetes, talos } as unknown as World
+  const world = { cluster, kubernetes: port(' read'), sight: port(''), talos } as unknown as World
   const waited: string[] = []
   const told: string[] = []
   const plan = nodePlan('a', 'worker', {
@@ -132,21 +128,45 @@ test('does not wait for what was unwell before, and tells it', async () => {
 test('asks for pods only when the Node itself is well, and for no more than Nodes where the machine has another name', async () => {
   const now = { bootId: 'now' }
   await settled([{ node: { ...now, ready: false } }, { node: { bootId: 'before' } }, { node: now }])
-  assert.is(asks, 'node node nodes node pods')
+  assert.is(asks, 'nodes nodes nodes pods nodes pods read')
 })
 
-const ASKED = ['node a', 'identity a', 'podsOn a']
-const settling: WorldRow[] = [
+const ASKED = ['told nodes', 'identity a', 'told podsOn a', 'told nodes', 'podsOn a']
+const settling: (WorldRow & { input?: ReturnType<typeof inputOf> })[] = [
+  {
+    title: 'believes no stream that it is ready, and waits on where a read says otherwise',
+    answers: ({ kubernetes }) => {
+      let reads = 0
+      return {
+        kubernetes: {
+          async podsOn(name, options) {
+            const pods = await kubernetes.podsOn(name, options)
+            return pods.ok && ++reads === 2
+              ? { ok: true, value: pods.value.map((pod) => ({ ...pod, ready: false })) }
+              : pods
+          },
+        },
+      }
+    },
+    asks: [...ASKED, 'told nodes', 'told podsOn a', 'told nodes', 'podsOn a'],
+    ends: 'done {"asBefore":[]}',
+  },
+  {
+    title: 'asks nobody who the machine is where its boot was read before',
+    input: inputOf({ before: { bootId: 'old' } }, { bootId: 'a-boot-0' }),
+    asks: ASKED.filter((ask) => ask !== 'identity a'),
+    ends: 'done {"asBefore":[]}',
+  },
   { title: 'asks for the Node, who the machine is, and the pods', asks: ASKED, ends: 'done {"asBefore":[]}' },
   {
     title: 'says that Kubernetes can not be read',
     answers: () => ({
       kubernetes: {
-        node: async () => ({ ok: false, failure: failure('kubernetes-unreachable', { detail: 'no answer' }) }),
+        nodes: async () => ({ ok: false, failure: failure('kubernetes-unreachable', { detail: 'no answer' }) }),
       },
     }),
     deadlineMs: 0,
-    asks: ['node a'],
+    asks: ['told nodes'],
     ends: 'kubernetes-not-ready: not ready: no answer',
   },
   {
@@ -160,15 +180,15 @@ const settling: WorldRow[] = [
       },
     }),
     deadlineMs: 0,
-    asks: ASKED,
+    asks: ASKED.slice(0, 3),
     ends: 'kubernetes-not-ready: not ready: default/kube-apiserver-a',
   },
-  { title: 'waits no longer once it is told to end', abortedIn: 'podsOn', asks: ASKED, ends: 'cut off' },
+  { title: 'waits no longer once it is told to end', abortedIn: 'podsOn', asks: ASKED.slice(0, 3), ends: 'cut off' },
 ]
-for (const { title, asks, ends, ...given } of settling)
+for (const { title, asks, ends, input = inputOf(), ...given } of settling)
   test(title, async () => {
     const operations = { upgrade: { ...defaultOperations.upgrade, soakMs: 0 } }
-    assert.equal(await carriedOut(['a', 'b'], settle, inputOf(), { operations, ...given }), { asks, ends })
+    assert.equal(await carriedOut(['a', 'b'], settle, input, { operations, ...given }), { asks, ends })
   })
 
 test('asks nothing about a node that Kubernetes does not know', async () => {

@@ -36,6 +36,12 @@ const rows: Row[] = [
     `${line} get nodes,pods,poddisruptionbudgets,volumeattachments,persistentvolumes --all-namespaces --output=json`,
   ],
   ['reads nodes with who set which field', c.nodes(at), `${line} get nodes --output=json --show-managed-fields`],
+  [
+    'streams nodes with who set which field, for as long as it runs',
+    c.watchNodes(at),
+    `${to} get nodes --watch --output-watch-events --output=json --show-managed-fields`,
+  ],
+  ['streams pods', c.watchPods(at), `${to} get pods --all-namespaces --watch --output-watch-events --output=json`],
   ['reads what is attached', c.attachments(at), `${line} get volumeattachments --output=json`],
   [
     'takes a node that is gone for an answer',
