@@ -222,10 +222,17 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       await send(once, { ...limits, ...(avoid !== undefined && { avoid }) }, { onLine })
     }
 
-  const guarded = async (build: (at: KubeTarget) => Command, options: CallOptions): Promise<Guarded> => {
+  /** `shows` tells from the answer whether the change is in the object: what took it away again was quicker, too. */
+  const guarded = async (
+    build: (at: KubeTarget) => Command,
+    options: CallOptions,
+    shows: (stdout: string) => boolean = () => true,
+  ): Promise<Guarded> => {
     const answer = await ask(build, options, ['Conflict', 'NotFound'])
     if (!answer.ok) return answer
-    return { ok: true, value: answer.value === 'Conflict' ? 'conflict' : answer.value === 'NotFound' ? 'gone' : 'done' }
+    if (answer.value === 'NotFound') return { ok: true, value: 'gone' }
+    const isDone = answer.value !== 'Conflict' && shows(answer.value.stdout)
+    return { ok: true, value: isDone ? 'done' : 'conflict' }
   }
 
   const lease = async (
@@ -301,8 +308,18 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       if (isDone(sent.value)) return { ok: true, value: undefined }
       return { ok: false, failure: failureOfKubectl(sent.value) }
     },
-    cordon: (node, mark, options) => guarded((at) => kubectlCommands.cordon(at, node.name, node, mark), options),
-    uncordon: (node, options) => guarded((at) => kubectlCommands.uncordon(at, node.name, node), options),
+    cordon: (node, mark, options) =>
+      guarded(
+        (at) => kubectlCommands.cordon(at, node.name, node, mark),
+        options,
+        (shown) => shown.trim() === 'true',
+      ),
+    uncordon: (node, options) =>
+      guarded(
+        (at) => kubectlCommands.uncordon(at, node.name, node),
+        options,
+        (shown) => shown.trim() !== 'true',
+      ),
     unmark: (node, options) => guarded((at) => kubectlCommands.unmark(at, node.name, node), options),
     async noteInstall(name, mark, options) {
       const answer = await ask((at) => kubectlCommands.noteInstall(at, name, mark), options)

@@ -83,10 +83,10 @@ export interface Talos {
   /** What the node's kernel was started with; undefined where it can not be read. Never rejects. */
   kernelCmdline(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<string | undefined>
   glance(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Glance>>
-  /** Who the machine is in this boot: what tells its Node in Kubernetes. */
+  /** Who the machine is in this boot: what tells its Node in Kubernetes. Of a boot that is `known` its id is all that is asked for. */
   identity(
     node: NodeDeclaration,
-    options: Omit<CallOptions, 'processFile'>,
+    options: Omit<CallOptions, 'processFile'> & { known?: string },
   ): Promise<Result<Pick<NodeFacts, 'bootId' | 'nodename'>>>
   /**
    * Streams the machine's stage from the node itself until the stream breaks or the signal aborts.
@@ -253,14 +253,12 @@ export function createTalos(
       return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
     },
 
-    async identity({ address, name }, options) {
+    async identity({ address, name }, { known, ...options }) {
       const limits = until(options)
-      const [bootIdAnswer, nodenames] = await Promise.all([
-        ask.one(address, talosctlCommands.bootId, limits),
-        ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), limits),
-      ])
-      const bootId = readBootId(bootIdAnswer)
+      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
       if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      if (bootId.value === known) return { ok: true, value: { bootId: bootId.value } }
+      const nodenames = await ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), limits)
       const nodename = readNodename(readResources(nodenames.stdout)[0])?.nodename
       return { ok: true, value: { bootId: bootId.value, ...(nodename === undefined ? {} : { nodename }) } }
     },

@@ -4,7 +4,9 @@
  */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import { nodeObjection } from '../../workflows/plan/identity.ts'
+import type { CallOptions } from '../cluster/kubernetes.ts'
 import { asking, declaredNode, kubernetesName, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -15,28 +17,36 @@ export const cordon =
   async ({ plan }: Pick<NodeStepInput, 'plan'>, context: StepContext): Promise<Result<void>> => {
     const name = kubernetesName(plan)
     const declared = declaredNode(world, plan.node)
+    let told: Result<KubeNode[]> | undefined = await world.sight.nodes(asking(world, plan, context))
+    /** What streams tell of a Node that is well guards its change as well as a read; all else is read. */
+    const read = async (options: CallOptions): Promise<Result<KubeNode[]>> => {
+      const first = told
+      told = undefined
+      const isWell = first?.ok && first.value.some((node) => node.name === name && node.ready && !node.unschedulable)
+      return isWell ? first : world.kubernetes.nodes(options)
+    }
     const { met, seen } = await watch(context, {
       what: `${plan.node} to be cordoned`,
       look: async (): Promise<Result<boolean>> => {
         const options = asking(world, plan, context)
-        const [nodes, machine] = await Promise.all([
-          world.kubernetes.nodes(options),
-          world.talos.identity(declared, reading(world, context)),
-        ])
+        const nodes = await read(options)
         if (!nodes.ok) return nodes
+        const before = nodes.value.find((node) => node.name === name)
+        const known = before?.ready ? before.bootId : undefined
+        const machine = await world.talos.identity(declared, {
+          ...reading(world, context),
+          ...(known !== undefined && { known }),
+        })
         const why = machine.ok
           ? ((await otherMachine(world, plan, machine.value.bootId, context)) ??
             nodeObjection(declared, name, machine.value, nodes.value))
           : undefined
         if (why) return { ok: false, failure: why }
-        const before = nodes.value.find((node) => node.name === name)
         if (before === undefined)
           return { ok: false, failure: failure('cordon-failed', { detail: 'Kubernetes has no such Node' }) }
         if (before.unschedulable) return { ok: true, value: true }
         const patched = await world.kubernetes.cordon(before, { run: world.run, at: new Date().toISOString() }, options)
-        if (!patched.ok) return patched
-        const after = await world.kubernetes.node(name, options)
-        return after.ok ? { ok: true, value: after.value?.unschedulable === true } : after
+        return patched.ok ? { ok: true, value: patched.value === 'done' } : patched
       },
       until: (result) => (result.ok ? result.value : !mayPass(result.failure.reason)),
       say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),

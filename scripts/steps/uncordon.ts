@@ -1,7 +1,9 @@
 /** Lifts our cordon; where the node carries none of ours, there is nothing to do. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
+import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { CallOptions } from '../cluster/kubernetes.ts'
+import type { Sight } from '../cluster/sight.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { CORDON_ANNOTATION } from '../tools/kubectl.ts'
@@ -10,19 +12,32 @@ import { type Waiter, watch } from '../watch.ts'
 export const uncordon =
   (world: World) =>
   ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> =>
-    liftCordon(world, { name: kubernetesName(plan), run: world.run, ...asking(world, plan, context) }, context)
+    liftCordon(
+      world,
+      { name: kubernetesName(plan), run: world.run, ...asking(world, plan, context) },
+      context,
+      world.sight,
+    )
 
 /**
- * Lifts the cordon of `run`, and nobody else's; done when a read shows that it is gone. Where its mark outlived it only that
+ * Lifts the cordon of `run`, and nobody else's; done when it is seen to be gone. What a stream tells of our own is enough to begin
+ * with, since its version guards the change. Where its mark outlived it only that
  * goes, which may fail: it does no harm. Where the Node does not tell whose cordon it is, a person has to know.
  */
 export async function liftCordon(
   world: Pick<World, 'cluster' | 'kubernetes'>,
   { name, run, ...options }: { name: string; run: string } & CallOptions,
   waiter: Waiter,
+  sight?: Sight,
 ): Promise<Result<void>> {
+  let told = await sight?.nodes(options)
+  const read = async (): Promise<Result<KubeNode | undefined>> => {
+    const ours = told?.ok ? told.value.find((node) => node.name === name && node.mark?.run === run) : undefined
+    told = undefined
+    return ours ? { ok: true, value: ours } : world.kubernetes.node(name, options)
+  }
   const isLifted = async (): Promise<Result<boolean>> => {
-    const node = await world.kubernetes.node(name, options)
+    const node = await read()
     if (!node.ok) return node
     const { mark, staleMark } = node.value ?? {}
     if (node.value === undefined || (mark ?? staleMark)?.run !== run) return { ok: true, value: true }
@@ -32,15 +47,11 @@ export async function liftCordon(
       return { ok: true, value: true }
     }
     const patched = await world.kubernetes.uncordon(node.value, options)
-    return patched.ok ? { ok: true, value: false } : patched
+    return patched.ok ? { ok: true, value: patched.value !== 'conflict' } : patched
   }
   const { met, seen } = await watch(waiter, {
     what: `${name} to be uncordoned`,
-    // a patch that went through is seen to have done so, right away
-    look: async () => {
-      const first = await isLifted()
-      return first.ok && !first.value ? isLifted() : first
-    },
+    look: isLifted,
     // who may not lift it may not a moment later, either
     until: (result) => (result.ok ? result.value : FINAL.includes(result.failure.reason)),
     say: (result) => (result.ok ? 'changed by somebody else meanwhile' : (result.failure.detail ?? '')),

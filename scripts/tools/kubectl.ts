@@ -189,11 +189,10 @@ function patchNode(
   mark: string | null,
   unschedulable: true | null,
 ): Command {
-  return mergePatch(at, name, {
-    metadata: { resourceVersion, annotations: { [CORDON_ANNOTATION]: mark } },
-    spec: { unschedulable },
-  })
+  const patch = { metadata: { resourceVersion, annotations: { [CORDON_ANNOTATION]: mark } }, spec: { unschedulable } }
+  // what became of it stands in the answer
+  return mergePatch(at, name, patch, '--output=jsonpath={.spec.unschedulable}')
 }
 
-const mergePatch = (at: KubeTarget, name: string, patch: object): Command =>
-  kubectl(at, true, ['patch', 'node', name, '--type=merge', MANAGER, `--patch=${JSON.stringify(patch)}`])
+const mergePatch = (at: KubeTarget, name: string, patch: object, ...more: string[]): Command =>
+  kubectl(at, true, ['patch', 'node', name, '--type=merge', MANAGER, `--patch=${JSON.stringify(patch)}`, ...more])

@@ -176,12 +176,19 @@ test('knocks no more where the way is known', async () => {
 
 test('cordons and uncordons by one patch that carries the version it has read', async () => {
   const conflict = { exitCode: 1, stderr: 'Error from server (Conflict): Operation cannot be fulfilled on nodes "a"' }
-  const { kubernetes, commands } = scripted({})
+  const answer: Answered = { stdout: 'true' }
+  const { kubernetes, commands } = scripted({ '10.0.0.1': answer })
   const node = kubeNode('a', '10.0.0.9', { resourceVersion: '41' })
   const mark = { run: 'r', at: 't' }
   assert.equal(await kubernetes.cordon(node, mark, options), { ok: true, value: 'done' })
+  assert.equal(await kubernetes.uncordon(node, options), { ok: true, value: 'conflict' }, 'it is shown to be cordoned')
+  answer.stdout = ''
   assert.equal(await kubernetes.uncordon(node, options), { ok: true, value: 'done' })
-  const patches = commands.map(({ argv }) => JSON.parse(argv.at(-1)?.slice('--patch='.length) ?? ''))
+  assert.equal(await kubernetes.cordon(node, mark, options), { ok: true, value: 'conflict' }, 'it is not shown')
+  const patches = [commands[0], commands[2]].map((patch) => {
+    const word = patch?.argv.find((one) => one.startsWith('--patch='))
+    return JSON.parse(word?.slice('--patch='.length) ?? '')
+  })
   const annotation = 'talos-workflows/cordon'
   assert.equal(patches, [
     {

@@ -10,14 +10,14 @@ const refusing =
 
 const rows: Row[] = [
   {
-    title: 'cordons, and looks whether it holds',
-    asks: ['nodes', 'identity a', 'cordon a', 'node a'],
+    title: 'cordons what streams tell of',
+    asks: ['told nodes', 'identity a', 'cordon a'],
     ends: 'done',
   },
   {
     title: 'does nothing where the node is cordoned already, by whomever',
     when: ({ kubernetes }) => kubernetes.cordon('a'),
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'nodes', 'identity a'],
     ends: 'done',
   },
   {
@@ -34,50 +34,50 @@ const rows: Row[] = [
         },
       }
     },
-    asks: ['nodes', 'identity a', 'cordon a', 'node a', 'nodes', 'identity a', 'cordon a', 'node a'],
+    asks: ['told nodes', 'identity a', 'cordon a', 'nodes', 'identity a', 'cordon a'],
     ends: 'done',
   },
   {
     title: 'cordons no Node that is not there',
     answers: () => ({ kubernetes: { nodes: async () => ({ ok: true, value: [] }) } }),
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'nodes', 'identity a'],
     ends: 'cordon-failed: Kubernetes has no such Node',
   },
   {
     title: 'cordons nothing where another machine answers for the node',
     when: (fake) => fake.move({ a: 'b' }),
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'identity a'],
     ends: 'other-node-than-declared: its address answers as b does, with the same boot id',
   },
   {
     title: 'cordons no Node that the machine left behind under its old name',
     when: ({ kubernetes }) => kubernetes.rename('a', 'a-2'),
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'nodes', 'identity a'],
     ends: 'kubernetes-node-unknown: it is a-2 in Kubernetes by now, and was a when that was planned',
   },
   {
     title: 'cordons a Node whose machine can not be asked who it is',
     answers: () => ({ talos: { identity: async () => ({ ok: false, failure: failure('node-unreachable') }) } }),
-    asks: ['nodes', 'identity a', 'cordon a', 'node a'],
+    asks: ['told nodes', 'identity a', 'cordon a'],
     ends: 'done',
   },
   {
     title: 'says by whom it is forbidden, and does not try again',
     answers: refusing('kubernetes-forbidden'),
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'nodes'],
     ends: 'kubernetes-forbidden: no',
   },
   {
     title: 'gives up where Kubernetes stays silent',
     answers: refusing('kubernetes-unreachable'),
     deadlineMs: 0,
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes', 'nodes'],
     ends: 'cordon-failed: no',
   },
   {
     title: 'cordons nothing once it is told to end',
     abortedIn: 'nodes',
-    asks: ['nodes', 'identity a'],
+    asks: ['told nodes'],
     ends: 'cut off',
   },
 ]

@@ -70,7 +70,7 @@ async function drained(
   const policy = { ...defaultOperations.drain, timeoutMs, detachMs: 1_000 }
   const world = {
     cluster: { nodes, operations: { ...defaultOperations, drain: policy } },
-    kubernetes,
+    ...{ kubernetes, sight: kubernetes },
     plans: [nodePlan('a', 'worker'), nodePlan('b', 'worker')],
     talos: { identity: async () => ({ ok: true, value: { bootId } }) },
   } as unknown as World
@@ -95,11 +95,11 @@ test('starts kubectl as often for fifty pods as for one', async () => {
     names.map((name) => pod(name)),
     [without(...names)],
   )
-  assert.is(started.length, 4)
+  assert.is(started.length, 3)
 })
 
 test('drains nothing where nothing is to leave', async () => {
-  assert.equal(await drained([], []), { ended: 'done', started: ['get everything', 'get volumeattachments'] })
+  assert.equal(await drained([], []), { ended: 'done', started: ['get everything'] })
 })
 
 test('names the webhook that refused, although the time was over at last', async () => {
@@ -173,7 +173,7 @@ for (const [what, objects, unwell, ended] of asBefore)
     assert.is(seen.ended, ended)
   })
 
-const HOW = ['read', 'nodes', 'identity a', 'cordon a', 'node a', 'read', 'drain a', 'podsOn a', 'attachments']
+const HOW = ['read', 'told nodes', 'identity a', 'cordon a', 'read', 'drain a', 'podsOn a']
 const silent = { ok: false as const, failure: failure('kubernetes-unreachable', { detail: 'no answer' }) }
 const inWorld: WorldRow[] = [
   { title: 'cordons first, where the cordon is not there any more', asks: HOW, ends: 'done' },
@@ -183,17 +183,17 @@ const inWorld: WorldRow[] = [
       kubernetes.refill('b')
       kubernetes.cordon('a')
     },
-    asks: ['read', 'attachments'],
+    asks: ['read'],
     ends: 'done',
   },
   {
     title: 'drains nothing where Kubernetes can not be read',
     answers: () => ({ kubernetes: { read: async () => silent, nodes: async () => silent } }),
     deadlineMs: 0,
-    asks: ['read', 'nodes', 'identity a'],
+    asks: ['read', 'told nodes', 'nodes'],
     ends: 'cordon-failed: no answer',
   },
-  { title: 'goes no further once it is told to end', abortedIn: 'drain', asks: HOW.slice(0, 7), ends: 'cut off' },
+  { title: 'goes no further once it is told to end', abortedIn: 'drain', asks: HOW.slice(0, 6), ends: 'cut off' },
 ]
 for (const { title, asks, ends, ...given } of inWorld)
   test(title, async () => {

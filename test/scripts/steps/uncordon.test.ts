@@ -18,48 +18,63 @@ const seen =
 
 const rows: Row[] = [
   {
-    title: 'lifts our cordon, and looks whether it is gone',
+    title: 'lifts our cordon as streams tell of it',
     when: ours,
-    asks: ['node a', 'uncordon a', 'node a'],
+    asks: ['told nodes', 'uncordon a'],
     ends: 'done',
   },
-  { title: 'does nothing where the node is not cordoned', asks: ['node a'], ends: 'done' },
+  { title: 'does nothing where the node is not cordoned', asks: ['told nodes', 'node a'], ends: 'done' },
   {
     title: 'does nothing where there is no Node',
     answers: () => ({ kubernetes: { node: async () => ({ ok: true, value: undefined }) } }),
-    asks: ['node a'],
+    asks: ['told nodes', 'node a'],
     ends: 'done',
   },
   {
     title: 'leaves the cordon of a person',
     when: ({ kubernetes }) => kubernetes.cordon('a'),
-    asks: ['node a'],
+    asks: ['told nodes', 'node a'],
     ends: 'done',
   },
   {
     title: 'takes away the mark alone where somebody lifted our cordon',
     answers: seen({ staleMark: { ...mark, beside: 'no-cordon' } }),
-    asks: ['node a', 'unmark a'],
+    asks: ['told nodes', 'node a', 'unmark a'],
     ends: 'done',
   },
   {
     title: 'lifts nothing where the Node does not tell whose the cordon is',
     answers: seen({ unschedulable: true, staleMark: { ...mark, beside: 'unknown-cordon' } }),
-    asks: ['node a'],
+    asks: ['told nodes', 'node a'],
     ends: 'left-cordoned: it stays cordoned, since its Node does not tell whether the cordon is ours',
   },
   {
-    title: 'tries again where somebody else changed the node meanwhile',
-    answers: seen({ unschedulable: true, mark }, { unschedulable: true, mark }, {}),
-    asks: ['node a', 'uncordon a', 'node a', 'uncordon a', 'node a'],
+    title: 'tries again where somebody else changed the node meanwhile, by what is read then',
+    when: ours,
+    answers({ kubernetes }, fake) {
+      let reads = 0
+      return {
+        kubernetes: {
+          async nodes(options) {
+            const read = await kubernetes.nodes(options)
+            if (reads++ === 0) fake.kubernetes.cordon('a')
+            return read
+          },
+        },
+      }
+    },
+    asks: ['told nodes', 'uncordon a', 'node a', 'uncordon a'],
     ends: 'done',
   },
   {
     title: 'says that the node stays cordoned where it can not be read',
     when: ours,
-    answers: () => ({ kubernetes: { node: async () => ({ ok: false, failure: failure('kubernetes-unreachable') }) } }),
+    answers: () => {
+      const silent = async () => ({ ok: false as const, failure: failure('kubernetes-unreachable') })
+      return { kubernetes: { node: silent, nodes: silent } }
+    },
     deadlineMs: 0,
-    asks: ['node a'],
+    asks: ['told nodes', 'node a'],
     ends: 'left-cordoned: it stays cordoned, since our cordon could not be lifted: kubernetes-unreachable',
   },
   {
@@ -68,14 +83,14 @@ const rows: Row[] = [
     answers: () => ({
       kubernetes: { uncordon: async () => ({ ok: false, failure: failure('kubernetes-forbidden', { detail: 'no' }) }) },
     }),
-    asks: ['node a', 'uncordon a'],
+    asks: ['told nodes', 'uncordon a'],
     ends: 'left-cordoned: it stays cordoned, since our cordon could not be lifted: no',
   },
   {
     title: 'does not look again once it is told to end',
     when: ours,
     abortedIn: 'uncordon',
-    asks: ['node a', 'uncordon a'],
+    asks: ['told nodes', 'uncordon a'],
     ends: 'cut off',
   },
 ]

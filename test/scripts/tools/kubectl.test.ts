@@ -11,6 +11,7 @@ const line = `${to} --request-timeout=10s`
 const guard = { resourceVersion: '7' }
 const mark = { run: 'r', at: 't' }
 const by = '--field-manager=talos-workflows'
+const shows = '--output=jsonpath={.spec.unschedulable}'
 const asked = new Set<PropertyKey>()
 const c = new Proxy(kubectlCommands, {
   get: (commands, name, self) => asked.add(name) && Reflect.get(commands, name, self),
@@ -104,13 +105,13 @@ const rows: Row[] = [
   [
     'cordons and marks in one patch, which the version that was read guards',
     c.cordon(at, 'a', guard, mark),
-    `${line} patch node a --type=merge ${by} --patch={"metadata":{"resourceVersion":"7","annotations":{"talos-workflows/cordon":"{\\"run\\":\\"r\\",\\"at\\":\\"t\\"}"}},"spec":{"unschedulable":true}}`,
+    `${line} patch node a --type=merge ${by} --patch={"metadata":{"resourceVersion":"7","annotations":{"talos-workflows/cordon":"{\\"run\\":\\"r\\",\\"at\\":\\"t\\"}"}},"spec":{"unschedulable":true}} ${shows}`,
     'mutates',
   ],
   [
     'lifts cordon and mark in one patch',
     c.uncordon(at, 'a', guard),
-    `${line} patch node a --type=merge ${by} --patch={"metadata":{"resourceVersion":"7","annotations":{"talos-workflows/cordon":null}},"spec":{"unschedulable":null}}`,
+    `${line} patch node a --type=merge ${by} --patch={"metadata":{"resourceVersion":"7","annotations":{"talos-workflows/cordon":null}},"spec":{"unschedulable":null}} ${shows}`,
     'mutates',
   ],
   [
