@@ -70,7 +70,8 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
     for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
-    if (changes) await mayGoOn({ anew: disruptive })
+    // what can not be taken back asks anew, right before it
+    if (changes) await mayGoOn({ anew: false })
     unbegun.throwIfAborted()
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent

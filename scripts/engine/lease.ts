@@ -21,7 +21,7 @@ export type ClusterLease = {
   isHeld(): boolean
   /** aborted when it is lost */
   loses: AbortSignal
-  /** Asks anew whether the Lease is ours, before something is changed. */
+  /** Whether the Lease is ours, before something is changed: asked `anew`, or as of the last minute. */
   confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
   release(): Promise<void>
 }
@@ -68,6 +68,8 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   const name = identityOf(holder)
   let held: LeaseObject | undefined
   let renewedAt = { wall: 0, own: 0 }
+  /** when it was read last that it is ours */
+  let readAt = renewedAt
   let loss: Failure | undefined
   let askedAt = 0
   /** what was sent to take it got no answer, and may have been done all the same */
@@ -91,9 +93,12 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     spec: spec(since, transitions),
   })
   const clocks = () => ({ wall: now(), own: elapsed() })
+  /** A monotonic clock stands still in a machine that sleeps, so the longer of two measures counts. */
+  const sinceMs = ({ wall, own }: typeof renewedAt): number => Math.max(now() - wall, elapsed() - own)
   const take = (lease: LeaseObject, askedAt: typeof renewedAt): void => {
     held = lease
     renewedAt = askedAt
+    readAt = askedAt
   }
   const lose = (why: Failure): Failure => {
     loss = why
@@ -167,11 +172,10 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       const isOthers = !late.ok && late.failure.reason === 'locked' && watching !== undefined
       return isOthers ? lose({ ...late.failure, reason: 'lock-lost' }) : undefined
     }
+    const asked = clocks()
     const read = await kubernetes.readLease(options)
     if (!read.ok) {
-      // a monotonic clock stands still in a machine that sleeps, so the longer of two measures counts
-      const silentMs = Math.max(now() - renewedAt.wall, elapsed() - renewedAt.own)
-      if (silentMs < durationMs) return undefined
+      if (sinceMs(renewedAt) < durationMs) return undefined
       const detail = 'Kubernetes could not be asked for longer than the Lease of the cluster lasts'
       return lose(failure('lock-lost', { detail, hint: AGAIN }))
     }
@@ -182,6 +186,7 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       return lose(failure('lock-lost', { detail, hint: `${AGAIN} # when the other run is over` }))
     }
     held = read.value
+    readAt = asked
     return undefined
   }
 
@@ -240,8 +245,8 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     loses: loses.signal,
     confirm: (until, { anew }) =>
       inTurn(async () => {
-        // an API that was silent just now is not asked before each small step
-        if (!anew && !held && !loss && elapsed() - askedAt < AGAIN_MS) return undefined
+        // an API that was silent just now is not asked before each small step, nor is one that has told
+        if (!anew && !loss && (held ? sinceMs(readAt) < renewMs : elapsed() - askedAt < AGAIN_MS)) return undefined
         return look({ timeoutMs: CALL_MS, signal: until }, until)
       }),
     release: () => {

@@ -178,6 +178,32 @@ test('is not judged by the pid of another container', async () => {
   assert.is(api.clock.now - startedAt, 30 * MINUTE, 'it was watched')
 })
 
+test('is not read again before each small step, but in a minute, and after a sleep that stopped the clock', async () => {
+  const api = fresh()
+  let sleptMs = 0
+  let reads = 0
+  const readLease = () => {
+    reads += 1
+    return api.kubernetes.readLease()
+  }
+  const held = await join(api, here, {
+    kubernetes: { ...api.kubernetes, readLease },
+    now: () => api.clock.now + sleptMs,
+  })
+  const confirmed = async (how: { anew: boolean }) => {
+    const before = reads
+    assert.is(await held.confirm(never, how), undefined)
+    return reads - before
+  }
+  assert.is(await confirmed({ anew: false }), 0)
+  assert.is(await confirmed({ anew: true }), 1)
+  api.clock.now += MINUTE
+  assert.is(await confirmed({ anew: false }), 1)
+  assert.is(await confirmed({ anew: false }), 0)
+  sleptMs = 2 * MINUTE
+  assert.is(await confirmed({ anew: false }), 1)
+})
+
 test('is lost to whoever took it over, which the next step hears', async () => {
   const api = fresh()
   const first = await join(api, elsewhere)
