@@ -20,7 +20,7 @@ import { failureOf } from '../tools/talosctl/failure-of.ts'
 import { inspect } from '../tools/talosctl/inspect.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { activeConfiguration, readConfiguration } from '../tools/talosctl/machine-config.ts'
-import { observeEtcd } from '../tools/talosctl/observe-etcd.ts'
+import { type KnownOfEtcd, observeEtcd } from '../tools/talosctl/observe-etcd.ts'
 import { getOfEach, observeNodes, otherSlots, readBootId, UNREAD } from '../tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from '../tools/talosctl/resources.ts'
 import { readKernelCmdline, readNodename, readRulePattern, readStage } from '../tools/talosctl/specs.ts'
@@ -53,10 +53,15 @@ export interface Talos {
     nodes: readonly NodeDeclaration[],
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<Record<NodeName, NodeObservation>>
-  /** Every declared control plane's own view of etcd, laid side by side. Never rejects. */
+  /** Every declared control plane's own view of etcd, laid side by side; what is `known` is not asked. Never rejects. */
   observeEtcd(
     controlPlanes: readonly NodeDeclaration[],
-    options: Omit<CallOptions, 'processFile'>,
+    options: Omit<CallOptions, 'processFile'> & { known?: KnownOfEtcd },
+  ): Promise<EtcdObservation>
+  /** The same as far as the status of each member tells it: who leads, votes, has caught up, and which alarms it repeats. */
+  etcdStatus(
+    controlPlanes: readonly NodeDeclaration[],
+    options: Omit<CallOptions, 'processFile'> & { known?: KnownOfEtcd },
   ): Promise<EtcdObservation>
   /** The stage of each node, asked for together. Never rejects. */
   stages(
@@ -164,7 +169,11 @@ export function createTalos(
   return {
     observeNodes: (nodes, options) => observeNodes(ask, nodes, until(options)),
 
-    observeEtcd: (controlPlanes, options) => observeEtcd(ask, controlPlanes, until(options)),
+    observeEtcd: (controlPlanes, { known = {}, ...options }) =>
+      observeEtcd(ask, controlPlanes, { ...until(options), known }),
+
+    etcdStatus: (controlPlanes, { known = {}, ...options }) =>
+      observeEtcd(ask, controlPlanes, { ...until(options), known, only: 'status' }),
 
     async stages(nodes, options) {
       const found = await getOfEach(ask, nodes, 'machinestatus', 'one', until(options))

@@ -43,14 +43,19 @@ const mayPass = ({ reason }: Failure): boolean =>
 async function look(world: World, node: string, context: StepContext): Promise<GateOutput & { failures: Failure[] }> {
   const { cluster, talos } = world
   const controlPlanes = controlPlanesOf(cluster)
-  const others = controlPlanes.filter((n) => n.name !== node)
-  const [stages, etcd] = await Promise.all([
-    talos.stages(others, reading(world, context)),
-    talos.observeEtcd(controlPlanes, reading(world, context)),
-  ])
+  const stages = await talos.stages(controlPlanes, reading(world, context))
+  const known = Object.fromEntries(
+    Object.entries(stages).flatMap(([name, stage]): [string, Failure | 'runs'][] => {
+      if (!stage.ok) return [[name, stage.failure]]
+      // a machine is ready when all of its services are
+      return stage.value.stage === 'running' && stage.value.ready ? [[name, 'runs']] : []
+    }),
+  )
+  const etcd = await talos.observeEtcd(controlPlanes, { ...reading(world, context), known })
+  const { [node]: _, ...others } = stages
   const policy = { lagBound: cluster.operations.etcd.lagBound, acceptOutage: world.acceptEtcdOutage }
   return {
-    failures: gateObjections({ node, others: stages, etcd, policy }),
+    failures: gateObjections({ node, others, etcd, policy }),
     // a single member has nobody to hand over to, and the call fails there
     leads: leads(node, etcd) && memberCount(etcd) > 1,
   }

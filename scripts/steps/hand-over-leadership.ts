@@ -11,7 +11,11 @@ export const handOverLeadership =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<void>> => {
     const self = declaredNode(world, plan.node)
     const stillLeads = async (): Promise<boolean> =>
-      leads(plan.node, await world.talos.observeEtcd([self], reading(world, context)))
+      // the gate has just heard of it
+      leads(
+        plan.node,
+        await world.talos.etcdStatus([self], { ...reading(world, context), known: { [plan.node]: 'runs' } }),
+      )
     if (!(await stillLeads())) return { ok: true, value: undefined }
     await context.mayBegin()
     const { signal, processFile } = context

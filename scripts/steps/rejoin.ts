@@ -61,7 +61,7 @@ async function untilVoting(world: World, node: NodeDeclaration, context: StepCon
   const { lagBound } = world.cluster.operations.etcd
   const { met, seen } = await watch(context, {
     what: `etcd member of ${node.name} to vote and catch up`,
-    look: () => world.talos.observeEtcd(controlPlanes, reading(world, context)),
+    look: () => world.talos.etcdStatus(controlPlanes, reading(world, context)),
     until: (etcd) => votes(node.name, etcd, lagBound),
     say: (etcd) => whyNoVote(node.name, etcd),
     deadlineMs: world.cluster.operations.deadlines.etcdMs,

@@ -5,7 +5,7 @@
 
 import type { Talos } from '../../scripts/cluster/talos.ts'
 import type { Cluster } from '../../workflows/model/cluster.ts'
-import type { NodeFacts, OtherSlot } from '../../workflows/model/observation.ts'
+import type { EtcdObservation, NodeFacts, OtherSlot } from '../../workflows/model/observation.ts'
 import { defaultOperations } from './default-operations.ts'
 import { addressOf, fakeKubernetes } from './fake-kubernetes.ts'
 import { kubernetesPlan, nodePlan, upgradePlan } from './upgrade-plan.ts'
@@ -79,6 +79,24 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
     }
   }
 
+  const etcdOf = (asked: readonly { name: string }[]): EtcdObservation => ({
+    members: asked.map((n) => ({
+      node: n.name,
+      id: n.name,
+      started: true,
+      learner: false,
+      leader: at(n.name).leader,
+      answers: !at(n.name).lost,
+      appliedIndex: 1,
+      raftIndex: 1,
+      errors: [],
+    })),
+    undeclared: [],
+    disagreements: [],
+    alarms: asked.filter((n) => at(n.name).alarm).map((n) => ({ node: n.name, kind: 'NOSPACE' })),
+    unread: [],
+  })
+
   const boot = (name: string): void => {
     const node = at(name)
     node.boots++
@@ -115,24 +133,8 @@ export function fakeCluster(names: readonly string[], { etcdMs = 5_000 } = {}) {
         answer(() =>
           Object.fromEntries(asked.map((n) => [n.name, { reachable: true as const, ...factsOf(behind(n)) }])),
         ),
-      observeEtcd: (asked) =>
-        answer(() => ({
-          members: asked.map((n) => ({
-            node: n.name,
-            id: n.name,
-            started: true,
-            learner: false,
-            leader: at(n.name).leader,
-            answers: !at(n.name).lost,
-            appliedIndex: 1,
-            raftIndex: 1,
-            errors: [],
-          })),
-          undeclared: [],
-          disagreements: [],
-          alarms: asked.filter((n) => at(n.name).alarm).map((n) => ({ node: n.name, kind: 'NOSPACE' })),
-          unread: [],
-        })),
+      observeEtcd: (asked) => answer(() => etcdOf(asked)),
+      etcdStatus: (asked) => answer(() => etcdOf(asked)),
       stages: (asked) =>
         answer(() => Object.fromEntries(asked.map((n) => [n.name, ok({ stage: 'running', ready: true, unmet: [] })]))),
       kernelCmdline: () => answer(() => undefined),

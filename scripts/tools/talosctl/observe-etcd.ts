@@ -30,19 +30,27 @@ type View = {
   failures?: { members?: Failure; status?: Failure; alarms?: Failure }
 }
 
-/** Every declared control plane's own view of etcd, laid side by side. Never rejects. */
+/** What is known of control planes already: that their etcd runs, or why they can not be asked. */
+export type KnownOfEtcd = Readonly<Record<NodeName, 'runs' | Failure>>
+
+/**
+ * Every declared control plane's own view of etcd, laid side by side; with `only` their statuses all that their members themselves
+ * tell, which is enough to see who leads, votes and has caught up. Never rejects.
+ */
 export async function observeEtcd(
   ask: Ask,
   controlPlanes: readonly NodeDeclaration[],
-  options: AskOptions,
+  { known = {}, only, ...options }: AskOptions & { known?: KnownOfEtcd; only?: 'status' | undefined },
 ): Promise<EtcdObservation> {
   const members: Told<MemberRow[]> = new Map()
   const status: Told<StatusRow> = new Map()
   const alarms: Told<AlarmRow[]> = new Map()
   const running = createGathering<NodeDeclaration>(async (group) => {
+    const asked = ofEach(ask, group, talosctlCommands.etcdStatus, readStatus, options, status)
+    if (only) return asked
     await Promise.all([
+      asked,
       ofEach(ask, group, talosctlCommands.etcdMembers, readMembers, options, members),
-      ofEach(ask, group, talosctlCommands.etcdStatus, readStatus, options, status),
       // No alarm is no line, so an answer without one counts.
       ofEach(ask, group, talosctlCommands.etcdAlarms, readAlarms, options, alarms, () => []),
     ])
@@ -52,14 +60,21 @@ export async function observeEtcd(
     if (services.some(({ id }) => id === 'etcd')) running.add(node, 0)
   }
   const narrowed = (left: readonly string[]) => running.narrowed(left.length)
-  const services = await getOfEach(ask, controlPlanes, 'services', 'several', { ...options, came, narrowed })
-  for (const { name, address } of controlPlanes) {
-    const { resources = [], failure: failed } = services.get(address) ?? {}
-    if (resources.some(({ id }) => id === 'etcd')) continue
-    const said = { ok: false as const, failure: failed ?? NOT_RUNNING }
-    for (const told of [members, status, alarms]) told.set(name, said)
+  const silent = ({ name }: NodeDeclaration, failure: Failure) => {
+    for (const told of [members, status, alarms]) told.set(name, { ok: false, failure })
+  }
+  const asked = controlPlanes.filter(({ name }) => known[name] === undefined)
+  const services =
+    asked.length === 0 ? new Map() : await getOfEach(ask, asked, 'services', 'several', { ...options, came, narrowed })
+  for (const node of controlPlanes) {
+    const of = known[node.name]
+    const { resources = [], failure: failed } = services.get(node.address) ?? {}
+    if (of === 'runs') running.add([node], 0)
+    else if (of) silent(node, of)
+    else if (!resources.some(({ id }: Resource) => id === 'etcd')) silent(node, failed ?? NOT_RUNNING)
   }
   await running.end()
+  if (only) foldStatuses(status, { members, alarms })
   const views = new Map<NodeName, View>(
     controlPlanes.map(({ name }) => {
       const [own, says, warns] = [members.get(name), status.get(name), alarms.get(name)]
@@ -79,6 +94,29 @@ export async function observeEtcd(
     }),
   )
   return layOut(controlPlanes, views)
+}
+
+/** Whoever tells its status is a member, and repeats every alarm among its errors. */
+function foldStatuses(
+  status: Told<StatusRow>,
+  { members, alarms }: { members: Told<MemberRow[]>; alarms: Told<AlarmRow[]> },
+): void {
+  const rows = [...status].flatMap(([hostname, { ok, ...told }]): (MemberRow & Pick<StatusRow, 'errors'>)[] =>
+    ok && 'value' in told
+      ? [{ hostname, peerUrls: [], id: told.value.id, learner: told.value.learner, errors: told.value.errors }]
+      : [],
+  )
+  const raised = rows.flatMap(({ errors }) =>
+    errors.flatMap((error) => {
+      const [, id, kind] = /^memberID:(\d+) alarm:(\w+)/.exec(error) ?? []
+      return id !== undefined && kind !== undefined ? [{ id, kind }] : []
+    }),
+  )
+  for (const [name, { ok }] of status) {
+    if (!ok) continue
+    members.set(name, { ok: true, value: rows.map(({ errors: _, ...row }) => row) })
+    alarms.set(name, { ok: true, value: raised })
+  }
 }
 
 /** Pure: which member is whose, who leads, where the lists differ. */

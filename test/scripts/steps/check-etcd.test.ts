@@ -6,7 +6,7 @@ import { type Failure, failure, type Result } from '../../../workflows/model/fai
 import type { EtcdMember } from '../../../workflows/model/observation.ts'
 import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
 
-const LOOK = ['stages b,c,d', 'observeEtcd a,b,c,d']
+const LOOK = ['stages a,b,c,d', 'observeEtcd a,b,c,d']
 
 /** Another control plane has that stage, at its first look; afterwards the one that follows. */
 const stageOfB =

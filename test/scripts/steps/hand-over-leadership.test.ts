@@ -6,16 +6,16 @@ import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
 
 const leading: Row['when'] = ({ lead }) => lead('a')
 const refused = { ok: false as const, failure: failure('handover-failed', { detail: 'no quorum' }) }
-const MOVED = ['observeEtcd a', 'forfeitLeadership a', 'observeEtcd a']
+const MOVED = ['etcdStatus a', 'forfeitLeadership a', 'etcdStatus a']
 
 const rows: Row[] = [
   { title: 'hands over, and looks whether it leads no more', when: leading, asks: MOVED, ends: 'done' },
-  { title: 'does nothing where another member leads', asks: ['observeEtcd a'], ends: 'done' },
+  { title: 'does nothing where another member leads', asks: ['etcdStatus a'], ends: 'done' },
   {
     title: 'does not hand over where it may not begin',
     when: leading,
     keptBackAt: 1,
-    asks: ['observeEtcd a'],
+    asks: ['etcdStatus a'],
     ends: 'kept back',
   },
   {
@@ -24,7 +24,7 @@ const rows: Row[] = [
       fake.lead('a')
       Object.assign(fake.nodes.get('a') ?? {}, { lost: true })
     },
-    asks: ['observeEtcd a'],
+    asks: ['etcdStatus a'],
     ends: 'done',
   },
   {
@@ -60,7 +60,7 @@ const rows: Row[] = [
     title: 'waits no longer once it is told to end',
     when: leading,
     abortedIn: 'forfeitLeadership',
-    asks: ['observeEtcd a', 'forfeitLeadership a'],
+    asks: ['etcdStatus a', 'forfeitLeadership a'],
     ends: 'cut off',
   },
 ]

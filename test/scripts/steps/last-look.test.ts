@@ -116,21 +116,26 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
             Object.fromEntries(
               nodes.map((node) => [node.name, { ok: true, value: { stage: 'running', ready: true, unmet: [] } }]),
             ),
-          observeEtcd: async () => {
-            done.push('look')
-            if (sleepsWhileLooking) slept = true
-            const now = looks[Math.min(look++, looks.length - 1)] ?? {}
-            return {
-              members: members.map((node) => ({
-                ...{ node, id: node, started: true, learner: false, answers: true, errors: [] },
-                ...{ appliedIndex: 1, raftIndex: 1, leader: node === (now.leads ? 'a' : 'b') },
-              })),
-              undeclared: [],
-              disagreements: [],
-              unread: [],
-              alarms: now.alarm ? [{ node: 'b', kind: 'NOSPACE' }] : [],
-            }
-          },
+          ...Object.fromEntries(
+            ['observeEtcd', 'etcdStatus'].map((call) => [
+              call,
+              async () => {
+                done.push('look')
+                if (sleepsWhileLooking) slept = true
+                const now = looks[Math.min(look++, looks.length - 1)] ?? {}
+                return {
+                  members: members.map((node) => ({
+                    ...{ node, id: node, started: true, learner: false, answers: true, errors: [] },
+                    ...{ appliedIndex: 1, raftIndex: 1, leader: node === (now.leads ? 'a' : 'b') },
+                  })),
+                  undeclared: [],
+                  disagreements: [],
+                  unread: [],
+                  alarms: now.alarm ? [{ node: 'b', kind: 'NOSPACE' }] : [],
+                }
+              },
+            ]),
+          ),
           forfeitLeadership: async () => {
             done.push('hand over')
             return { ok: true, value: undefined }

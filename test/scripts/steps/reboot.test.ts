@@ -185,7 +185,7 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
 
 const { image } = switchOf(plan)
 const waiting: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { waiting: image })
-const BEFORE = ['inspect a', 'stages b,c', 'observeEtcd a,b,c', 'otherSlot a v1.13.5', 'configurations a']
+const BEFORE = ['inspect a', 'stages a,b,c', 'observeEtcd a,b,c', 'otherSlot a v1.13.5', 'configurations a']
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
 /** The answer to the first request is lost; the node goes down only while it is looked at once more, which tells that. */
@@ -335,7 +335,7 @@ const inWorld: WorldRow[] = [
       fake.lead('a')
     },
     keptBackAt: 1,
-    asks: ['inspect a', 'stages b,c', 'observeEtcd a,b,c', 'observeEtcd a'],
+    asks: ['inspect a', 'stages a,b,c', 'observeEtcd a,b,c', 'etcdStatus a'],
     ends: 'kept back',
   },
   {

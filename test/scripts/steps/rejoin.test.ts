@@ -21,7 +21,7 @@ const unready = { ready: false, unmet: ['nodeReady: not ready'] }
 const rows: (Row & { plan?: Differing })[] = [
   {
     title: 'is done when the node is ready and its member votes',
-    asks: ['watchStage a', 'observeEtcd a,b,c'],
+    asks: ['watchStage a', 'etcdStatus a,b,c'],
     ends: 'done',
   },
   { title: 'asks nothing about etcd of a worker', plan: { role: 'worker' }, asks: ['watchStage a'], ends: 'done' },
@@ -58,32 +58,32 @@ const rows: (Row & { plan?: Differing })[] = [
     when: lost,
     answers: ({ talos }, { nodes }) => ({
       talos: {
-        async observeEtcd(controlPlanes, options) {
-          const seen = await talos.observeEtcd(controlPlanes, options)
+        async etcdStatus(controlPlanes, options) {
+          const seen = await talos.etcdStatus(controlPlanes, options)
           Object.assign(nodes.get('a') ?? {}, { lost: false })
           return seen
         },
       },
     }),
-    asks: ['watchStage a', 'observeEtcd a,b,c', 'observeEtcd a,b,c'],
+    asks: ['watchStage a', 'etcdStatus a,b,c', 'etcdStatus a,b,c'],
     ends: 'done',
   },
   {
     title: 'fails where the member does not come back',
     when: lost,
     deadlineMs: 0,
-    asks: ['watchStage a', 'observeEtcd a,b,c'],
+    asks: ['watchStage a', 'etcdStatus a,b,c'],
     ends: 'etcd-not-caught-up: its member does not answer',
   },
   {
     title: 'fails where etcd can not be read',
     answers: () => ({
       talos: {
-        observeEtcd: async () => ({ members: [], undeclared: [], disagreements: [], alarms: [], unread: [] }),
+        etcdStatus: async () => ({ members: [], undeclared: [], disagreements: [], alarms: [], unread: [] }),
       },
     }),
     deadlineMs: 0,
-    asks: ['watchStage a', 'observeEtcd a,b,c'],
+    asks: ['watchStage a', 'etcdStatus a,b,c'],
     ends: 'etcd-not-caught-up: its member does not answer',
   },
   {

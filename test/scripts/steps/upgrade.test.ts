@@ -141,7 +141,7 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
 
 const old: WorldRow['when'] = ({ nodes }) => Object.assign(nodes.get('a') ?? {}, { version: 'v1.12.9' })
 const LAST = ['otherSlot a v1.12.9', 'configurations a']
-const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages b,c', 'observeEtcd a,b,c', ...LAST]
+const BEFORE = ['inspect a', 'configurations a', 'noteInstall a', 'stages a,b,c', 'observeEtcd a,b,c', ...LAST]
 const CALL = `upgradeLegacy a ${image}`
 const silent = { ok: false as const, failure: failure('node-unreachable', { detail: 'no answer' }) }
 
@@ -166,7 +166,7 @@ const ACCEPTED = [
   'configurations a',
   'noteInstall a',
   'observeEtcd a,b,c',
-  'stages b,c',
+  'stages a,b,c',
   'observeEtcd a,b,c',
   ...LAST,
 ]

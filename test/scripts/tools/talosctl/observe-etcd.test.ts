@@ -6,6 +6,7 @@ import type { MemberRow, StatusRow } from '../../../../scripts/tools/talosctl/et
 import { layOut, observeEtcd } from '../../../../scripts/tools/talosctl/observe-etcd.ts'
 import { createWays } from '../../../../scripts/tools/talosctl/ways.ts'
 import { failure } from '../../../../workflows/model/failure.ts'
+import { votes } from '../../../../workflows/plan/etcd.ts'
 import { commandResult } from '../../../support/command-result.ts'
 
 const test = suite("the control planes' views of etcd, side by side")
@@ -168,6 +169,59 @@ test('a machine in maintenance is no member, unless one of its earlier life is l
   const wiped = lay({ 'k8s-1': view(1), 'k8s-2': view(2), 'k8s-3': waits })
   assert.equal([wiped.members[2]?.id, wiped.members[2]?.answers], [id(3), false])
   assert.is(lay({ 'k8s-1': {}, 'k8s-2': {}, 'k8s-3': waits }).members.length, 3, 'no list was read')
+})
+
+/** Asks about etcd; `answers` are by the words of the question. Tells what was asked of whom, too. */
+async function observed(answers: Record<string, string>, how: Partial<Parameters<typeof observeEtcd>[2]> = {}) {
+  const asked: string[] = []
+  const run: Run = async ({ argv }) => {
+    const at = argv.indexOf('-n')
+    const words = argv
+      .slice(at + 2)
+      .join(' ')
+      .replace(/ -o json$/, '')
+    asked.push(`${words} of ${argv[at + 1]}`)
+    return commandResult({ stdout: answers[words] ?? '' })
+  }
+  const endpoints = controlPlanes.map(({ address }) => address)
+  const ask = createAsk(
+    run,
+    { talosconfig: 't' },
+    createWays({ endpoints, knock: async () => true, resolve: async () => [] }),
+  )
+  const etcd = await observeEtcd(ask, controlPlanes, { deadlineAt: performance.now() + 60_000, ...how })
+  return { etcd, asked }
+}
+
+const statusTable = (
+  raised: string,
+) => `NODE            MEMBER             DB SIZE   IN USE             LEADER             RAFT INDEX   RAFT TERM   RAFT APPLIED INDEX   LEARNER   PROTOCOL   STORAGE   ERRORS
+${[1, 2, 3].map((n) => `10.0.0.1${n}       ${id(n)}   106 kB    82 kB (76.92%)     ${id(2)}   100711       2           100710               false     3.6.14     3.6.0     ${raised}\n`).join('')}`
+
+const allRun = { 'k8s-1': 'runs', 'k8s-2': 'runs', 'k8s-3': 'runs' } as const
+
+test('the statuses alone tell who votes and leads, which alarms there are, and start one process', async () => {
+  const raised = 'memberID:2 alarm:NOSPACE'
+  const { etcd, asked } = await observed({ 'etcd status': statusTable(raised) }, { known: allRun, only: 'status' })
+  assert.equal(asked, ['etcd status of 10.0.0.11,10.0.0.12,10.0.0.13'])
+  assert.equal(
+    etcd.members.map(({ node, id: own, started, leader, errors }) => [node, own, started, leader, errors]),
+    [1, 2, 3].map((n) => [`k8s-${n}`, id(n), true, n === 2, [raised]]),
+  )
+  assert.equal([etcd.undeclared, etcd.disagreements, etcd.unread], [[], [], []])
+  assert.equal(etcd.alarms, [{ kind: 'NOSPACE' }])
+  assert.ok(votes('k8s-1', etcd, 10), 'an alarm is no reason against a member')
+})
+
+test('whose etcd is known to run, or why it can not be asked, is not asked for its services', async () => {
+  const silent = failure('node-unreachable', { detail: 'no answer' })
+  const { etcd, asked } = await observed({}, { known: { 'k8s-1': 'runs', 'k8s-2': silent } })
+  assert.equal(
+    asked.filter((question) => question.includes('services')),
+    ['get services of 10.0.0.13'],
+  )
+  assert.not.ok(asked.some((question) => question.includes('10.0.0.12')))
+  assert.equal(etcd.members[1]?.failure, { ...silent, node: 'k8s-2' })
 })
 
 test('silence about etcd is that of the member: one that hangs keeps a node that is well from answering', async () => {
