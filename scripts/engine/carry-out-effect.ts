@@ -25,7 +25,7 @@ class KeptBack extends Error {
 
 type Circumstances = {
   intent: Intent
-  again: boolean
+  begunBefore: boolean
   isStale(): boolean
   sleeps(): number
   /** commands that dead processes may have left behind */
@@ -36,7 +36,7 @@ type Circumstances = {
 
 /** Carries the effect out by the step of its name; never rejects. */
 export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
-  const { intent, again, isStale, sleeps, orphans, left } = circumstances
+  const { intent, begunBefore, isStale, sleeps, orphans, left } = circumstances
   const { step, title, disruptive, cutOff: how, changes } = effect.meta
   const { node } = effect.about
   const named = { ...(node === undefined ? {} : { node }), step }
@@ -76,7 +76,7 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
     begun = true
-    const known = { again, isStale, sleeps, mayBegin, signal, processFile, waiting, notice }
+    const known = { begunBefore, isStale, sleeps, mayBegin, signal, processFile, waiting, notice }
     const work = startsFor({ node, of: step }, () => body(effect.input as never, known))
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }

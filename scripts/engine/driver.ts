@@ -14,7 +14,7 @@ import type { Stop } from './stop.ts'
 
 export type StepContext = {
   /** an earlier process began this step and nobody saw its end */
-  again: boolean
+  begunBefore: boolean
   /** what led to this step has expired: an earlier process led to it, or this one has slept since */
   isStale(): boolean
   /** how often this process was found to have slept */
@@ -111,7 +111,7 @@ export async function drive(run: Drive): Promise<Driven> {
       const isInherited = inherited.delete(effect.path)
       const ended = carryOut(run, effect, {
         intent,
-        again: before.length > 0,
+        begunBefore: before.length > 0,
         isStale: () => before.length > 0 || isInherited || heartbeat.sleeps() !== awakeUntil,
         sleeps: heartbeat.sleeps,
         orphans: intentsBeside(begun, effect.path),

@@ -64,7 +64,7 @@ export async function askToGoDown(
 ): Promise<Result<RebootOutput>> {
   const asked: Requests = { requests: 0, underWay: false }
   const ended = await ask(world, input, context, request, asked)
-  if (asked.requests > 0 || context.again || input.askedBefore) return ended
+  if (asked.requests > 0 || context.begunBefore || input.askedBefore) return ended
   if (!ended.ok) return { ok: false, failure: { ...ended.failure, unasked: true } }
   return ended.value.stillUp ? { ok: true, value: { ...ended.value, unasked: true } } : ended
 }

@@ -30,7 +30,7 @@ export const install =
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
     const target = switchOf(plan)
     const { facts, ended } = await prepare(world, plan, context)
-    if (ended?.ok === false && !context.again) return { ok: false, failure: { ...ended.failure, unasked: true } }
+    if (ended?.ok === false && !context.begunBefore) return { ok: false, failure: { ...ended.failure, unasked: true } }
     if (ended) return ended
 
     const { image } = target
@@ -120,9 +120,9 @@ async function whyNotNow(
   const target = switchOf(plan)
   const changed = changedSincePlan(plan.before, target, facts.version)
   if (changed) return changed
-  const { again } = context
-  const begun = !again && (await wasInstallBegun(world, plan, facts, context))
-  return installObjection(plan.node, target.image, facts, { again, begun })
+  const { begunBefore } = context
+  const begun = !begunBefore && (await wasInstallBegun(world, plan, facts, context))
+  return installObjection(plan.node, target.image, facts, { begunBefore, begun })
 }
 
 /**

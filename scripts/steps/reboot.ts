@@ -24,8 +24,8 @@ export const reboot =
       actsWithinMs: { accepted: 30_000, failed: 5_000 },
       repeats: true,
       ended(first) {
-        const again = context.again || input.askedBefore === true
-        const went = wentBefore(plan, first, { again, begun: world.installs.begun(first.bootId) })
+        const begunBefore = context.begunBefore || input.askedBefore === true
+        const went = wentBefore(plan, first, { begunBefore, begun: world.installs.begun(first.bootId) })
         return went && { ok: true, value: went }
       },
       async prepare(seen) {

@@ -29,9 +29,9 @@ export const upgrade =
       actsWithinMs: { accepted: 10_000, failed: 2_000 },
       repeats: false,
       ended(first) {
-        const again = context.again || input.askedBefore === true
+        const begunBefore = context.begunBefore || input.askedBefore === true
         const requested = world.installs.requestedBefore(node, first.bootId)
-        const went = wentByItself(plan, first, { again, requested })
+        const went = wentByItself(plan, first, { begunBefore, requested })
         if (went) return { ok: true, value: went }
         const changed = changedSincePlan(plan.before, target, first.version)
         return changed && { ok: false, failure: changed }
@@ -39,7 +39,7 @@ export const upgrade =
       async prepare(seen, { requests, refusal }) {
         const { bootId, otherSlot } = seen
         // that a call of this very step was lost has been seen
-        const begun = requests === 0 && (context.again || (await wasInstallBegun(world, plan, seen, context)))
+        const begun = requests === 0 && (context.begunBefore || (await wasInstallBegun(world, plan, seen, context)))
         const objection = ({ otherSlot: slot, configured }: NextBoot) =>
           configurationObjection(node, configured) ??
           slotObjection({ node, facts: { bootId, otherSlot: slot }, image, begun, retry: true })

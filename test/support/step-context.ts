@@ -2,7 +2,7 @@ import type { StepContext } from '../../scripts/engine/driver.ts'
 
 /** What a step is handed, where nothing was begun before and nobody asks it to stop. */
 export const stepContext = (more: Partial<StepContext> = {}): StepContext => ({
-  again: false,
+  begunBefore: false,
   isStale: () => false,
   sleeps: () => 0,
   mayBegin: async () => {},

@@ -33,13 +33,13 @@ export function installObjection(
   node: NodeName,
   image: string,
   seen: Told,
-  { again, begun }: { again: boolean; begun: boolean },
+  { begunBefore, begun }: { begunBefore: boolean; begun: boolean },
 ): Failure | undefined {
   const { otherSlot } = seen
   const wasRefused =
     otherSlot.state === 'install-failed' && otherSlot.image === image && isPermanent(otherSlot.exitCode)
-  if (again && wasRefused) return whyNotInstalled(node, seen, seen, '')
-  return slotObjection({ node, facts: seen, image, begun: again || begun, retry: true })
+  if (begunBefore && wasRefused) return whyNotInstalled(node, seen, seen, '')
+  return slotObjection({ node, facts: seen, image, begun: begunBefore || begun, retry: true })
 }
 
 /** Why an installation that was looked at and written down may not be begun any more; undefined where it may. */

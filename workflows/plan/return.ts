@@ -22,7 +22,7 @@ export type Asked = {
 /** What is remembered of the boots under which something was begun. */
 type Remembered = {
   /** this very request may have been made already, by us */
-  again: boolean
+  begunBefore: boolean
   /** an installation of ours was begun under the boot that runs */
   begun: boolean
 }
@@ -34,14 +34,14 @@ type Remembered = {
 export function wentBefore(
   { before, work }: Pick<NodePlan, 'before' | 'work'>,
   seen: Inspection,
-  { again, begun }: Remembered,
+  { begunBefore, begun }: Remembered,
 ): { flippedEarly: boolean } | undefined {
   if (seen.bootId === before.bootId) return undefined
   // a restart wants another boot, whoever made it
   if (work.kind !== 'switch') return { flippedEarly: false }
   const runs = runsTarget(work, seen)
   const stillWaits = waits(work.image, seen) || (seen.otherSlot.state === 'unknown' && begun)
-  return !runs && stillWaits ? undefined : { flippedEarly: !again && runs }
+  return !runs && stillWaits ? undefined : { flippedEarly: !begunBefore && runs }
 }
 
 /**
@@ -51,12 +51,12 @@ export function wentBefore(
 export function wentByItself(
   plan: NodePlan,
   seen: Inspection,
-  { again, requested }: { again: boolean; requested: boolean },
+  { begunBefore, requested }: { begunBefore: boolean; requested: boolean },
 ): { flippedEarly: boolean } | undefined {
   const { to } = switchOf(plan)
   const runs = plan.before.version !== to && semver.eq(seen.version, to)
-  const isOurs = again && requested && seen.bootId !== plan.before.bootId
-  return runs || isOurs ? { flippedEarly: !again } : undefined
+  const isOurs = begunBefore && requested && seen.bootId !== plan.before.bootId
+  return runs || isOurs ? { flippedEarly: !begunBefore } : undefined
 }
 
 const because = (words: string, { refusal }: Asked): string => (refusal?.detail ? `${words}: ${refusal.detail}` : words)

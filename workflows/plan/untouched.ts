@@ -27,9 +27,9 @@ const untouchedVerdicts = (
   nodes: readonly NodeName[],
   otherwise: 'unchanged' | 'refused',
   known: Known,
-): NodeVerdict[] => nodes.flatMap((node) => begunBefore(node, otherwise, known) ?? notBegun(node, otherwise, known))
+): NodeVerdict[] => nodes.flatMap((node) => whatWasLeft(node, otherwise, known) ?? notBegun(node, otherwise, known))
 
-function begunBefore(
+function whatWasLeft(
   node: NodeName,
   otherwise: 'unchanged' | 'refused',
   { left, observed }: Known,

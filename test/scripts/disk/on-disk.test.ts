@@ -160,7 +160,7 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       { path: 's', meta, input: { node: 'a' }, about: { node: 'a' } } as never,
       {
         intent: { processFile: '' } as Intent,
-        again: false,
+        begunBefore: false,
         isStale: () => false,
         sleeps: () => 0,
         orphans: [],

@@ -37,7 +37,7 @@ type Row = {
   before: readonly Seen[]
   after?: readonly Seen[]
   call?: Failure
-  again?: true
+  begunBefore?: true
   /** an earlier run began to install under the boot that runs */
   begun?: true
   /** another checkout did, as the Node tells */
@@ -93,7 +93,7 @@ const rows: readonly Row[] = [
   {
     title: 'does not repeat what it may have begun',
     before: [unread],
-    again: true,
+    begunBefore: true,
     expected: 'install-unknown',
     installs: 0,
   },
@@ -173,7 +173,7 @@ const rows: readonly Row[] = [
   {
     title: 'does not install again what this run began',
     before: [wrapped],
-    again: true,
+    begunBefore: true,
     expected: 'install-unknown',
     installs: 0,
   },
@@ -222,14 +222,14 @@ const rows: readonly Row[] = [
     title: 'tries again what may go well',
     before: [failed(6)],
     after: [installed],
-    again: true,
+    begunBefore: true,
     expected: 'installed',
     installs: 1,
   },
   {
     title: 'does not try again what was refused',
     before: [failed(3)],
-    again: true,
+    begunBefore: true,
     expected: 'installer-refused',
     installs: 0,
   },
@@ -245,7 +245,7 @@ const rows: readonly Row[] = [
     title: 'installs what a power cut kept from ending',
     before: [went],
     after: [{ ...went, otherSlot: installed }],
-    again: true,
+    begunBefore: true,
     expected: 'installed',
     installs: 1,
   },
@@ -268,7 +268,7 @@ for (const {
   before,
   after = [],
   call,
-  again = false,
+  begunBefore = false,
   begun,
   noted,
   forbidden,
@@ -335,11 +335,11 @@ for (const {
     const notice = (text: string) => void notices.push(text)
     const result = await install(world)(
       { plan, install: 'no', flipped: false },
-      stepContext({ again, notice, sleeps: () => slept }),
+      stepContext({ begunBefore, notice, sleeps: () => slept }),
     )
     assert.is(result.ok ? 'installed' : result.failure.reason, expected)
     assert.is(calls, installs)
-    assert.is(!result.ok && result.failure.unasked === true, !result.ok && installs === 0 && !again)
+    assert.is(!result.ok && result.failure.unasked === true, !result.ok && installs === 0 && !begunBefore)
     assert.is(notices.length, forbidden ? 1 : 0)
   })
 

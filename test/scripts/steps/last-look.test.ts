@@ -147,7 +147,7 @@ for (const [name, { body, plan }] of Object.entries(STEPS)) {
       } as unknown as World
       const result = await body(world)(
         { plan, flipped: true, install: 'done' },
-        stepContext({ again: stale === true, isStale: () => slept }),
+        stepContext({ begunBefore: stale === true, isStale: () => slept }),
       )
       const { reason, step } = result.ok ? {} : result.failure
       const how = step === undefined ? 'asked in vain' : `${reason} of ${step}`

@@ -55,7 +55,7 @@ async function seen(
   const found = await lookBack(world)(
     { nodes } as never,
     {
-      again: false,
+      begunBefore: false,
       signal: new AbortController().signal,
       processFile: '',
       waiting: () => {},

@@ -353,7 +353,7 @@ const inWorld: WorldRow[] = [
       waiting(fake)
       fake.boot('a')
     },
-    context: { again: true },
+    context: { begunBefore: true },
     asks: ['inspect a', 'observeNodes a,b,c'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.13.9","bootId":"a-boot-1"}}',
   },

@@ -28,7 +28,7 @@ type Row = {
   /** the node that has that boot as well */
   twin?: 'as planned' | 'as it answers'
   /** an earlier process began this step, and what its journal tells of the call */
-  again?: { asked: boolean }
+  begunBefore?: { asked: boolean }
   /** minutes that this process sleeps while the Node is told of the installation */
   sleeps?: true
   ends: string
@@ -46,14 +46,14 @@ const rows: Row[] = [
   {
     title: 'takes a boot after a call of an earlier process for the end of that call',
     bootId: 'another',
-    again: { asked: true },
+    begunBefore: { asked: true },
     ends: 'down',
     does: [],
   },
   {
     title: 'takes no boot for its own where nothing was asked yet',
     bootId: 'another',
-    again: { asked: false },
+    begunBefore: { asked: false },
     ends: 'down',
     does: ['note', 'ask'],
   },
@@ -74,7 +74,7 @@ const rows: Row[] = [
   },
 ]
 
-for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, again, sleeps, ends, does } of rows)
+for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, begunBefore, sleeps, ends, does } of rows)
   test(title, async () => {
     const done: string[] = []
     let boot = bootId
@@ -93,7 +93,7 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
     })
     const begun = [
       { type: 'intent', step: 'upgrade', node: 'a', bootId: 'planned', path: 'a/turn/upgrade' },
-      ...(again?.asked ? [{ type: 'installing', node: 'a', bootId: 'planned', image }] : []),
+      ...(begunBefore?.asked ? [{ type: 'installing', node: 'a', bootId: 'planned', image }] : []),
     ]
     const world = {
       cluster: {
@@ -104,9 +104,12 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
         },
       },
       plans: twin === 'as planned' ? [plan, nodePlan('b', 'worker', { before: { bootId } })] : [plan],
-      installs: createInstallMemory(recollect(again ? [{ run: 'r', records: [{ type: 'run' }, ...begun] }] : [], ''), {
-        append: () => {},
-      }),
+      installs: createInstallMemory(
+        recollect(begunBefore ? [{ run: 'r', records: [{ type: 'run' }, ...begun] }] : [], ''),
+        {
+          append: () => {},
+        },
+      ),
       knocks: async () => true,
       acceptEtcdOutage: false,
       kubernetes: {
@@ -133,7 +136,7 @@ for (const { title, bootId = 'planned', twin, otherSlot = { state: 'quiet' }, ag
     } as unknown as World
     const result = await upgrade(world)(
       { plan, flipped: false, install: 'no' },
-      stepContext({ again: again !== undefined, isStale: () => slept }),
+      stepContext({ begunBefore: begunBefore !== undefined, isStale: () => slept }),
     )
     assert.is(result.ok ? (result.value.stillUp ? 'still up' : 'down') : result.failure.reason, ends)
     assert.equal(done, does)
@@ -249,7 +252,7 @@ const inWorld: WorldRow[] = [
     world: {
       installs: { ...createInstallMemory(recollect([], ''), { append: () => {} }), requestedBefore: () => true },
     },
-    context: { again: true },
+    context: { begunBefore: true },
     asks: ['inspect a', 'glance a', 'inspect a', 'observeNodes a,b,c'],
     ends: 'done {"flippedEarly":false,"seen":{"version":"v1.12.9","bootId":"a-boot-1"}}',
   },

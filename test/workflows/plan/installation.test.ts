@@ -49,27 +49,32 @@ test('a log that was not read tells nothing, any other one does', () => {
   )
 })
 
-const first = { again: false, begun: false }
+const first = { begunBefore: false, begun: false }
 const objections: [sentence: string, slot: OtherSlot, known: typeof first, reason: string | undefined][] = [
   ['a quiet slot', quiet, first, undefined],
-  ['a quiet slot, once more: the log says that nothing was begun', quiet, { again: true, begun: false }, undefined],
+  [
+    'a quiet slot, once more: the log says that nothing was begun',
+    quiet,
+    { begunBefore: true, begun: false },
+    undefined,
+  ],
   ['a log that lost its beginning, where nobody began', unknown('wrapped'), first, undefined],
   [
     'a log that lost its beginning, where this run may have',
     unknown('wrapped'),
-    { again: true, begun: false },
+    { begunBefore: true, begun: false },
     'install-unknown',
   ],
   [
     'a log that lost its beginning, where another one of ours did',
     unknown('wrapped'),
-    { again: false, begun: true },
+    { begunBefore: false, begun: true },
     'install-unknown',
   ],
   ['an image that waits', other, first, 'other-version-waiting'],
-  ['an installer that failed', failed(6), { again: true, begun: false }, undefined],
+  ['an installer that failed', failed(6), { begunBefore: true, begun: false }, undefined],
   ['an installer that refused in an earlier run, since the plan lets it try', failed(3), first, undefined],
-  ['an installer that refused in this run', failed(3), { again: true, begun: false }, 'installer-refused'],
+  ['an installer that refused in this run', failed(3), { begunBefore: true, begun: false }, 'installer-refused'],
 ]
 for (const [sentence, slot, known, reason] of objections)
   test(`${reason === undefined ? 'installs over' : 'does not install over'} ${sentence}`, () =>

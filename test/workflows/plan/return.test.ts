@@ -13,7 +13,7 @@ const seen = (bootId: string, version = 'v1.13.5', otherSlot: OtherSlot = { stat
 })
 const waits: OtherSlot = { state: 'installed', image: switchOf(plan).image }
 const untold: OtherSlot = { state: 'unknown', why: 'wrapped' }
-const FIRST = { again: false, begun: false }
+const FIRST = { begunBefore: false, begun: false }
 
 const GO = undefined
 const EARLY = { flippedEarly: true }
@@ -21,16 +21,21 @@ const OURS = { flippedEarly: false }
 
 const rebooted: [sentence: string, seen: Inspection, remembered: typeof FIRST, went: typeof EARLY | undefined][] = [
   ['is still to go in its planned boot', seen('a-before'), FIRST, GO],
-  ['is still to go in its planned boot, whatever was asked before', seen('a-before'), { again: true, begun: true }, GO],
+  [
+    'is still to go in its planned boot, whatever was asked before',
+    seen('a-before'),
+    { begunBefore: true, begun: true },
+    GO,
+  ],
   ['was booted into the target by somebody else', seen('later', 'v1.13.9'), FIRST, EARLY],
-  ['was booted into the target by us', seen('later', 'v1.13.9'), { again: true, begun: false }, OURS],
+  ['was booted into the target by us', seen('later', 'v1.13.9'), { begunBefore: true, begun: false }, OURS],
   ['was booted, and nothing waits there', seen('later'), FIRST, OURS],
   ['was booted, and installed once more since', seen('later', 'v1.13.5', waits), FIRST, GO],
   ['was booted into the target, and holds it in both slots', seen('later', 'v1.13.9', waits), FIRST, EARLY],
   [
     'was booted and installed by us, which its log does not tell',
     seen('later', 'v1.13.5', untold),
-    { again: false, begun: true },
+    { begunBefore: false, begun: true },
     GO,
   ],
   ['was booted, and tells nothing of an installation that nobody began', seen('later', 'v1.13.5', untold), FIRST, OURS],
@@ -45,19 +50,19 @@ for (const [sentence, now, remembered, went] of rebooted)
   test(`a node that is to be rebooted ${sentence}`, () => assert.equal(wentBefore(plan, now, remembered), went))
 
 const legacy = nodePlan('a', 'worker', { work: 'one call', before: { version: 'v1.12.9' } })
-const none = { again: false, requested: false }
+const none = { begunBefore: false, requested: false }
 const replaced: [sentence: string, seen: Inspection, remembered: typeof none, went: typeof EARLY | undefined][] = [
   ['is still to go in its planned boot', seen('a-before', 'v1.12.9'), none, GO],
   ['runs the target by somebody else', seen('later', 'v1.13.9'), none, EARLY],
-  ['runs the target by us', seen('later', 'v1.13.9'), { again: true, requested: true }, OURS],
+  ['runs the target by us', seen('later', 'v1.13.9'), { begunBefore: true, requested: true }, OURS],
   [
     'was booted, and by us, since the call was written down',
     seen('later', 'v1.12.9'),
-    { again: true, requested: true },
+    { begunBefore: true, requested: true },
     OURS,
   ],
-  ['was booted before the call was made', seen('later', 'v1.12.9'), { again: true, requested: false }, GO],
-  ['was booted, and this step was never begun', seen('later', 'v1.12.9'), { again: false, requested: true }, GO],
+  ['was booted before the call was made', seen('later', 'v1.12.9'), { begunBefore: true, requested: false }, GO],
+  ['was booted, and this step was never begun', seen('later', 'v1.12.9'), { begunBefore: false, requested: true }, GO],
 ]
 for (const [sentence, now, remembered, went] of replaced)
   test(`a node that one call installs and reboots ${sentence}`, () =>
