@@ -73,6 +73,11 @@ row(
   etcd(['a', 'b', 'c'].map((node) => ({ ...unlisted({ answers: false }), node }))),
   ['etcd-member-unhealthy', 'etcd-member-unhealthy', 'etcd-quorum'],
 )
+row(
+  'lets a control plane go that has not joined etcd: it has no vote to lose',
+  etcd([{ ...unlisted({ answers: false, started: false }), node: 'a' }, member('b'), member('c')]),
+  [],
+)
 row('refuses while another member was added and never started', etcd(trio({ started: false })), [
   'etcd-member-unhealthy',
   'etcd-quorum',

@@ -481,6 +481,10 @@ refused(
   { facts: { b: { stage: 'booting', ready: false } }, etcd: unjoined, wish: { nodes: ['a'] } },
   ['b control-plane-not-ready', 'b etcd-not-joined', 'a etcd-outage'],
 )
+test('sends a control plane that has not joined etcd yet first, and alone', () => {
+  const { waves } = planned({ workers: ['w'], etcd: unjoined })
+  assert.equal(waves.find(({ goal }) => goal === 'turn')?.nodes, ['b'])
+})
 test('upgrades a worker while a control plane has not joined etcd yet, and says so', () => {
   const { waves, notes } = planned({ workers: ['w'], etcd: unjoined, wish: { nodes: ['w'] } })
   assert.equal(
