@@ -9,6 +9,7 @@ import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
 import { hasChanged } from '../../workflows/plan/has-changed.ts'
 import { begunBy } from '../../workflows/plan/judge.ts'
+import { planInputs } from '../../workflows/plan/plan-inputs.ts'
 import { type End, type Known, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
@@ -81,7 +82,7 @@ export async function carryOutIn<Wish extends AnyWish>(
     const { left, remembered } = memory.value
     known.left = left.map(({ behind }) => behind)
     const held = { hold: hold.value, remembered }
-    const inputs = hashOf([product, session.identity, session.cluster, verb.name, wish, ...configsOf(crew)])
+    const inputs = hashOf([product, session.identity, planInputs(session.cluster), verb.name, wish, ...configsOf(crew)])
     const { abandon: abandons } = call.common
     const taken = await takeUp(run, left, { verb: verb.name, product, inputs, abandons })
     if (!taken.ok) return await leave(refused(run, taken.failure))

@@ -72,4 +72,23 @@ for (const { title, edit, says } of ROWS)
       checkout.remove()
     })
 
+test('a run is carried on where operations.yaml was changed only in what is read anew as it goes', async () => {
+  const { deadlines, upgrade } = fakeCluster(NAMES).cluster.operations
+  const rows = [
+    [{ deadlines: { ...deadlines, rebootMs: 6_000 } }, true],
+    [{ upgrade: { ...upgrade, soakMs: 1 } }, true],
+    [{ upgrade: { ...upgrade, maxUnavailable: 2 } }, false],
+  ] as const
+  for (const [changed, resumed] of rows) {
+    const fake = fakeCluster(NAMES)
+    const checkout = checkoutOf(fake)
+    await checkout.type((record) => record.type === 'intent' && record.path === 'a/turn/check-etcd')
+    Object.assign(fake.cluster.operations, changed)
+    const next = await checkout.type()
+    assert.is(next.exitCode, 0)
+    assert.is(next.report?.resumed, resumed, JSON.stringify(changed))
+    checkout.remove()
+  }
+})
+
 test.run()
