@@ -579,10 +579,7 @@ export class Machine implements LabNode {
   #untilKubeletReady(signal: AbortSignal): Promise<void> {
     const { kubernetes } = this.#options
     if (kubernetes === undefined) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-      kubernetes.kubelet.becomeReady().then(resolve, reject)
-    })
+    return Promise.race([kubernetes.kubelet.becomeReady(), untilAborted(signal)])
   }
 
   #etcdHealthy(signal: AbortSignal): Promise<void> {
@@ -593,9 +590,9 @@ export class Machine implements LabNode {
         stop?.()
         resolve()
       }
-      signal.addEventListener('abort', () => {
+      untilAborted(signal).catch((reason: unknown) => {
         stop?.()
-        reject(signal.reason)
+        reject(reason)
       })
       look()
     })

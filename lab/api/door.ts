@@ -148,6 +148,7 @@ export class Door {
       }
       this.#changed.add(done)
       signal.addEventListener('abort', done)
+      if (signal.aborted) done()
     })
   }
 

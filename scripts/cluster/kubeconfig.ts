@@ -14,6 +14,14 @@ import type { Talos } from './talos.ts'
 
 const DAY_MS = 24 * 3600 * 1000
 
+const STOPPED: Result<never> = { ok: false, failure: failure('interrupted') }
+
+/** `refused`: the last one was not taken. Who is told to end waits no longer. */
+type Why = { refused: boolean; signal?: AbortSignal | undefined }
+
+/** What all wait for who want a kubeconfig meanwhile; it is cut off when none of them does any more. */
+type Fetching = { answer: Promise<Result<string>>; enough: AbortController; waiting: number }
+
 /**
  * Where kubectl gets its kubeconfig from: the file `given` where it is there, which is the person's own choice,
  * else one that Talos makes for an administrator, kept in the run folder (0600) until its certificate is about to end or
@@ -32,24 +40,24 @@ export function createKubeconfig({
   given: string
   runFolder: string
   timeoutMs: number
-}): (why: { refused: boolean }) => Promise<Result<string>> {
+}): (why: Why) => Promise<Result<string>> {
   const own = join(runFolder, 'kubeconfig')
-  let fetching: Promise<Result<string>> | undefined
+  let fetching: Fetching | undefined
   let isSound = false
 
-  const fetch = async (): Promise<Result<string>> => {
+  const fetch = async (signal: AbortSignal): Promise<Result<string>> => {
     const unfinished = `${own}.${process.pid}`
     let why = failure('kubeconfig-unusable', { detail: 'no control plane is declared' })
     try {
       for (const node of controlPlanes) {
         rmSync(unfinished, { force: true })
-        const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs })
+        const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs, signal })
         if (fetched.ok && existsSync(unfinished)) {
           renameSync(unfinished, own)
           return { ok: true, value: own }
         }
         why = fetched.ok ? failure('kubeconfig-unusable', { detail: 'it wrote none' }) : fetched.failure
-        if (why.reason === 'permission-denied') break
+        if (why.reason === 'permission-denied' || signal.aborted) break
       }
     } catch (error) {
       why = failureOfThrown(error)
@@ -59,7 +67,30 @@ export function createKubeconfig({
     return { ok: false, failure: failure('kubeconfig-unusable', { detail, ...(why.hint && { hint: why.hint }) }) }
   }
 
-  return async ({ refused }) => {
+  const share = async (signal: AbortSignal | undefined): Promise<Result<string>> => {
+    while (fetching?.enough.signal.aborted) await fetching.answer
+    if (signal?.aborted) return STOPPED
+    if (fetching === undefined) {
+      const enough = new AbortController()
+      const answer = startsFor({ of: 'kubeconfig' }, () => fetch(enough.signal)).finally(() => {
+        fetching = undefined
+      })
+      fetching = { answer, enough, waiting: 0 }
+    }
+    const own = fetching
+    own.waiting += 1
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        own.waiting -= 1
+        if (own.waiting === 0) own.enough.abort()
+        resolve(STOPPED)
+      }
+      signal?.addEventListener('abort', leave, { once: true })
+      own.answer.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave))
+    })
+  }
+
+  return async ({ refused, signal }) => {
     // kubectl keeps its cache there, whoever's kubeconfig it is; where it can not, it does without
     const opened = onDisk(() => openRunFolder(runFolder), 'kubeconfig-unusable')
     if (existsSync(given)) {
@@ -73,10 +104,7 @@ export function createKubeconfig({
     }
     if (!refused && endsLaterThan(own, Date.now() + DAY_MS)) return { ok: true, value: own }
     if (!opened.ok) return opened
-    fetching ??= startsFor({ of: 'kubeconfig' }, fetch).finally(() => {
-      fetching = undefined
-    })
-    return fetching
+    return share(signal)
   }
 }
 

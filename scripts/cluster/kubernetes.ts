@@ -97,7 +97,7 @@ export interface Kubernetes {
 /** How kubectl gets at the API. */
 export type KubernetesAccess = {
   /** path of a kubeconfig; `refused` says that the last one was not taken, so that a new one may help */
-  kubeconfig: (why: { refused: boolean }) => Promise<Result<string>>
+  kubeconfig: (why: { refused: boolean; signal?: AbortSignal | undefined }) => Promise<Result<string>>
   /** API servers by address, best first; the server of the kubeconfig is asked after them */
   servers: readonly ApiServer[]
   /** whether its port takes a connection */
@@ -147,7 +147,7 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
   ): Promise<Result<CommandResult>> => {
     const { timeoutMs, avoid, ...limits } = options
     const deadline = performance.now() + timeoutMs
-    const config = await access.kubeconfig({ refused: refusedBefore })
+    const config = await access.kubeconfig({ refused: refusedBefore, signal: limits.signal })
     if (!config.ok) return config
     let answer: CommandResult | undefined
     let refused: CommandResult | undefined

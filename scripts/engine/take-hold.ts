@@ -105,20 +105,18 @@ const noLease = (): ClusterLease => ({
 })
 
 function holding(lock: Lock, lease: ClusterLease): Hold {
-  const loses = new AbortController()
-  const abort = () => loses.abort()
-  lease.loses.addEventListener('abort', abort, { once: true })
+  const lockLoses = new AbortController()
   // what was cut off for it can not be held again, even where the lock reads well a moment later
   let loss: Failure | undefined
   const timer = setInterval(() => {
     loss ??= lock.lost()
-    if (loss) abort()
+    if (loss) lockLoses.abort()
   }, LOOK_MS)
   timer.unref()
   return {
     fence: () => loss ?? lock.lost() ?? lease.lost(),
     confirm: async (signal, how) => loss ?? lock.lost() ?? lease.confirm(signal, how),
-    loses: loses.signal,
+    loses: AbortSignal.any([lockLoses.signal, lease.loses]),
     holdsLease: lease.isHeld,
     async release() {
       clearInterval(timer)

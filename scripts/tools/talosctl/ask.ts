@@ -296,11 +296,11 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
     /** Asks those whom another question finds out about. */
     const follow = async (): Promise<void> => {
       const stop = new AbortController()
-      const stopped = new Promise<Answer>((resolve) =>
-        signal?.addEventListener('abort', () => resolve({ ...UNASKED, ended: { by: 'abort' } }), {
-          signal: stop.signal,
-        }),
-      )
+      const stopped = new Promise<Answer>((resolve) => {
+        const onAbort = () => resolve({ ...UNASKED, ended: { by: 'abort' } })
+        if (signal?.aborted) onAbort()
+        signal?.addEventListener('abort', onAbort, { signal: stop.signal })
+      })
       const waiting = new Set(followed.keys())
       const found = createGathering<string>(async (group) => together(group, await ways.forMany()), deadlineAt)
       const check = () => {

@@ -260,4 +260,20 @@ test('a question that is silent holds no place', async () => {
   assert.is((await Promise.all(questions)).length, 20)
 })
 
+test('who was told to end before does not wait for what another question finds out', async () => {
+  const { ask, asked } = fake(
+    Object.fromEntries([a, b, c].map((endpoint) => [endpoint, new Promise<CommandResult>(() => {})])),
+  )
+  void ask.each([a, b], version, takeAll, soon(60_000))
+  await eventually(
+    () => asked.length > 0 || undefined,
+    () => 'nobody was asked',
+  )
+  const words = await ask.each([a, b], version, takeAll, { ...soon(60_000), signal: AbortSignal.abort() })
+  assert.equal(
+    [...words.values()].map(({ ended }) => ended.by),
+    ['abort', 'abort'],
+  )
+})
+
 test.run()
