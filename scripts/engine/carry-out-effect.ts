@@ -69,7 +69,10 @@ export async function carryOut(run: Drive, effect: Effect, circumstances: Circum
   try {
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
-    for (const orphan of orphans) await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
+    for (const orphan of orphans) {
+      const runsOn = await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
+      if (runsOn) return { effect, startedAt, outcome: { ok: false, failure: { ...named, ...runsOn } } }
+    }
     // what can not be taken back asks anew, right before it
     if (changes) await mayGoOn({ anew: false })
     unbegun.throwIfAborted()

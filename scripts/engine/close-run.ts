@@ -15,9 +15,11 @@ export async function closeRun({ stop, waiter, notice }: OpenRun, left: LeftRun,
   try {
     const open = [...unfinishedIntents(journal.records).values()].flat()
     for (const { processFile, step } of open) {
-      await waitForOrphan(processFile, step, waiter('abandon')).catch((error: unknown) => {
+      const runsOn = await waitForOrphan(processFile, step, waiter('abandon')).catch((error: unknown) => {
         if (!stop.requested.aborted) throw error
+        return undefined
       })
+      if (runsOn) return { ok: false, failure: runsOn }
     }
     // the one who asked to stop does not want it closed either
     if (stop.requested.aborted) return { ok: true, value: undefined }

@@ -96,6 +96,7 @@ export const FAILURES = {
     exit: 'refused',
     means: 'what earlier runs did can not be read, so whether an installation was begun is not known',
   },
+  'earlier-command-runs': { exit: 'refused', means: 'a command of an earlier run goes on, and does not end' },
   'wipe-unfinished': { exit: 'refused', means: 'an earlier run that wipes disks has not ended' },
   'configuration-unread': { exit: 'refused', means: 'the machine configuration can not be read' },
   'installer-refused-before': {

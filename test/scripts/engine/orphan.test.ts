@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { waitForOrphan } from '../../../scripts/engine/orphan.ts'
 import { processNote } from '../../../scripts/engine/process-note.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const test = suite<{ folder: string; file: string; command: ChildProcess; pid: number }>('orphan')
 test.before.each((context) => {
@@ -67,6 +68,36 @@ test('whose step may be cut off is ended with its group', async ({ file, pid, co
   writeFileSync(file, processNote(pid))
   await waitForOrphan(file, 'reboot', { signal: new AbortController().signal, waiting: () => {} })
   assert.is(command.signalCode ?? 'SIGTERM', 'SIGTERM')
+})
+
+const patient = { signal: new AbortController().signal, waiting: () => {} }
+
+test('whose step may be cut off, and that hears no SIGTERM, is killed', async ({ file, folder, command }) => {
+  command.kill('SIGKILL')
+  const ready = join(folder, 'ready')
+  const script = `trap '' TERM; touch '${ready}'; while :; do sleep 0.05; done`
+  const deaf = spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' })
+  const gone = new Promise((resolve) => deaf.once('exit', (_, signal) => resolve(signal)))
+  try {
+    await eventually(
+      () => existsSync(ready) || undefined,
+      () => 'it never started',
+    )
+    writeFileSync(file, processNote(deaf.pid ?? 0))
+    assert.is(await waitForOrphan(file, 'reboot', patient, { graceMs: 1, deadlineMs: 10_000 }), undefined)
+    assert.is(await gone, 'SIGKILL')
+  } finally {
+    deaf.kill('SIGKILL')
+  }
+})
+
+test('that installs and does not end is refused with its pid, and left alone', async ({ file, pid, command }) => {
+  writeFileSync(file, processNote(pid))
+  const why = await waitForOrphan(file, 'install', patient, { deadlineMs: 1 })
+  assert.is(why?.reason, 'earlier-command-runs')
+  assert.match(why?.detail ?? '', `install (pid ${pid}) does not end`)
+  assert.match(why?.hint ?? '', `ps -fp ${pid} #`)
+  assert.is(command.signalCode, null)
 })
 
 test.run()
