@@ -1,7 +1,7 @@
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 import { finished } from '../../workflows/model/finished.ts'
-import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
+import { exitCodeOf } from '../../workflows/plan/exit-code-of.ts'
 import { eventLine } from '../view/event-line.ts'
 import { failureText } from '../view/failure-text.ts'
 import { manifestText } from '../view/manifest-text.ts'

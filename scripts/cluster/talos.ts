@@ -10,7 +10,7 @@ import type {
   NodeFacts,
   NodeObservation,
 } from '../../workflows/model/observation.ts'
-import { STEPS } from '../../workflows/model/steps.ts'
+import { STEPS } from '../../workflows/model/step-facts.ts'
 import type { MachineMode } from '../../workflows/plan/configuration.ts'
 import type { RebootMode } from '../../workflows/plan/plan.ts'
 import type { Command, Run, RunOptions } from '../run.ts'
@@ -27,9 +27,9 @@ import { readKernelCmdline, readNodename, readRulePattern, readStage } from '../
 import { readVersions } from '../tools/talosctl/versions.ts'
 import { createWays, type WaysConfig } from '../tools/talosctl/ways.ts'
 import { type Target, talosctlCommands } from '../tools/talosctl.ts'
-import { inMaintenance } from './in-maintenance.ts'
 import { knock } from './knock.ts'
 import { resolveHost } from './resolve-host.ts'
+import { waitsInMaintenance } from './waits-in-maintenance.ts'
 
 export type CallOptions = {
   /** aborts the command with its process group; ignored by `install` and `upgradeLegacy`, which are never cut off */
@@ -134,14 +134,14 @@ const REASONS = {
 export function createTalos(
   run: Run,
   config: { talosconfig: string } & Pick<WaysConfig, 'endpoints' | 'nodes'> &
-    Partial<Pick<WaysConfig, 'knock' | 'inMaintenance' | 'resolve'>>,
+    Partial<Pick<WaysConfig, 'knock' | 'waitsInMaintenance' | 'resolve'>>,
 ): Talos {
   // talosctl would create the file that is missing.
   const guarded: Run = async (command, options) =>
     existsSync(config.talosconfig)
       ? run(command, options)
       : { stdout: '', stderr: `talosconfig is missing: ${config.talosconfig}`, ended: { by: 'exit', code: 1 } }
-  const ways = createWays({ knock, inMaintenance, resolve: resolveHost, ...config })
+  const ways = createWays({ knock, waitsInMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     signal,

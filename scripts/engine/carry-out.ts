@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import type { Cluster, NodeName } from '../../workflows/model/cluster.ts'
 import type { ExitCode } from '../../workflows/model/exit-code.ts'
-import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
+import { exitCodeOf } from '../../workflows/plan/exit-code-of.ts'
 import { hasChanged } from '../../workflows/plan/has-changed.ts'
 import { begunBy } from '../../workflows/plan/judge.ts'
 import { planInputs } from '../../workflows/plan/plan-inputs.ts'

@@ -1,7 +1,7 @@
 /** How a run ends before it begins: refused, or told to stop. */
 import type { Failure } from '../../workflows/model/failure.ts'
 import { commandOf } from '../../workflows/plan/ending.ts'
-import { exitCodeOf } from '../../workflows/plan/exit-code.ts'
+import { exitCodeOf } from '../../workflows/plan/exit-code-of.ts'
 import type { End } from '../../workflows/plan/untouched.ts'
 import type { OpenRun } from './open-run.ts'
 import { stoppedBy } from './stop.ts'

@@ -1,6 +1,6 @@
 /** A killed run can leave a command behind that goes on: the next run waits for it before it acts. */
 import { type Failure, failure } from '../../workflows/model/failure.ts'
-import { stepNamed } from '../../workflows/model/steps.ts'
+import { stepNamed } from '../../workflows/model/step-facts.ts'
 import { type Waiter, watch } from '../watch.ts'
 import { notedProcess } from './process-note.ts'
 

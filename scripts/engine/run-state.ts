@@ -5,7 +5,7 @@
 import { type AnyMachineSnapshot, type AnyStateMachine, initialTransition, transition } from 'xstate'
 import { RESUMED, type Subject, subjectOf } from '../../workflows/machines/step.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
-import type { StepMeta } from '../../workflows/model/steps.ts'
+import type { StepMeta } from '../../workflows/model/step-facts.ts'
 
 /** One invoke that was entered and has not ended. `path` is unique among the open ones: `k8s-1/turn/reboot`. */
 export type Effect = {

@@ -4,7 +4,7 @@ import { controlPlanesOf, type NodeDeclaration } from '../../workflows/model/clu
 import type { Result } from '../../workflows/model/failure.ts'
 import type { NodeVerdict } from '../../workflows/model/verdict.ts'
 import type { Stood } from '../../workflows/plan/judge.ts'
-import { lookBackAtAll, newlyUnwell, wasVerifiedVoter } from '../../workflows/plan/look-back.ts'
+import { lookBackAtAll, newlyUnwell, wasVerifiedVoter } from '../../workflows/plan/look-back-at-all.ts'
 import { RECONNECT_MS } from '../cluster/reconnect-ms.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'

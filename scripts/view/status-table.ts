@@ -12,7 +12,7 @@ import type {
 } from '../../workflows/model/observation.ts'
 import { isHealthyVoter, lagOf } from '../../workflows/plan/etcd.ts'
 import { identityNotes, identityObjections, ownNodes } from '../../workflows/plan/identity.ts'
-import { isInMaintenance } from '../../workflows/plan/in-maintenance.ts'
+import { isInMaintenance } from '../../workflows/plan/is-in-maintenance.ts'
 import { slowNote } from '../../workflows/plan/slow-note.ts'
 import { failureText } from './failure-text.ts'
 import { table } from './table.ts'

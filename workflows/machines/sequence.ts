@@ -1,7 +1,7 @@
 /** A phase as one list that reads from top to bottom: the machine's states and the plan's text are both made of it. */
 import { and } from 'xstate'
+import { STEPS } from '../model/step-facts.ts'
 import type { StepName } from '../model/step-name.ts'
-import { STEPS } from '../model/steps.ts'
 import type { When } from './phases/when.ts'
 import { RESUMED, step } from './step.ts'
 

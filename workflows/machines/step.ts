@@ -1,7 +1,7 @@
 /** One state that does one thing: invokes the step of the same name and moves on by how it ended. */
 import type { NodeName } from '../model/cluster.ts'
+import { STEPS, type StepMeta } from '../model/step-facts.ts'
 import type { StepName } from '../model/step-name.ts'
-import { STEPS, type StepMeta } from '../model/steps.ts'
 import type { NodePlan } from '../plan/plan.ts'
 
 /** What a step is about: a node, in the boot that its plan saw; neither where it is about the cluster. */

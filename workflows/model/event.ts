@@ -6,8 +6,8 @@
 import * as v from 'valibot'
 import { EXIT_CODES } from './exit-code.ts'
 import { FAILURES, type Failure, type FailureReason } from './failure.ts'
+import { STEPS } from './step-facts.ts'
 import type { StepName } from './step-name.ts'
-import { STEPS } from './steps.ts'
 import { VERB_NAMES } from './verb-name.ts'
 import { type Evidence, VERDICTS, type Verdict } from './verdict.ts'
 

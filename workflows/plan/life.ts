@@ -2,7 +2,7 @@
 import type { NodeDeclaration, NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { EtcdObservation, NodeFacts, NodeObservation } from '../model/observation.ts'
-import { isInMaintenance } from './in-maintenance.ts'
+import { isInMaintenance } from './is-in-maintenance.ts'
 import type { Life } from './plan.ts'
 
 /** Whether a node runs what is installed on it, and is not on its way down: it can be asked to act. */

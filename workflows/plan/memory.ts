@@ -5,7 +5,7 @@
 
 import type { NodeName } from '../model/cluster.ts'
 import { type ForeignMap, list, map, text } from '../model/foreign-json.ts'
-import { stepNamed } from '../model/steps.ts'
+import { stepNamed } from '../model/step-facts.ts'
 
 export type Memory = {
   /** image that a node fell back from, by node */

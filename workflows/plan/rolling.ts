@@ -8,7 +8,7 @@ import { planDrains } from './drain/plan-drains.ts'
 import { type EtcdPolicy, isHealthyVoter, notJoined } from './etcd.ts'
 import { plannedGate } from './gate.ts'
 import { identityNotes, identityObjections } from './identity.ts'
-import { isInMaintenance } from './in-maintenance.ts'
+import { isInMaintenance } from './is-in-maintenance.ts'
 import { extraArguments } from './kernel-arguments.ts'
 import { lifeOf, unusable } from './life.ts'
 import {

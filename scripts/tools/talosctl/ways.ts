@@ -24,7 +24,7 @@ export type WaysConfig = {
   nodes?: readonly NodeDeclaration[]
   knock: Knock
   /** whether a machine waits for its configuration */
-  inMaintenance?: Knock
+  waitsInMaintenance?: Knock
   /** addresses of a host name; none where it has none */
   resolve: (host: string) => Promise<readonly string[]>
 }
@@ -62,7 +62,7 @@ export type Ways = {
   deaf: (endpoint: string) => void
 }
 
-export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolve }: WaysConfig): Ways {
+export function createWays({ endpoints, nodes = [], knock, waitsInMaintenance, resolve }: WaysConfig): Ways {
   const deafUntil = new Map<string, number>()
   const knocks = new Map<string, { answers: Promise<boolean>; until: number; did?: boolean }>()
   const names = new Map<string, { addresses: Promise<readonly string[]>; until: number }>()
@@ -151,7 +151,7 @@ export function createWays({ endpoints, nodes = [], knock, inMaintenance, resolv
       const open = await answering(candidates)
       return order(open.length > 0 ? open : candidates)
     },
-    isInMaintenance: async (node) => (await inMaintenance?.(doorbell(node), never)) === true,
+    isInMaintenance: async (node) => (await waitsInMaintenance?.(doorbell(node), never)) === true,
     isSure: async (node) => behind.has(node) || answers(node),
     doubted: (node) => {
       for (const endpoint of candidates) if (hostOf(endpoint) === node) deaf(endpoint)

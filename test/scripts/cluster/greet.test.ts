@@ -3,8 +3,8 @@ import { createServer as createTls } from 'node:tls'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { createForeignAuthority, issueNodeCertificate } from '../../../lab/api/certificates.ts'
-import { inMaintenance } from '../../../scripts/cluster/in-maintenance.ts'
 import { knock } from '../../../scripts/cluster/knock.ts'
+import { waitsInMaintenance } from '../../../scripts/cluster/waits-in-maintenance.ts'
 
 const test = suite('a knock')
 
@@ -57,8 +57,8 @@ test('is not answered at a port that is none', async () => {
 
 test('tells a machine that waits in maintenance by the name in its certificate', async () => {
   const waits = await served('maintenance-service.talos.dev')
-  assert.ok(await at(waits, (port) => inMaintenance({ address, port }, never)))
-  assert.not(await at(await served('k8s-1'), (port) => inMaintenance({ address, port }, never)))
+  assert.ok(await at(waits, (port) => waitsInMaintenance({ address, port }, never)))
+  assert.not(await at(await served('k8s-1'), (port) => waitsInMaintenance({ address, port }, never)))
 })
 
 test.run()

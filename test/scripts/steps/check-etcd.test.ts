@@ -24,7 +24,7 @@ const stageOfB =
   })
 
 /** A machine that waits for its configuration, with or without a member of its earlier life. */
-const inMaintenance =
+const waitsInMaintenance =
   (member: 'listed' | 'unlisted'): Row['answers'] =>
   (ports, fake) => ({
     talos: {
@@ -82,7 +82,7 @@ const rows: Row[] = [
   },
   {
     title: 'counts no machine that waits for its configuration',
-    answers: inMaintenance('unlisted'),
+    answers: waitsInMaintenance('unlisted'),
     asks: LOOK,
     ends: 'done {"leads":false}',
   },
@@ -107,7 +107,7 @@ const rows: Row[] = [
   },
   {
     title: 'counts its member while one is listed',
-    answers: inMaintenance('listed'),
+    answers: waitsInMaintenance('listed'),
     deadlineMs: 0,
     asks: LOOK,
     ends: 'etcd-member-unhealthy: b: its etcd member does not answer (and etcd-quorum)',

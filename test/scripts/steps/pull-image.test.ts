@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { pullImage } from '../../../scripts/steps/pull-image.ts'
 import { type Failure, failure, type Result } from '../../../workflows/model/failure.ts'
-import { exitCodeOf } from '../../../workflows/plan/exit-code.ts'
+import { exitCodeOf } from '../../../workflows/plan/exit-code-of.ts'
 import { carriedOut, inputOf, type Row } from '../../support/step-world.ts'
 
 const denied = failure('image-refused', { node: 'a', detail: 'verification denied by matched rule (0002)' })

@@ -138,7 +138,7 @@ test('a stranger that waits in maintenance is told as such, alone and among othe
   const ways = createWays({
     endpoints: [a, b],
     knock: async () => true,
-    inMaintenance: async ({ address }) => address === c,
+    waitsInMaintenance: async ({ address }) => address === c,
     resolve: async () => [],
   })
   const ask = createAsk(run, { talosconfig: 't' }, ways)
@@ -170,7 +170,7 @@ for (const [sentence, endpoints, hint, leads, reason] of strangers)
       return asked.includes(c) || !leads ? { ...strangeTo(c, hint), stdout } : { ...ok, stdout }
     }
     const ways = createWays({
-      ...{ endpoints, inMaintenance: async () => false, resolve: async () => [] },
+      ...{ endpoints, waitsInMaintenance: async () => false, resolve: async () => [] },
       knock: async ({ address }) => endpoints.includes(address),
     })
     const ask = createAsk(run, { talosconfig: 't' }, ways)

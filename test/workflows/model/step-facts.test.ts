@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { STEPS, stepNamed } from '../../../workflows/model/steps.ts'
+import { STEPS, stepNamed } from '../../../workflows/model/step-facts.ts'
 
 for (const [name, { writesSlot, takesDown, cutOff, changes, disruptive }] of Object.entries(STEPS))
   test(`${name} is cut off by no request where it writes a slot or takes its node down, and by each elsewhere`, () => {

@@ -1,7 +1,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FailureReason, failure } from '../../../workflows/model/failure.ts'
-import { exitCodeOf, promised } from '../../../workflows/plan/exit-code.ts'
+import { exitCodeOf, promised } from '../../../workflows/plan/exit-code-of.ts'
 
 const row = (sentence: string, reasons: FailureReason[], expected: number, changed = false) =>
   test(sentence, () =>

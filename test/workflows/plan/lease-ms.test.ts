@@ -1,6 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { leaseMs } from '../../../workflows/plan/lease.ts'
+import { leaseMs } from '../../../workflows/plan/lease-ms.ts'
 import { defaultOperations } from '../../support/default-operations.ts'
 
 test('a Lease outlasts the longest phase by five minutes, whichever that is', () => {

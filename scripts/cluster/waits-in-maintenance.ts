@@ -4,5 +4,5 @@ import { type Doorbell, greet } from './greet.ts'
 const COMMON_NAME = 'maintenance-service.talos.dev'
 
 /** Whether a machine waits in maintenance for its configuration, with a certificate that it made itself. */
-export const inMaintenance = async (at: Doorbell, signal: AbortSignal): Promise<boolean> =>
+export const waitsInMaintenance = async (at: Doorbell, signal: AbortSignal): Promise<boolean> =>
   (await greet(at, signal)) === COMMON_NAME
