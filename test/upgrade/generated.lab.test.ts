@@ -18,7 +18,14 @@ const test = suite<{ world: SecretsWorld; subnet: string; say: string[] }>('gene
 
 test.before.each(async (context) => {
   context.world = await secretsWorld()
-  for (const name of ['etcd-3.6', 'kubectl', 'kube-apiserver', 'kube-controller-manager', 'kube-scheduler'] as const) {
+  for (const name of [
+    'etcd-3.6',
+    'etcd-3.7',
+    'kubectl',
+    'kube-apiserver',
+    'kube-controller-manager',
+    'kube-scheduler',
+  ] as const) {
     const tool = await resolveTool(name)
     if (!tool.found) throw new Error(tool.detail)
     context.world.env[toolTable[name].override] = tool.path
