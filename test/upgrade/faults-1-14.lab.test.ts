@@ -138,7 +138,7 @@ const rows: readonly Row[] = [
       const folder = join(lab.clusterDir, '.run')
       for (const name of readdirSync(folder)) if (name.startsWith('lock.')) rmSync(join(folder, name))
     },
-    first: { code: 1, verdicts: ['interrupted', 'unchanged'], reasons: ['lock-lost'] },
+    first: { code: 1, verdicts: waits, reasons: ['lock-lost'] },
     last: upgraded,
   },
   {
@@ -202,7 +202,7 @@ async function meet({ faults, meddle, deadlines = {}, first, ...row }: Row): Pro
   const waiting = run.events.flatMap((event) =>
     event.type === 'verdict' && event.evidence.waiting ? [`${event.node}: ${event.evidence.waiting.image}`] : [],
   )
-  const begun = ['installed-not-rebooted', 'interrupted', 'unreachable'].includes(first.verdicts[0])
+  const begun = ['installed-not-rebooted', 'unreachable'].includes(first.verdicts[0])
   assert.equal(waiting, begun ? [`${canary}: ${labImage(to)}`] : [], 'what waits, or may, is told')
   for (const { name } of faults) {
     const inForce = lab

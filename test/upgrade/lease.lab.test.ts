@@ -251,7 +251,7 @@ test('a Lease that is lost after an installation ends with 1: what was begun is 
     ['lock-lost'],
   )
   const last = loser.events().find((event) => event.type === 'run.finished')
-  assert.equal(last?.type === 'run.finished' && last.verdicts, { [node]: 'interrupted' })
+  assert.equal(last?.type === 'run.finished' && last.verdicts, { [node]: 'installed-not-rebooted' })
 
   await lab.kubectl(['delete', ...lease])
   const next = startEntry(lab, { flags })
