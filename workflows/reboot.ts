@@ -11,6 +11,10 @@ await command({
       choices: ['default', 'powercycle', 'force'],
       help: 'powercycle goes through the firmware, force skips the shutdown of the node itself (default: default)',
     },
+    'accept-pending-configuration': {
+      type: 'boolean',
+      help: 'boot nodes also into a machine configuration that is staged, or out of one that is on trial',
+    },
     ...rollingFlags,
   },
   async run({ flags, carryOut }) {

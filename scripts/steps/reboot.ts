@@ -2,7 +2,7 @@
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import { installedOn } from '../../workflows/plan/plan.ts'
+import { installedOn, pendingOf } from '../../workflows/plan/plan.ts'
 import { notRebooted, wentBefore } from '../../workflows/plan/return.ts'
 import { bootObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, type World } from '../cluster/world.ts'
@@ -41,7 +41,8 @@ export const reboot =
           value: {
             call: (options) => world.talos.reboot(node, { ...options, mode, timeoutMs: observeMs }),
             objection: ({ otherSlot, configured }) =>
-              configurationObjection(plan.node, configured, under) ?? bootObjection(plan, { otherSlot }, { begun }),
+              configurationObjection(plan.node, configured, { installed: under, pending: pendingOf(work) }) ??
+              bootObjection(plan, { otherSlot }, { begun }),
           },
         }
       },

@@ -60,7 +60,7 @@ const VERBS: Record<VerbName, Carry> = {
     ...{ ...rolling, to: 'v1.13.9', retry: false },
     ...{ allowExtensionLoss: false, allowKernelArgumentLoss: false },
   }),
-  reboot: carries(reboot, { ...rolling, mode: 'default' }),
+  reboot: carries(reboot, { ...rolling, mode: 'default', acceptPendingConfiguration: false }),
 }
 
 /** Each call of the port counts as a start. */

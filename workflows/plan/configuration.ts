@@ -8,11 +8,14 @@ import type { NodeName, TalosVersion } from '../model/cluster.ts'
 import { type Failure, failure, type Result } from '../model/failure.ts'
 import type { Configuration, NodeObservation } from '../model/observation.ts'
 
-/** Why a node may not be installed or rebooted as it is configured; `installed` is the hash at its installation. */
+/**
+ * Why a node may not be installed or rebooted as it is configured; `installed` is the hash at its installation, and `pending` that of
+ * what a person has asked to boot although another one runs.
+ */
 export function configurationObjection(
   node: NodeName,
   seen: Result<Configuration>,
-  installed?: string,
+  { installed, pending }: { installed?: string | undefined; pending?: string | undefined } = {},
 ): Failure | undefined {
   const show = (id: string): string => `talosctl -n ${node} get machineconfig ${id} -o yaml`
   if (!seen.ok)
@@ -23,18 +26,19 @@ export function configurationObjection(
           detail: `its machine configuration can not be read: ${seen.failure.detail ?? seen.failure.reason}`,
           hint: show('v1alpha1'),
         })
+  if (seen.value.pending !== 'nothing' && seen.value.hash === pending) return undefined
   switch (seen.value.pending) {
     case 'other-on-disk':
       return failure('configuration-pending', {
         node,
         detail: 'another machine configuration than the one that runs is on its disk: staged, or on trial',
-        hint: `${show('persistent')} # reboot into it first, or apply the one that is meant`,
+        hint: `${show('persistent')} # ${INTO_IT}, or apply the one that is meant`,
       })
     case 'perhaps-on-trial':
       return failure('configuration-pending', {
         node,
         detail: 'its machine configuration was changed since its boot and is not on its disk: on trial, or was',
-        hint: `${show('v1alpha1')} # apply it if it is meant, or reboot first`,
+        hint: `${show('v1alpha1')} # apply it if it is meant, or ${INTO_IT}`,
       })
     case 'nothing':
       if (seen.value.judged?.objection !== undefined)
@@ -51,6 +55,8 @@ export function configurationObjection(
       })
   }
 }
+
+const INTO_IT = 'boot what is on the disk: workflows/reboot.ts --accept-pending-configuration'
 
 /** The talosconfig's role may not read configurations, which are secret. */
 export const isUnchecked = (seen: Result<Configuration>): boolean =>

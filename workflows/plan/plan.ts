@@ -43,7 +43,15 @@ export type Life =
 /** What is done to a node. Data that only one kind has lives only in that kind. */
 export type Work =
   /** `image`: what it runs already, from which it may yet be found fallen back */
-  { kind: 'leave'; image?: string } | Switch | { kind: 'restart'; mode: RebootMode }
+  { kind: 'leave'; image?: string } | Switch | Restart
+
+/** It boots what it runs. */
+export type Restart = {
+  kind: 'restart'
+  mode: RebootMode
+  /** hash of its machine configuration, where another one than it runs is to be booted */
+  pending?: string
+}
 
 /** It boots another image. */
 export type Switch = { kind: 'switch'; image: string; schematic: string; to: TalosVersion } & (
@@ -70,6 +78,9 @@ export const isToBeInstalled = (work: Work): work is Switch => work.kind === 'sw
 /** Hash of the machine configuration under which what waits was installed, as far as the plan knows. */
 export const installedOn = (work: Work): string | undefined =>
   work.kind === 'switch' && work.how === 'reboot: it waits' ? work.installedOn : undefined
+
+/** Hash of the machine configuration that it boots although another one runs, as the person asked for. */
+export const pendingOf = (work: Work): string | undefined => (work.kind === 'restart' ? work.pending : undefined)
 
 /** `force` skips the node's own shutdown, `powercycle` goes through the firmware. */
 export type RebootMode = 'default' | 'powercycle' | 'force'

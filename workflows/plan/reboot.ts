@@ -1,10 +1,11 @@
 /** Decides a rolling reboot: a pure function of what is declared, what was observed, and what the person asked for. */
 import type { Cluster, NodeDeclaration } from '../model/cluster.ts'
-import type { NodeFacts } from '../model/observation.ts'
+import type { Result } from '../model/failure.ts'
+import type { Configuration, NodeFacts } from '../model/observation.ts'
 import { uncheckedNote } from './configuration.ts'
 import { declaredImage } from './declared-image.ts'
 import { isInstallBegun } from './install-note.ts'
-import type { NodePlan, RebootMode } from './plan.ts'
+import { type NodePlan, pendingOf, type RebootMode, type Restart } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
 import { bootObjection, type Known } from './slot.ts'
 import type { Verb } from './verb.ts'
@@ -13,6 +14,8 @@ import { waves } from './waves.ts'
 export type RebootWish = RollingWish & {
   /** `default` when absent */
   mode?: RebootMode | undefined
+  /** boots nodes also into a machine configuration that is staged, or out of one that is on trial */
+  acceptPendingConfiguration: boolean
 }
 
 /** Boots the wished nodes once more into what they run. */
@@ -23,7 +26,7 @@ export const reboot: Verb<RebootWish> = {
       verb: 'reboot',
       failures: [],
       part: (declared, seen) =>
-        partOf(declared.name, seen, wish.mode ?? 'default', {
+        partOf(declared.name, seen, restartOf(wish, observed.configurations?.[declared.name]), {
           begun: isInstallBegun(memory, observed, seen.bootId),
           ...upgradesTo(cluster, declared, seen),
         }),
@@ -41,10 +44,19 @@ const WHY: Record<RebootMode, string> = {
 }
 
 /** A node in whose other slot another version waits would boot that one, which nobody asked for. */
-function partOf(node: string, seen: NodeFacts, mode: RebootMode, known: Known): Part {
-  const work = { kind: 'restart', mode } as const
+function partOf(node: string, seen: NodeFacts, work: Restart, known: Known): Part {
   const objection = bootObjection({ node, work }, seen, known)
-  return { work, why: WHY[mode], failures: objection ? [objection] : [] }
+  const why = `${WHY[work.mode]}${work.pending === undefined ? '' : ', into the machine configuration on its disk'}`
+  return { work, why, failures: objection ? [objection] : [] }
+}
+
+/** A configuration that was not seen to be pending is not accepted: nobody knows of it. */
+function restartOf(
+  { mode = 'default', acceptPendingConfiguration }: RebootWish,
+  configured: Result<Configuration> | undefined,
+): Restart {
+  const isPending = acceptPendingConfiguration && configured?.ok && configured.value.pending !== 'nothing'
+  return { kind: 'restart', mode, ...(isPending && { pending: configured.value.hash }) }
 }
 
 /** What an upgrade to the declared release would boot, where it would boot anything. */
@@ -54,10 +66,16 @@ function upgradesTo(cluster: Cluster, declared: NodeDeclaration, seen: NodeFacts
 }
 
 /** An installation that was cut off is no reason against a boot: that is what takes the node to a known state. */
-const notesOf = ({ node, before: { otherSlot } }: NodePlan): string[] =>
-  otherSlot.state === 'cut-off'
+const notesOf = ({ node, work, before: { otherSlot } }: NodePlan): string[] => [
+  ...(otherSlot.state === 'cut-off'
     ? [`${node}: the installation of ${otherSlot.image} was cut off, and whether it boots that is not known`]
-    : []
+    : []),
+  ...(pendingOf(work) === undefined
+    ? []
+    : [
+        `${node} boots another machine configuration than it runs, the one on its disk: talosctl -n ${node} get machineconfig persistent -o yaml`,
+      ]),
+]
 
 /** Nodes of which nobody knows whether they boot what they run. */
 function untold(working: readonly NodePlan[]): string[] {

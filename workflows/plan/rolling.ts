@@ -18,6 +18,7 @@ import {
   type NodePlan,
   PLAN_VERSION,
   type Plan,
+  pendingOf,
   type Wave,
   type Work,
 } from './plan.ts'
@@ -167,7 +168,10 @@ const beforeOf = ({ name }: NodeDeclaration, facts: NodeFacts, { etcd }: Observa
 function configurationObjections({ node, work }: NodePlan, observed: Observation): Failure[] {
   const seen = observed.configurations?.[node]
   if (work.kind === 'leave' || seen === undefined) return []
-  const objection = configurationObjection(node, seen, installedOn(work))
+  const objection = configurationObjection(node, seen, {
+    installed: installedOn(work),
+    pending: pendingOf(work),
+  })
   return objection ? [objection] : []
 }
 

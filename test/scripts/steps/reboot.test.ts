@@ -29,8 +29,8 @@ type Row = {
   otherSlot?: OtherSlot
   /** boot under which we installed */
   begunUnder?: string
-  /** it is only to restart */
-  restarts?: true
+  /** it is only to restart; into what is pending, where a hash says which */
+  restarts?: true | string
   expected: string
   reboots: 0 | 1
 }
@@ -135,6 +135,22 @@ const rows: readonly Row[] = [
     expected: 'rebooted',
     reboots: 1,
   },
+  ...(['other-on-disk', 'perhaps-on-trial', 'nothing'] as const).map(
+    (pending): Row => ({
+      title: `restarts into the configuration that was accepted, which is ${pending} now`,
+      configuration: configured('h', pending),
+      restarts: 'h',
+      expected: 'rebooted',
+      reboots: 1,
+    }),
+  ),
+  {
+    title: 'does not restart into another pending configuration than the one that was accepted',
+    configuration: configured('another', 'other-on-disk'),
+    restarts: 'h',
+    expected: 'configuration-pending',
+    reboots: 0,
+  },
   {
     title: 'leaves a node alone that somebody rebooted after the installation',
     configuration: configured('h'),
@@ -145,7 +161,11 @@ const rows: readonly Row[] = [
   },
 ]
 
-const restart = nodePlan('a', 'worker', { before: { bootId: 'boot' }, work: { kind: 'restart', mode: 'default' } })
+const restartInto = (pending: true | string) =>
+  nodePlan('a', 'worker', {
+    before: { bootId: 'boot' },
+    work: { kind: 'restart', mode: 'default', ...(pending !== true && { pending }) },
+  })
 
 for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunUnder, restarts, ...row } of rows)
   test(title, async () => {
@@ -177,7 +197,7 @@ for (const { title, configuration, installed, bootId = 'boot', otherSlot, begunU
         },
       },
     } as unknown as World
-    const of = restarts ? restart : plan
+    const of = restarts ? restartInto(restarts) : plan
     const result = await reboot(world)({ plan: of, flipped: true, install: 'done' }, stepContext())
     assert.is(result.ok ? 'rebooted' : result.failure.reason, row.expected)
     assert.is(calls, row.reboots)

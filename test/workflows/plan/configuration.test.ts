@@ -38,7 +38,7 @@ const rows: readonly [what: string, seen: Result<Configuration>, installed: stri
 
 for (const [what, seen, installed, expected] of rows)
   test(`a machine configuration that is ${what}: ${expected}`, () => {
-    const objection = configurationObjection('a', seen, installed)
+    const objection = configurationObjection('a', seen, { installed })
     assert.is(objection?.reason ?? 'may', expected)
     assert.not.match(JSON.stringify(objection ?? ''), 'x: ', 'its text is secret')
   })

@@ -66,7 +66,13 @@ function plan({
     kubernetes: kubernetesFacts(declared.map(({ name, address }) => kubeNode(name, address, name === 'b' ? mark : {}))),
     ...(configurations ? { configurations } : {}),
   }
-  const wished = { acceptEtcdOutage: false, keepGoing: false, skipDrain: false, ...wish }
+  const wished = {
+    acceptPendingConfiguration: false,
+    acceptEtcdOutage: false,
+    keepGoing: false,
+    skipDrain: false,
+    ...wish,
+  }
   return reboot.plan(cluster, observed, wished, { ...nothing, ...memory })
 }
 
@@ -120,6 +126,28 @@ test('leaves out a machine in maintenance where all are wished, and says so', ()
 
 test('restarts the wished nodes only', () => {
   assert.equal(sequenceOf(planned({ wish: { nodes: ['b', 'w'] } })), ['w', 'b'])
+})
+
+test('boots into a staged configuration, or out of a trial, only where that is asked for, and names it', () => {
+  const staged = (pending: 'other-on-disk' | 'perhaps-on-trial') => ({
+    nodes: ['a', 'b', 'c'],
+    configurations: { a: { ok: true as const, value: { hash: 'h', pending } } },
+  })
+  for (const pending of ['other-on-disk', 'perhaps-on-trial'] as const) {
+    const refusal = plan(staged(pending))
+    assert.equal(refusal.ok || refusal.failure.map(({ node, reason }) => [node, reason]), [
+      ['a', 'configuration-pending'],
+    ])
+    const { nodes, notes } = planned({ ...staged(pending), wish: { acceptPendingConfiguration: true } })
+    assert.equal(
+      nodes.map(({ work }) => work),
+      ['h', undefined, undefined].map((hash) => ({
+        ...{ kind: 'restart', mode: 'default' },
+        ...(hash && { pending: hash }),
+      })),
+    )
+    assert.ok(notes.some((note) => note.startsWith('a boots another machine configuration than it runs')))
+  }
 })
 
 test('sends a broken control plane first: that may be the cure', () => {
