@@ -17,7 +17,7 @@ import type { Command, Run, RunOptions } from '../run.ts'
 import { isDone } from '../tools/ended.ts'
 import { createAsk } from '../tools/talosctl/ask.ts'
 import { failureOf } from '../tools/talosctl/failure-of.ts'
-import { inspect } from '../tools/talosctl/inspect.ts'
+import { type Boots, inspect } from '../tools/talosctl/inspect.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { activeConfiguration, readConfiguration } from '../tools/talosctl/machine-config.ts'
 import { type KnownOfEtcd, observeEtcd } from '../tools/talosctl/observe-etcd.ts'
@@ -117,6 +117,9 @@ export interface Talos {
   snapshot(node: NodeDeclaration, path: string, options: CallOptions): Promise<Result<{ info: string }>>
 }
 
+/** Stages of a machine that is about to leave its boot. */
+const LEAVING: ReadonlySet<string> = new Set(['rebooting', 'shutting down', 'resetting', 'upgrading'])
+
 /** The reasons that a call is given when the text of talosctl says nothing more precise. */
 const REASONS = {
   pull: { failed: 'image-pull-failed', late: 'image-pull-timed-out' },
@@ -143,6 +146,7 @@ export function createTalos(
       : { stdout: '', stderr: `talosconfig is missing: ${config.talosconfig}`, ended: { by: 'exit', code: 1 } }
   const ways = createWays({ knock, waitsInMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
+  const boots: Boots = new Map()
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     signal,
     deadlineAt: performance.now() + timeoutMs,
@@ -167,7 +171,15 @@ export function createTalos(
   const nothing = (result: Result<unknown>): Result<void> => (result.ok ? { ok: true, value: undefined } : result)
 
   return {
-    observeNodes: (nodes, options) => observeNodes(ask, nodes, until(options)),
+    async observeNodes(nodes, options) {
+      const seen = await observeNodes(ask, nodes, until(options))
+      for (const { name, address } of nodes) {
+        const found = seen[name]
+        if (found?.reachable && boots.get(address)?.bootId !== found.bootId)
+          boots.set(address, { bootId: found.bootId })
+      }
+      return seen
+    },
 
     observeEtcd: (controlPlanes, { known = {}, ...options }) =>
       observeEtcd(ask, controlPlanes, { ...until(options), known }),
@@ -229,7 +241,7 @@ export function createTalos(
       )
     },
 
-    inspect: (node, options) => inspect(ask, node, until(options)),
+    inspect: (node, options) => inspect(ask, boots, node, until(options)),
 
     async otherSlot({ address, name }, version, options) {
       const limits = until(options)
@@ -250,15 +262,19 @@ export function createTalos(
         const unread = failure('garbage-answer', { detail: 'its stage can not be read' })
         return { ok: false, failure: { ...(isDone(stageAnswer) ? unread : failureOf(stageAnswer)), node: name } }
       }
-      const [versionAnswer, bootIdAnswer] = await Promise.all([
-        ask.one(address, talosctlCommands.version, limits),
-        ask.one(address, talosctlCommands.bootId, limits),
-      ])
-      const version = readVersions([address], versionAnswer).get(address)
+      const last = boots.get(address)
+      const sameAs = ({ bootId }: { bootId: string }) => (last?.bootId === bootId ? last.told?.version : undefined)
+      // on its way down it is in the boot that was seen
+      const leaves = last && LEAVING.has(status.stage) ? sameAs(last) : undefined
+      if (last && leaves !== undefined) return { ok: true, value: { version: leaves, bootId: last.bootId, ...status } }
+      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const known = sameAs({ bootId: bootId.value })
+      if (known !== undefined) return { ok: true, value: { version: known, bootId: bootId.value, ...status } }
+      boots.set(address, { bootId: bootId.value })
+      const version = readVersions([address], await ask.one(address, talosctlCommands.version, limits)).get(address)
       if (!version?.ok)
         return { ok: false, failure: { ...(version?.failure ?? failure('garbage-answer')), node: name } }
-      const bootId = readBootId(bootIdAnswer)
-      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
       return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
     },
 

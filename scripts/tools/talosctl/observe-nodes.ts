@@ -217,8 +217,8 @@ export function readBootId(answer: Answer): BootId {
     : { ok: false, failure: failure('garbage-answer', { detail: 'its boot id is none' }) }
 }
 
-/** A node whose log is read, in the words of its release. */
-type Logging = { address: string; version: string }
+/** A node whose log is read, in the words of its release; undefined where that could not be read. */
+type Logging = { address: string; version: string | Promise<string | undefined> }
 
 /** What waits in the other slot of each node, by address. */
 export async function otherSlots(
@@ -232,9 +232,10 @@ export async function otherSlots(
     await Promise.all(
       nodes.map(async (node): Promise<[string, OtherSlot]> => {
         const lines = logs.get(node.address)
-        const slot = lines ? readOtherSlot(lines, node.version, undefined) : UNREAD
-        if (slot.state !== 'installing') return [node.address, slot]
-        return [node.address, await installingOrCutOff(ask, node, slot, options)]
+        const version = await node.version
+        const slot = lines && version !== undefined ? readOtherSlot(lines, version, undefined) : UNREAD
+        if (slot.state !== 'installing' || version === undefined) return [node.address, slot]
+        return [node.address, await installingOrCutOff(ask, { ...node, version }, slot, options)]
       }),
     ),
   )
@@ -250,7 +251,7 @@ export const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
  */
 async function installingOrCutOff(
   ask: Ask,
-  { address, version }: Logging,
+  { address, version }: { address: string; version: string },
   slot: OtherSlot,
   options: AskOptions,
 ): Promise<OtherSlot> {

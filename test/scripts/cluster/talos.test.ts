@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createTalos } from '../../../scripts/cluster/talos.ts'
+import { createTalos, type Talos } from '../../../scripts/cluster/talos.ts'
 import type { Run } from '../../../scripts/run.ts'
 import { commandResult } from '../../support/command-result.ts'
 
@@ -11,44 +11,92 @@ const node = { name: 'k8s-1', address: '10.0.0.1', role: 'controlplane' } as con
 const [BEFORE, AFTER] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
 
 /** A node that is going down for a reboot when it is first asked, and is back with all that is new after `calls` answers. */
-function rebootingAfter(calls: number): Run {
+function rebootingAfter(calls: number, asked: string[] = [], before = { stage: 'rebooting' }): Run {
+  const resource = (id: string, spec: object) => JSON.stringify({ metadata: { id }, node: node.address, spec }, null, 4)
   let answered = 0
   return async ({ argv }) => {
     const isBack = answered++ >= calls
-    const said = argv.includes('read')
-      ? isBack
-        ? AFTER
-        : BEFORE
-      : argv.includes('version')
-        ? `Server:\n\tNODE:        ${node.address}\n\tTag:         ${isBack ? 'v1.13.9' : 'v1.13.5'}`
-        : JSON.stringify(
-            {
-              metadata: { type: 'MachineStatuses.runtime.talos.dev', id: 'machine' },
-              node: node.address,
-              spec: { stage: isBack ? 'running' : 'rebooting', status: { ready: true, unmetConditions: [] } },
-            },
-            null,
-            4,
-          )
-    return commandResult({ stdout: `${said}\n` })
+    const [what = ''] = ['read', 'version', 'machinestatus', 'extensions', 'logs'].filter((word) => argv.includes(word))
+    asked.push(what)
+    const version = isBack ? 'v1.13.9' : 'v1.13.5'
+    const answers: Record<string, string> = {
+      read: (isBack ? AFTER : BEFORE) ?? '',
+      version: `Server:\n\tNODE:        ${node.address}\n\tTag:         ${version}`,
+      machinestatus: resource('machine', {
+        stage: isBack ? 'running' : before.stage,
+        status: { ready: true, unmetConditions: [] },
+      }),
+      extensions: resource('0', { metadata: { name: `of ${version}`, version: '1' } }),
+      logs: `${node.address}: 2026/11/29 01:46:24 [talos] machined logger initialized`,
+    }
+    return commandResult({ stdout: `${answers[what]}\n` })
   }
 }
 
-test('never shows a node that rebooted meanwhile as running in the boot before', async () => {
+async function talosOf<T>(run: Run, work: (talos: Talos) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'talos-'))
   const talosconfig = join(folder, 'talosconfig')
   writeFileSync(talosconfig, '')
   try {
-    for (const calls of [0, 1, 2, 3]) {
-      const talos = createTalos(rebootingAfter(calls), { talosconfig, endpoints: [node.address] })
-      const seen = await talos.glance(node, { timeoutMs: 5000 })
-      assert.ok(seen.ok, JSON.stringify(seen))
-      const { bootId, stage } = (seen as Extract<typeof seen, { ok: true }>).value
-      assert.not(bootId === BEFORE && stage === 'running', `back after ${calls} answers`)
-    }
+    return await work(createTalos(run, { talosconfig, endpoints: [node.address], knock: async () => true }))
   } finally {
     rmSync(folder, { recursive: true })
   }
+}
+
+const limits = { timeoutMs: 5000 }
+
+test('never shows a node that rebooted meanwhile as running in the boot before', async () => {
+  for (const calls of [0, 1, 2, 3]) {
+    const seen = await talosOf(rebootingAfter(calls), (talos) => talos.glance(node, limits))
+    assert.ok(seen.ok, JSON.stringify(seen))
+    const { bootId, stage } = (seen as Extract<typeof seen, { ok: true }>).value
+    assert.not(bootId === BEFORE && stage === 'running', `back after ${calls} answers`)
+  }
+})
+
+test('tells of a boot only what that boot has told, whenever the node reboots', async () => {
+  for (let calls = 0; calls < 20; calls++)
+    await talosOf(rebootingAfter(calls), async (talos) => {
+      await talos.glance(node, limits)
+      for (let look = 0; look < 4; look++) {
+        const seen = await talos.inspect(node, limits)
+        const { version, bootId, stage, extensions } = (seen as Extract<typeof seen, { ok: true }>).value
+        const isBack = bootId === AFTER
+        const wanted = isBack ? ['v1.13.9', 'running', 'of v1.13.9'] : ['v1.13.5', 'rebooting', 'of v1.13.5']
+        assert.equal([version, stage, extensions[0]], wanted, `back after ${calls} answers, look ${look}`)
+      }
+    })
+})
+
+test('asks a boot no more for what does not change in it', async () => {
+  const asked: string[] = []
+  await talosOf(rebootingAfter(0, asked), async (talos) => {
+    const ask = async (question: () => Promise<unknown>) => {
+      asked.length = 0
+      await question()
+      return asked.toSorted().join(' ')
+    }
+    const inspects = () => ask(() => talos.inspect(node, limits))
+    assert.is(await inspects(), 'extensions logs machinestatus read version')
+    assert.is(await inspects(), 'extensions logs machinestatus read version', 'it was not known which boot told it')
+    assert.is(await inspects(), 'logs machinestatus read')
+    assert.is(await ask(() => talos.glance(node, limits)), 'machinestatus read')
+  })
+})
+
+test('asks a node that is on its way down for its stage alone', async () => {
+  const asked: string[] = []
+  const before = { stage: 'running' }
+  await talosOf(rebootingAfter(100, asked, before), async (talos) => {
+    await talos.inspect(node, limits)
+    await talos.inspect(node, limits)
+    before.stage = 'rebooting'
+    asked.length = 0
+    const seen = await talos.glance(node, limits)
+    assert.equal(seen.ok && [seen.value.stage, seen.value.bootId, seen.value.version], ['rebooting', BEFORE, 'v1.13.5'])
+    assert.equal(asked, ['machinestatus'])
+  })
 })
 
 test.run()
