@@ -21,7 +21,7 @@ export async function runCommand<const Specs extends FlagSpecs>(
   // what nobody caught still has a last word that a script can read, but where that was said already
   process.on('uncaughtException', (error) => process.exit(process.exitCode ?? rejectThrown(error)))
   endAtSignals((by) => process.exit(process.exitCode ?? reject([], { output, next, exitCode: stoppedBy(by) })))
-  process.exitCode = await carryOut(spec, parsed, { output, again: next }).catch(rejectThrown)
+  process.exitCode = await runParsed(spec, parsed, { output, again: next }).catch(rejectThrown)
   await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write('', done))))
   // what nobody waits for any more, such as an installation, goes on and must not keep this process
   process.exit()
@@ -29,7 +29,7 @@ export async function runCommand<const Specs extends FlagSpecs>(
 const wishesJson = (argv: readonly string[]): boolean =>
   argv.includes('--output=json') || argv[argv.indexOf('--output') + 1] === 'json'
 
-async function carryOut<const Specs extends FlagSpecs>(
+async function runParsed<const Specs extends FlagSpecs>(
   spec: BareCommandSpec<Specs>,
   parsed: Exclude<ParsedFlags<Specs>, { kind: 'help' }>,
   { output, again }: { output: 'json' | 'auto'; again: string },

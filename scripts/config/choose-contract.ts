@@ -5,7 +5,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import { type Problem, warning } from '../../workflows/model/problem.ts'
 import { contractOf } from '../../workflows/plan/contract.ts'
 import { forPeople, type LoadedCluster } from '../declaration/load-cluster.ts'
-import type { Remembered } from './placing/placed-before.ts'
+import type { PlacedBefore } from './placing/placed-before.ts'
 import { type GeneratedTexts, readGenerated } from './read-generated.ts'
 import type { RenderedConfig } from './render-config.ts'
 
@@ -14,7 +14,7 @@ type Declaration = Pick<LoadedCluster, 'layout' | 'cluster'>
 /** The form to generate in; fails where the declared one is of a newer Talos than the nodes run. */
 export function chooseContract(
   { layout, cluster }: Declaration,
-  placed: Remembered | undefined,
+  placed: PlacedBefore | undefined,
 ): Result<string, Failure[]> {
   const { talosContract: declared, talosVersion } = cluster
   const before = placed && (placed.contract ?? contractOfGenerated(readGenerated(layout, cluster)))

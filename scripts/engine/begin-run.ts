@@ -1,11 +1,11 @@
 import { EXIT_CODES } from '../../workflows/model/exit-code.ts'
 import type { Remembered } from '../../workflows/plan/memory.ts'
 import { isEmpty, type Plan } from '../../workflows/plan/plan.ts'
-import type { End, Known } from '../../workflows/plan/untouched.ts'
+import type { End, KnownAtEnd } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import { approve } from '../cli/approve.ts'
 import { onDisk } from '../disk/on-disk.ts'
-import type { Begun } from './drive-plan.ts'
+import type { PlannedRun } from './drive-plan.ts'
 import { openJournal } from './journal.ts'
 import { refused, stopped } from './leave.ts'
 import { lookAndPlan } from './look-and-plan.ts'
@@ -19,8 +19,8 @@ export async function beginRun<Wish extends AnyWish>(
   run: OpenRun,
   { verb, wish, inputs }: { verb: Verb<Wish>; wish: Wish; inputs: string },
   held: { hold: Hold; remembered: Remembered },
-  known: Known,
-): Promise<Begun | End> {
+  known: KnownAtEnd,
+): Promise<PlannedRun | End> {
   const { session, call, stop, heartbeat } = run
   /** What was seen before it has expired, and so has the approval of what was planned from it. */
   const slept = (before: number): boolean => {

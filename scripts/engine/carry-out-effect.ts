@@ -8,7 +8,7 @@ import type { Effect, Outcome } from './run-state.ts'
 import { startsFor } from './starts.ts'
 
 /** `outcome` is absent when it was cut off or kept back: then it is neither done nor failed. */
-export type Ended = { effect: Effect; startedAt: number; outcome: Outcome | undefined; kept?: KeptBack }
+export type EndedEffect = { effect: Effect; startedAt: number; outcome: Outcome | undefined; kept?: KeptBack }
 
 /** Ends a step that may not do what it is about to do. It is the engine's own, and no failure of the step. */
 class KeptBack extends Error {
@@ -35,7 +35,7 @@ type Circumstances = {
 }
 
 /** Carries the effect out by the step of its name; never rejects. */
-export async function carryOut(run: Drive, effect: Effect, circumstances: Circumstances): Promise<Ended> {
+export async function carryOutEffect(run: Drive, effect: Effect, circumstances: Circumstances): Promise<EndedEffect> {
   const { intent, begunBefore, isStale, sleeps, orphans, left } = circumstances
   const { step, title, disruptive, cutOff: how, changes } = effect.meta
   const { node } = effect.about

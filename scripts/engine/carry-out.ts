@@ -10,7 +10,7 @@ import { exitCodeOf } from '../../workflows/plan/exit-code-of.ts'
 import { hasChanged } from '../../workflows/plan/has-changed.ts'
 import { begunBy } from '../../workflows/plan/judge.ts'
 import { planInputs } from '../../workflows/plan/plan-inputs.ts'
-import { type End, type Known, untouchedEnding } from '../../workflows/plan/untouched.ts'
+import { type End, type KnownAtEnd, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
 import { type OpenCluster, openCluster } from '../cluster/open-cluster.ts'
@@ -19,7 +19,7 @@ import { checkClient } from '../tools/talosctl/check-client.ts'
 import { roleFailures } from '../tools/talosctl/role-failures.ts'
 import { beginRun } from './begin-run.ts'
 import type { Crew } from './crew.ts'
-import { type Begun, drivePlan } from './drive-plan.ts'
+import { drivePlan, type PlannedRun } from './drive-plan.ts'
 import { refused } from './leave.ts'
 import { leftRun } from './left-run.ts'
 import { liftLeftCordons } from './lift-left-cordons.ts'
@@ -68,9 +68,9 @@ export async function carryOutIn<Wish extends AnyWish>(
   wish: Wish,
 ): Promise<ExitCode> {
   await using run = await openRun(session, call)
-  const known: Known = { left: [] }
+  const known: KnownAtEnd = { left: [] }
   const leave = (end: End) => run.end(untouchedEnding(wishedNodes(session.cluster, wish), end, known))
-  let begun: Begun | undefined
+  let begun: PlannedRun | undefined
   try {
     const hold = await run.hold()
     if (!hold.ok) return await leave(refused(run, [hold.failure]))

@@ -14,13 +14,13 @@ import { type Stop, stoppedBy } from './stop.ts'
 import type { Hold } from './take-hold.ts'
 
 /** A run whose plan stands in its journal. */
-export type Begun = { paths: RunPaths; journal: Journal; plan: Plan; resumed: boolean }
+export type PlannedRun = { paths: RunPaths; journal: Journal; plan: Plan; resumed: boolean }
 
 /** Drives a plan as far as it goes, and says how it ended. */
 export async function drivePlan(
   { root, machines, steps, standing }: Crew,
   run: OpenRun,
-  { paths, journal, plan, resumed }: Begun,
+  { paths, journal, plan, resumed }: PlannedRun,
   { hold, remembered }: { hold: Hold; remembered: Remembered },
 ): Promise<ExitCode> {
   const { session, call, stop, heartbeat } = run

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
-import { carryOut, type Ended, endedEvent } from './carry-out-effect.ts'
+import { carryOutEffect, type EndedEffect, endedEvent } from './carry-out-effect.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { appendTo, type Journal, type JournalRecord } from './journal.ts'
 import { begin, type Effect, expire, feed, isDone, type Machines, openEffects, type RunState } from './run-state.ts'
@@ -64,7 +64,7 @@ export type Driven = { state: RunState; unasked: ReadonlySet<JournalRecord> } & 
 )
 
 /** A step that is being carried out; `leave` cuts it off when its machine has left it. */
-type Flight = { effect: Effect; intent: Intent; ended: Promise<Ended>; leave: AbortController }
+type Flight = { effect: Effect; intent: Intent; ended: Promise<EndedEffect>; leave: AbortController }
 
 export async function drive(run: Drive): Promise<Driven> {
   const { heartbeat } = run
@@ -109,7 +109,7 @@ export async function drive(run: Drive): Promise<Driven> {
       const leave = new AbortController()
       const before = begun.get(effect.path) ?? []
       const isInherited = inherited.delete(effect.path)
-      const ended = carryOut(run, effect, {
+      const ended = carryOutEffect(run, effect, {
         intent,
         begunBefore: before.length > 0,
         isStale: () => before.length > 0 || isInherited || heartbeat.sleeps() !== awakeUntil,

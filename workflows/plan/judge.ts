@@ -159,7 +159,7 @@ const OF_KUBERNETES: ReadonlySet<StepName | undefined> = new Set(['settle', 'unc
  * How a node stands at the end of a run, by a last look; `seen` is why where nothing could be read. What is no longer true
  * is taken back, and said to be a failure.
  */
-export function lookBack(stood: Stood, seen: Result<Sight>): Judgement & { failure?: Failure } {
+export function judgeAtEnd(stood: Stood, seen: Result<Sight>): Judgement & { failure?: Failure } {
   const { plan, failure: why } = stood
   const judged = judge(plan, stood, seen.ok ? seen.value : undefined)
   const now = stood.verdict === 'refused' && why ? afterFailure(judged, why) : judged

@@ -5,7 +5,7 @@ import type { EtcdObservation, NodeObservation } from '../model/observation.ts'
 import type { NodeVerdict } from '../model/verdict.ts'
 import { votes } from './etcd.ts'
 import { machineObjection } from './identity.ts'
-import { lookBack, type Sight, type Stood } from './judge.ts'
+import { judgeAtEnd, type Sight, type Stood } from './judge.ts'
 
 /** What was read of all of them at once; `etcd` where it is to be told whether a member votes. */
 export type LastSeen = {
@@ -23,7 +23,7 @@ export function lookBackAtAll(stood: readonly Stood[], seen: LastSeen): NodeVerd
   const refused = stood.filter(({ failure: why }) => why?.reason === 'other-node-than-declared')
   const isOwn = (node: NodeName) => !refused.some(({ plan }) => plan.node === node)
   const own = Object.fromEntries(Object.entries(seen.nodes).filter(([node]) => isOwn(node)))
-  return stood.map((one) => ({ node: one.plan.node, ...lookBack(one, sightOf(one, stood, own, seen)) }))
+  return stood.map((one) => ({ node: one.plan.node, ...judgeAtEnd(one, sightOf(one, stood, own, seen)) }))
 }
 
 function sightOf(

@@ -20,7 +20,7 @@ export type Asked = {
 }
 
 /** What is remembered of the boots under which something was begun. */
-type Remembered = {
+type BegunUnder = {
   /** this very request may have been made already, by us */
   begunBefore: boolean
   /** an installation of ours was begun under the boot that runs */
@@ -34,7 +34,7 @@ type Remembered = {
 export function wentBefore(
   { before, work }: Pick<NodePlan, 'before' | 'work'>,
   seen: Inspection,
-  { begunBefore, begun }: Remembered,
+  { begunBefore, begun }: BegunUnder,
 ): { flippedEarly: boolean } | undefined {
   if (seen.bootId === before.bootId) return undefined
   // a restart wants another boot, whoever made it

@@ -17,7 +17,7 @@ export type LeftBehind = {
 }
 
 /** What is known when a run ends before it begins; what is absent was not looked at. */
-export type Known = { left: readonly LeftBehind[]; plan?: Plan; observed?: Observation }
+export type KnownAtEnd = { left: readonly LeftBehind[]; plan?: Plan; observed?: Observation }
 
 /**
  * The verdicts of a run that changed nothing: every node is as it was, but for what an earlier process began. Of a node that
@@ -26,13 +26,13 @@ export type Known = { left: readonly LeftBehind[]; plan?: Plan; observed?: Obser
 const untouchedVerdicts = (
   nodes: readonly NodeName[],
   otherwise: 'unchanged' | 'refused',
-  known: Known,
+  known: KnownAtEnd,
 ): NodeVerdict[] => nodes.flatMap((node) => whatWasLeft(node, otherwise, known) ?? notBegun(node, otherwise, known))
 
 function whatWasLeft(
   node: NodeName,
   otherwise: 'unchanged' | 'refused',
-  { left, observed }: Known,
+  { left, observed }: KnownAtEnd,
 ): NodeVerdict | undefined {
   const behind = left.findLast(({ begun }) => begun[node] !== undefined)
   const begun = behind?.begun[node]
@@ -47,7 +47,7 @@ function whatWasLeft(
   return { node, ...now, verdict: now.verdict === 'unchanged' ? otherwise : now.verdict }
 }
 
-function notBegun(node: NodeName, otherwise: 'unchanged' | 'refused', { plan, observed }: Known): NodeVerdict[] {
+function notBegun(node: NodeName, otherwise: 'unchanged' | 'refused', { plan, observed }: KnownAtEnd): NodeVerdict[] {
   const planned = plan?.nodes.find((one) => one.node === node)
   const install = planned ? installedBefore(planned.work) : 'no'
   if (planned && install !== 'no')
@@ -60,7 +60,11 @@ function notBegun(node: NodeName, otherwise: 'unchanged' | 'refused', { plan, ob
 export type End = { exitCode: ExitCode; failures: readonly Failure[]; next?: string | undefined }
 
 /** How a run ends that changed nothing by itself. `told`: the verdicts that are more than the rule. */
-export function untouchedEnding(nodes: readonly NodeName[], end: End, known: Known): Ending & { told: NodeVerdict[] } {
+export function untouchedEnding(
+  nodes: readonly NodeName[],
+  end: End,
+  known: KnownAtEnd,
+): Ending & { told: NodeVerdict[] } {
   const otherwise = end.exitCode === EXIT_CODES.refused ? 'refused' : 'unchanged'
   const verdicts = untouchedVerdicts(nodes, otherwise, known)
   const hasBegun = known.left.some(({ begun }) => hasChanged([], begun))

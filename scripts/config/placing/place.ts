@@ -6,7 +6,7 @@ import { openRunFolder } from '../../engine/run-folder.ts'
 import { type Comparison, comparePlaced } from './compare-placed.ts'
 import { type Disk, realDisk } from './disk.ts'
 import { fingerprint } from './fingerprint.ts'
-import { placedBefore, type Remembered } from './placed-before.ts'
+import { type PlacedBefore, placedBefore } from './placed-before.ts'
 import { type GeneratedFiles, type Places, placingFiles, stagedName } from './places.ts'
 import { carryOutPlacing, type PlacingManifest, writeState } from './placing-manifest.ts'
 
@@ -26,7 +26,7 @@ export function place(
   places: Places,
   generated: GeneratedFiles,
   comparison: Comparison,
-  remember: Pick<Remembered, 'caFingerprint' | 'contract'>,
+  remember: Pick<PlacedBefore, 'caFingerprint' | 'contract'>,
   { discardEdits, disk = realDisk }: PlaceOptions,
 ): Result<void, Failure[]> {
   const now = comparePlaced(places, generated)
@@ -41,7 +41,7 @@ export function place(
   const edits = discardEdits ? [] : editFailures(places, comparison)
   if (edits.length > 0) return { ok: false, failure: edits }
 
-  const placed: Remembered = {
+  const placed: PlacedBefore = {
     v: 1,
     files: Object.fromEntries([...generated].map(([name, content]) => [name, fingerprint(name, content)])),
     ...remember,

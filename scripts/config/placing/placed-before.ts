@@ -19,10 +19,10 @@ export const remembered = v.object({
   contract: v.optional(v.string()),
 })
 
-export type Remembered = v.InferOutput<typeof remembered>
+export type PlacedBefore = v.InferOutput<typeof remembered>
 
 /** What the last generation put in place; undefined before the first one. */
-export function placedBefore(places: Places): Result<Remembered | undefined> {
+export function placedBefore(places: Places): Result<PlacedBefore | undefined> {
   return readState(placingFiles(places).placed, remembered)
 }
 

@@ -23,7 +23,7 @@ type Flags = { from?: string; ageKey?: string }
 export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): Promise<ExitCode> {
   const done: string[] = []
   try {
-    return await carryOut(common, flags, done)
+    return await equip(common, flags, done)
   } catch (error) {
     const unwritten = failureOfDisk(error, 'output-unwritable')
     if (unwritten === undefined) throw error
@@ -32,7 +32,7 @@ export async function init({ common }: Pick<BareCall, 'common'>, flags: Flags): 
 }
 
 /** `done` gets the titles of what was done. */
-async function carryOut(common: BareCall['common'], flags: Flags, done: string[]): Promise<ExitCode> {
+async function equip(common: BareCall['common'], flags: Flags, done: string[]): Promise<ExitCode> {
   const cluster = clusterFolder(common.cluster)
   if (!isClusterFolder(cluster)) {
     const detail = `--cluster takes letters, digits, dots and dashes, not ${common.cluster}`

@@ -14,7 +14,7 @@ import { privateFolder } from '../../../scripts/config/private-folder.ts'
 import { readSource } from '../../../scripts/declaration/load-cluster.ts'
 import { createWhole } from '../../../scripts/disk/create-whole.ts'
 import { failureOfThrown, onDisk } from '../../../scripts/disk/on-disk.ts'
-import { carryOut } from '../../../scripts/engine/carry-out-effect.ts'
+import { carryOutEffect } from '../../../scripts/engine/carry-out-effect.ts'
 import { type Drive, drive, type Intent } from '../../../scripts/engine/driver.ts'
 import { appendTo, type JournalRecord, openJournal, readJournal } from '../../../scripts/engine/journal.ts'
 import { acquireLock } from '../../../scripts/engine/lock.ts'
@@ -155,7 +155,7 @@ const PLACES: Record<string, (folder: string) => Failure[] | Promise<Failure[]>>
       confirm: async () => undefined,
     }
     const meta = { step: 'snapshot-etcd', title: '', disruptive: false, changes: false, cutOff: 'at once' }
-    const { outcome } = await carryOut(
+    const { outcome } = await carryOutEffect(
       run as unknown as Drive,
       { path: 's', meta, input: { node: 'a' }, about: { node: 'a' } } as never,
       {

@@ -9,8 +9,8 @@ import {
   begunBy,
   type Judgement,
   judge,
+  judgeAtEnd,
   judgeStopped,
-  lookBack,
   type Sight,
   whyNotReached,
 } from '../../../workflows/plan/judge.ts'
@@ -448,7 +448,7 @@ const lastLooks: Last[] = [
 ]
 for (const [sentence, { verdict, failure: why, ...what }, seen, expected, reason] of lastLooks) {
   test(`at the last look a node that was left ${sentence} is ${expected}${reason ? ` (${reason})` : ''}`, () => {
-    const found = lookBack({ plan, verdict, evidence: {}, ...what, ...(why ? { failure: why } : {}) }, seen)
+    const found = judgeAtEnd({ plan, verdict, evidence: {}, ...what, ...(why ? { failure: why } : {}) }, seen)
     assert.equal([found.verdict, found.failure?.reason], [expected, reason])
   })
 }

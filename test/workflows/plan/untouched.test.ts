@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert'
 import { failure } from '../../../workflows/model/failure.ts'
 import type { Observation } from '../../../workflows/model/observation.ts'
 import type { Begun } from '../../../workflows/plan/judge.ts'
-import { type Known, untouchedEnding } from '../../../workflows/plan/untouched.ts'
+import { type KnownAtEnd, untouchedEnding } from '../../../workflows/plan/untouched.ts'
 import { nodePlan, upgradePlan } from '../../support/upgrade-plan.ts'
 
 const plan = upgradePlan([nodePlan('a', 'controlplane'), nodePlan('b', 'worker')])
@@ -29,7 +29,13 @@ const silent = { reachable: false, failure: failure('node-unreachable') }
 const installed = { install: 'done', flipped: false } as const
 const rebooting = { install: 'done', flipped: true } as const
 
-const table: [what: string, exitCode: 0 | 75 | 77, known: Known, verdicts: Record<string, string>, code: number][] = [
+const table: [
+  what: string,
+  exitCode: 0 | 75 | 77,
+  known: KnownAtEnd,
+  verdicts: Record<string, string>,
+  code: number,
+][] = [
   ['a lock that is held: nobody was looked at', 75, { left: [] }, {}, 75],
   ['a rule says no before anybody was looked at', 77, { left: [] }, { a: 'refused', b: 'refused' }, 77],
   ['all were looked at', 75, { left: [], observed: seen({}) }, { a: 'unchanged', b: 'unchanged' }, 75],
@@ -79,7 +85,7 @@ for (const [what, exitCode, known, verdicts, code] of table)
   })
 
 test('a plan that can not be read still keeps what was begun from being called unchanged', () => {
-  const known: Known = { left: [{ begun: { a: rebooting } }], observed: seen({}) }
+  const known: KnownAtEnd = { left: [{ begun: { a: rebooting } }], observed: seen({}) }
   assert.equal(untouchedEnding(['a'], { exitCode: 75, failures: [] }, known).verdicts, [
     { node: 'a', verdict: 'interrupted', evidence: {} },
   ])

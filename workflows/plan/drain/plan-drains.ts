@@ -66,7 +66,7 @@ export function planDrains(
     const hint = blocking[0]?.hint ?? `kubectl drain ${node.name} --dry-run=server`
     failures.push(failure('drain-would-block', { node: declared.name, detail, hint }))
   }
-  if (working.length > 0) failures.push(...gateObjections(kubernetes), ...rightsObjections(kubernetes, isOff))
+  if (working.length > 0) failures.push(...gateTrialFailures(kubernetes), ...rightsObjections(kubernetes, isOff))
   return { byNode, staleCordons: staleCordons(kubernetes), failures, notes }
 }
 
@@ -119,7 +119,7 @@ function rightsObjections({ denied }: KubernetesFacts, isOff: boolean): Failure[
   return needed.length === 0 ? [] : [forbidden(needed)]
 }
 
-const gateObjections = ({ gates }: KubernetesFacts): Failure[] =>
+const gateTrialFailures = ({ gates }: KubernetesFacts): Failure[] =>
   gates.flatMap(({ gate, state, detail, manifest }) => {
     if (state === 'met') return []
     const said = `the gate "${gate}" can not be looked at: ${detail}`
