@@ -21,8 +21,8 @@ const LEASES = {
 
 /** What is read of the whole cluster in every look. */
 const LOOK = [
-  rule('', 'nodes', 'get', 'list'),
-  rule('', 'pods', 'get', 'list'),
+  rule('', 'nodes', 'get', 'list', 'watch'),
+  rule('', 'pods', 'get', 'list', 'watch'),
   rule('', 'persistentvolumes', 'list'),
   rule('policy', 'poddisruptionbudgets', 'list'),
   rule('storage.k8s.io', 'volumeattachments', 'list'),
@@ -30,8 +30,9 @@ const LOOK = [
 
 /** All that a run asks of the whole cluster: gates of operations.yaml may want more. */
 const CLUSTER = [
-  rule('', 'nodes', 'get', 'list', 'patch'),
-  rule('', 'pods', 'get', 'list'),
+  // who may not watch reads instead
+  rule('', 'nodes', 'get', 'list', 'watch', 'patch'),
+  rule('', 'pods', 'get', 'list', 'watch'),
   rule('', 'pods/eviction', 'create'),
   ...LOOK.slice(2),
   // kubectl drain looks whether the DaemonSet of a pod is there
