@@ -1,9 +1,10 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { mkdirSync, rmdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { syncToDisk } from './sync-to-disk.ts'
 
 /**
- * A folder and those around it, as `mkdir -p` makes them. The recursive mkdir of Node 20 never returns where the system
- * says of a folder that is there that it is not, as /proc does.
+ * A folder and those around it, as `mkdir -p` makes them; those that it makes survive a power cut. Throws what the disk says.
+ * The recursive mkdir of Node 20 never returns where the system says of a folder that is there that it is not, as /proc does.
  */
 export function makeFolder(path: string, mode = 0o777): void {
   const there = statSync(path, { throwIfNoEntry: false })
@@ -15,5 +16,12 @@ export function makeFolder(path: string, mode = 0o777): void {
   } catch (error) {
     // another process was quicker
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(path).isDirectory()) throw error
+    return
+  }
+  try {
+    syncToDisk(parent)
+  } catch (error) {
+    rmdirSync(path)
+    throw error
   }
 }

@@ -1,10 +1,11 @@
 /** Where the runs of a cluster leave their traces: `.run/<run-id>/{journal.ndjson,report.json,processes}`. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { type Remembered, recollect } from '../../workflows/plan/memory.ts'
 import { shellWord } from '../cli/shell-word.ts'
+import { makeFolder } from '../disk/make-folder.ts'
 import { namesIn } from '../disk/names-in.ts'
 import { failureOfDisk } from '../disk/on-disk.ts'
 import { replaceFile } from '../disk/replace-file.ts'
@@ -27,12 +28,12 @@ export const runFolder = (clusterFolder: string): string => join(clusterFolder, 
  * else makes it. Returns the path of `name` in it, a folder that is made as well.
  */
 export function openRunFolder(folder: string, name = ''): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder, 0o700)
   const ignore = join(folder, '.gitignore')
   // one that a full disk or a kill left empty is none
   if (!holds(ignore, EVERYTHING)) replaceFile(ignore, EVERYTHING, 0o644)
   const path = join(folder, name)
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolder(path, 0o700)
   return path
 }
 

@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -63,6 +74,24 @@ for (const left of ['', '*', '# .run\n'])
     openRunFolder(folder)
     assert.is(readFileSync(join(folder, '.gitignore'), 'utf8'), '*\n')
   })
+
+test('a new run survives a power cut, and so does the folder of all runs', ({ folder }) => {
+  const { fsyncSync } = fs
+  const synced: string[] = []
+  fs.fsyncSync = (file) => {
+    synced.push(readlinkSync(`/proc/self/fd/${file}`))
+    fsyncSync(file)
+  }
+  syncBuiltinESMExports()
+  try {
+    const root = join(folder, 'new', '.run')
+    const { folder: own } = newRun(root, 'upgrade', new Date())
+    for (const above of [folder, join(folder, 'new'), root, own]) assert.ok(synced.includes(above), above)
+  } finally {
+    fs.fsyncSync = fsyncSync
+    syncBuiltinESMExports()
+  }
+})
 
 test('a full disk leaves no half of what keeps it out of git, and lets nothing else in', async ({ folder }) => {
   for (let call = 1; ; call++) {
