@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { constants, copyFileSync, linkSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { createFile } from './create-file.ts'
 import { makeFolder } from './make-folder.ts'
+import { putInPlace } from './put-in-place.ts'
 import { syncToDisk } from './sync-to-disk.ts'
 
 /**
@@ -22,17 +23,4 @@ export function createWhole(path: string, text: string, mode: 0o600 | 0o644): bo
   } finally {
     rmSync(draft, { force: true })
   }
-}
-
-function putInPlace(draft: string, path: string): boolean {
-  try {
-    linkSync(draft, path)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return false
-    // file systems without hard links: still never over another file, but a power cut could leave a part of it
-    if (code !== 'EPERM' && code !== 'ENOTSUP' && code !== 'EOPNOTSUPP') throw error
-    copyFileSync(draft, path, constants.COPYFILE_EXCL)
-  }
-  return true
 }

@@ -4,12 +4,13 @@
  * (that gave two holders in one of six rounds of forty racers).
  */
 import { randomUUID } from 'node:crypto'
-import { linkSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
 import { shellWord } from '../cli/shell-word.ts'
 import { createFile } from '../disk/create-file.ts'
 import { onDisk } from '../disk/on-disk.ts'
+import { putInPlace } from '../disk/put-in-place.ts'
 import { syncToDisk } from '../disk/sync-to-disk.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder, thisHolder } from './process-identity.ts'
 
@@ -52,8 +53,7 @@ export function acquireLock(
       if (locked) return locked
       draft ??= writeDraft(folder, mine)
       const number = top + 1
-      // the link appears with its content, or not at all
-      if (!linked(draft, fileOf(folder, number))) continue
+      if (!putInPlace(draft, fileOf(folder, number))) continue
       if (highest(folder) !== number) {
         // a slow racer reused a number that a finished holder had passed and tidied away
         rmSync(fileOf(folder, number), { force: true })
@@ -122,16 +122,6 @@ const numbers = (folder: string): number[] =>
   })
 
 const highest = (folder: string): number => Math.max(0, ...numbers(folder))
-
-function linked(from: string, to: string): boolean {
-  try {
-    linkSync(from, to)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
-}
 
 type Found = { kind: 'read'; file: LockFile } | { kind: 'unreadable'; why: string }
 
