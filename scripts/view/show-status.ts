@@ -29,7 +29,7 @@ export async function showStatus(call: Call, { drain }: { drain: boolean }): Pro
   const observation = await observe(opened.value, call.nodes, { drains: drain })
   const silent = Object.values(observation.nodes).flatMap((seen) => (seen.reachable ? [] : [seen.failure]))
   const denied = deniedOnce(silent, { roles: opened.value.roles, talosconfig: call.layout.talosconfig })
-  if (denied !== silent) return reject(denied, call.common)
+  if (denied !== silent) return reject(denied.map(complete), call.common)
   const { output } = call.common
   const warnings = identityObjections(opened.value.cluster, observation).map(complete)
   if (output === 'json') {

@@ -175,9 +175,11 @@ function schematicProblems(source: YamlSource): Problem[] {
 }
 
 function folderProblems(source: YamlSource, path: string): Problem[] {
-  const folder = path.split(/[\\/]/).at(-2)
+  const places = path.split(/[\\/]/)
+  const folder = places.at(-2)
   const { name, id } = (locate(source).get('cluster').value ?? {}) as Record<string, unknown>
-  if (folder === undefined) return []
+  // what lies anywhere else, or comes out of a pipe, is of no folder yet
+  if (folder === undefined || !(folder.startsWith('cluster-') || places.at(-3) === 'clusters')) return []
   const problems: Problem[] = []
   if (typeof name === 'string' && name !== folder)
     problems.push(

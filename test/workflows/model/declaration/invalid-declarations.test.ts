@@ -80,4 +80,10 @@ test('says of a declaration without a mistake that it has none, for people and f
   }
 })
 
+test('holds no name against what comes out of a pipe, or lies in no folder of a cluster', () => {
+  const line = `"$0" --import tsx workflows/validate-talenv.ts --file <(cat clusters/cluster-101/talenv.yaml)`
+  const { status, stderr } = spawnSync('bash', ['-c', line, process.execPath], { cwd: root, encoding: 'utf8' })
+  assert.is(status, 0, stderr)
+})
+
 test.run()
