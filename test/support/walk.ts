@@ -1,5 +1,5 @@
 /**
- * Visits every state that an upgrade can reach when each step may end in every way that it can, by the same functions
+ * Visits every state that a run can reach when each step may end in every way that it can, by the same functions
  * that drive a real run, and says which promises are broken on the way.
  */
 import type { AnyStateMachine } from 'xstate'
@@ -30,8 +30,10 @@ type Past = {
   installed: string[]
   verified: string[]
   down: string[]
-  /** asked to go down, and went */
+  /** asked to go down, and went; or found to have gone by itself */
   went: string[]
+  /** went when it was asked to */
+  wentByUs: string[]
   snapshot: boolean
   /** may carry our cordon */
   cordoned: string[]
@@ -53,6 +55,8 @@ type Past = {
   stillUp: string[]
   /** the last look objected */
   refused: string[]
+  /** failed on its way down or up, and nobody tried to read how it stands */
+  unread: string[]
 }
 
 const failed = (step: StepName): Outcome => ({ ok: false, failure: failure('command-failed', { step }) })
@@ -91,7 +95,9 @@ function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   // a single member leads nobody
   if (step === 'check-etcd' && plan.controlPlanes.length === 1) return [ended({ leads: false }), failed(step)]
   if (step === 'verify') return [reached, failed('verify')]
-  if (step === 'diagnose' && flipped && isSmall) return [reached, ...(OUTCOMES.diagnose ?? [])]
+  // what was being installed may have been booted by somebody
+  const mayBeReached = flipped || (plan.nodes.length === 1 && effect.path.endsWith('/install/diagnose'))
+  if (step === 'diagnose' && mayBeReached && isSmall) return [reached, ...(OUTCOMES.diagnose ?? [])]
   // what goes on from a process that died, or slept, asks nothing
   if (isGoingDown(effect)) return [...(OUTCOMES[step] ?? []), past.asked.includes(nodeOf(effect)) ? stillUp : refused]
   if (step !== 'look-back') return OUTCOMES[step] ?? []
@@ -116,6 +122,9 @@ const isGoodVerdict = (verdict: string): boolean => ['upgraded', 'flipped-early'
 
 const NOT_YET: readonly Life[] = ['maintenance', 'reset']
 
+/** What happens to a node in a wave that takes it nowhere. */
+const prepares = ['pull-image', 'install', 'diagnose']
+
 const takesOut = ['cordon', 'drain', 'settle', 'uncordon', 'pass-gates']
 
 const isGoingDown = ({ meta: { step } }: Effect): boolean => step === 'reboot' || step === 'upgrade'
@@ -134,7 +143,14 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
     // a patch that failed may have been carried out
     ...(step === 'cordon' ? { cordoned: with_(before.cordoned, node) } : {}),
     ...(step === 'uncordon' ? { cordoned: without(before.cordoned, node) } : {}),
-    ...(outcome.ok ? {} : { failed: with_(before.failed, node), went: without(before.went, node) }),
+    ...(step === 'diagnose' ? { unread: without(before.unread, node) } : {}),
+    ...(outcome.ok
+      ? {}
+      : {
+          failed: with_(before.failed, node),
+          went: without(before.went, node),
+          wentByUs: without(before.wentByUs, node),
+        }),
     ...(step === 'rejoin' && before.late.includes(node)
       ? { late: without(before.late, node), wentOn: with_(before.wentOn, node) }
       : {}),
@@ -146,7 +162,8 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       : {}),
   }
   if (outcome === refused) return { ...past, refused: with_(past.refused, node) }
-  if (!outcome.ok) return effect.meta.disruptive ? { ...past, down: with_(past.down, node) } : past
+  if (!outcome.ok)
+    return effect.meta.disruptive ? { ...past, down: with_(past.down, node), unread: with_(past.unread, node) } : past
   switch (step) {
     case 'clear-cordons':
       return { ...past, cleared: true }
@@ -165,7 +182,9 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       return { ...past, installed: with_(past.installed, node) }
     case 'reboot':
     case 'upgrade':
-      return outcome === stillUp ? past : { ...past, went: with_(past.went, node) }
+      return outcome === stillUp
+        ? past
+        : { ...past, went: with_(past.went, node), wentByUs: with_(past.wentByUs, node) }
     case 'check-etcd':
       return {
         ...past,
@@ -183,6 +202,8 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
             failed: without(past.failed, node),
             down: without(past.down, node),
             went: with_(past.went, node),
+            // it runs what it was to boot, so that was there
+            installed: with_(past.installed, node),
           }
         : past
     case 'look-back': {
@@ -218,6 +239,11 @@ function afterDeath(state: RunState, past: Past): Past | undefined {
     leads: still(past.leads),
     handedOver: still(past.handedOver),
     drained: still(past.drained),
+    // it may have been carried out
+    cordoned: open
+      .filter(({ meta }) => meta.step === 'cordon')
+      .map(nodeOf)
+      .reduce(with_, past.cordoned),
     asked: open.filter(isGoingDown).map(nodeOf).reduce(with_, past.asked),
   }
 }
@@ -283,13 +309,15 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     const node = nodeOf(effect)
     const { role, kubernetes } = roleOf(node) ?? {}
     promise(
-      node === canary ||
+      plan.verb !== 'upgrade' ||
+        node === canary ||
         past.verified.includes(canary) ||
         ((policy.keepGoing || policy.passOverBlocked) && gaveUp(canary)),
       `${effect.meta.step} before the canary is verified`,
     )
     if (!effect.meta.disruptive) continue
     promise(!past.stillUp.includes(node) || isGoingDown(effect), 'a node that runs on is taken for one that went down')
+    promise(!isGoingDown(effect) || !past.wentByUs.includes(node), 'a node that went down is asked to once more')
     // what is open since before a death asks nothing
     if (past.asked.includes(node)) continue
     promise(
@@ -328,8 +356,27 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
     !open.some((e) => e.meta.step !== 'look-back' && NOT_YET.includes(roleOf(nodeOf(e))?.before.seen ?? 'ready')),
     'something is done to a node in a state of life in which it can not be',
   )
-  for (const effect of open.filter((e) => e.meta.step === 'install')) {
-    promise(!past.installed.includes(nodeOf(effect)), 'a node is installed twice')
+  const isAhead = (node: string) => plan.waves.some(({ goal, nodes }) => goal === 'install' && nodes.includes(node))
+  for (const effect of open) {
+    const { path, meta } = effect
+    const node = nodeOf(effect)
+    const { role, kubernetes } = roleOf(node) ?? {}
+    const [, goal] = path.split('/')
+    const isOf = (...steps: string[]) => steps.includes(meta.step)
+    promise(!isOf('install') || !past.installed.includes(node), 'a node is installed twice')
+    promise(!isOf('install') || goal === 'install' || !isAhead(node), 'a node is installed ahead, and in its turn')
+    promise(!isOf('pull-image') || !past.pulled.includes(node), 'a node pulls what it has pulled')
+    promise(node === '' || goal === 'turn' || prepares.includes(meta.step), 'a node has its turn in another wave')
+    promise(!isOf('check-etcd') || role === 'controlplane', 'etcd is looked at for a worker')
+    promise(!isOf('hand-over-leadership') || past.leads.includes(node), 'a follower was asked to hand over')
+    promise(!isOf('cordon') || kubernetes?.drain.how !== 'left alone', 'a node is cordoned that was to be left alone')
+    promise(!isOf('drain') || past.cordoned.includes(node), 'a node is drained that is not cordoned')
+    promise(!isOf('uncordon') || past.cordoned.includes(node), 'a cordon is lifted that is not ours')
+    promise(
+      !isOf('settle', 'cordon') || kubernetes !== undefined,
+      'Kubernetes is asked for a node that it does not know',
+    )
+    promise(!isOf('pass-gates') || kubernetes?.gates.length !== 0, 'gates are waited for, and there are none')
   }
   if (!isDone(state)) {
     promise(open.length > 0, 'the run stands still')
@@ -357,6 +404,7 @@ function broken(plan: Plan, state: RunState, past: Past): string[] {
       !past.down.includes(node) || why !== undefined,
       'a node failed on its way down or up and no failure is named',
     )
+    promise(!past.unread.includes(node), 'a node failed on its way down or up, and nobody read how it stands')
   }
   const allWell =
     plan.nodes.every((n) => n.work.kind === 'leave' || past.verified.includes(n.node)) && past.failed.length === 0
@@ -418,6 +466,7 @@ export function walk(
     verified: [],
     down: [],
     went: [],
+    wentByUs: [],
     snapshot: false,
     cordoned: [],
     drained: [],
@@ -431,6 +480,7 @@ export function walk(
     asked: [],
     stillUp: [],
     refused: [],
+    unread: [],
   }
   type At = { state: RunState; past: Past; path: string }
   const queue: At[] = []
