@@ -1,13 +1,11 @@
 import * as assert from 'uvu/assert'
-import type { FaultRequest } from '../../lab/fault-board.ts'
 import type { FaultName } from '../../lab/fault-catalogue.ts'
-import type { LoggedEvent } from '../../lab/lab-event.ts'
 import type { FailureReason } from '../../workflows/model/failure.ts'
 import type { Verdict } from '../../workflows/model/verdict.ts'
-import { assertTypable } from './assert-typable.ts'
 import type { TestLab } from './lab.ts'
-import { assertUpgraded, changesOf, untilWell } from './lab-changes.ts'
-import { assertEnding, type Ending, runUpgrade } from './upgrade-run.ts'
+import { assertUpgraded } from './lab-changes.ts'
+import { type Fault, type FaultRow, meetFault } from './meet-fault.ts'
+import { assertEnding, runUpgrade } from './upgrade-run.ts'
 import { withLab } from './with-lab.ts'
 
 /** The API that the nodes serve before they are upgraded. */
@@ -19,8 +17,6 @@ const target = 'v1.13.9'
 
 /** What differs between the generations: below 1.13 nothing is installed before a node's own turn. */
 type By<T> = T | Record<Generation, T>
-
-type Fault = Omit<FaultRequest, 'name'> & { name: FaultName }
 
 /** The fault on every node: it strikes the one in its slot, and nobody has to know which that will be. */
 const everywhere = (name: FaultName, more: Omit<Partial<Fault>, 'name' | 'node'> = {}): Fault[] =>
@@ -227,15 +223,8 @@ export function faultRows(generation: Generation): { title: string; run: () => P
 }
 
 async function meetHarmless(lab: TestLab): Promise<void> {
-  for (const { title, fault, deadlines = {}, nodes, ...ending } of harmless) {
-    await lab.fault(fault)
-    const run = await runUpgrade(lab, { deadlines, flags: nodes ? ['--nodes', nodes.join(',')] : [] })
-    assertEnding(run, nodes ?? names, ending)
-    assert.equal(changesOf(lab.log()), [], title)
-    await assertTypable(lab, run)
-    await lab.cure()
-    await untilWell(lab)
-  }
+  for (const { fault, code, verdicts, reasons, ...row } of harmless)
+    await meetFault('upgrade', lab, { ...row, faults: [fault], first: { code, verdicts, reasons }, isHarmless: true })
   // where all are to be upgraded, the broken one goes first: that may be the cure, and here it is
   await lab.fault({ name: 'etcd-member-down', node: 'k8s-2' })
   const last = await runUpgrade(lab, { deadlines: { observe: '10s' } })
@@ -247,39 +236,16 @@ async function meetHarmless(lab: TestLab): Promise<void> {
 async function meetDisruption(lab: TestLab, generation: Generation, row: Disruption): Promise<void> {
   const of = <T extends object>(value: By<T>): T =>
     generation in value ? (value as Record<Generation, T>)[generation] : (value as T)
-  const { deadlines = {} } = row
-  for (const fault of row.faults) await lab.fault(fault)
-  const first = await runUpgrade(lab, { deadlines })
-  const { order } = first
-  const verdicts = of(row.first.verdicts)
-  assertEnding(first, order, { code: row.first.code, verdicts, reasons: of(row.first.reasons) })
-  for (const { name } of row.faults) assertStruck(lab, name, row)
-  if (row.first.code !== 0) await assertTypable(lab, first)
-  const expectRefusal = async ({ code, reasons }: Pick<Ending, 'code' | 'reasons'>) => {
-    const before = changesOf(lab.log())
-    const run = await runUpgrade(lab, { deadlines })
-    const verdict = code === 77 ? ('refused' as const) : ('unchanged' as const)
-    assertEnding(run, order, { code, reasons, verdicts: order.map(() => verdict) })
-    assert.equal(changesOf(lab.log()), before)
-    await assertTypable(lab, run)
+  const { title, faults, deadlines, first, meanwhile, second } = row
+  const verdicts = of(first.verdicts)
+  const rolledBack = { reasons: ['rolled-back-before'], flag: '--retry' } as const
+  const met: FaultRow = {
+    ...{ title, faults, first: { code: first.code, verdicts, reasons: of(first.reasons) }, last: of(second) },
+    ...(deadlines && { deadlines }),
+    ...(meanwhile && { meanwhile }),
+    ...(verdicts.includes('rolled-back') && { afterwards: rolledBack }),
   }
-  if (row.meanwhile) await expectRefusal(row.meanwhile)
-  await lab.cure()
-  await untilWell(lab)
-  const rolledBack = verdicts.includes('rolled-back')
-  if (rolledBack) await expectRefusal({ code: 77, reasons: ['rolled-back-before'] })
-  const second = await runUpgrade(lab, { flags: rolledBack ? ['--retry'] : [] })
-  assertEnding(second, order, { code: 0, verdicts: of(row.second), reasons: [] })
+  const { order } = await meetFault('upgrade', lab, met)
   const times = of(row.times ?? [once, once, once])
   await assertUpgraded(lab, target, Object.fromEntries(order.map((node, index) => [node, times[index] ?? once])))
-}
-
-/** The fault came into force and was met, or the row proves nothing. */
-function assertStruck(lab: TestLab, name: FaultName, { title }: Disruption): void {
-  const tells = (event: LoggedEvent) =>
-    (event.type === 'fault.fired' && event.fault === name) ||
-    (event.type === 'fault.injected' &&
-      event.fault === name &&
-      ['etcd-alarm-nospace', 'unreachable-for'].includes(name))
-  assert.ok(lab.log().some(tells), `${title}: ${name} never struck`)
 }

@@ -96,7 +96,7 @@ function outcomesOf(plan: Plan, effect: Effect, past: Past): Outcome[] {
   if (step === 'check-etcd' && plan.controlPlanes.length === 1) return [ended({ leads: false }), failed(step)]
   if (step === 'verify') return [reached, failed('verify')]
   // what was being installed may have been booted by somebody
-  const mayBeReached = flipped || (plan.nodes.length === 1 && effect.path.endsWith('/install/diagnose'))
+  const mayBeReached = flipped || (plan.nodes.length < 3 && effect.path.endsWith('/install/diagnose'))
   if (step === 'diagnose' && mayBeReached && isSmall) return [reached, ...(OUTCOMES.diagnose ?? [])]
   // what goes on from a process that died, or slept, asks nothing
   if (isGoingDown(effect)) return [...(OUTCOMES[step] ?? []), past.asked.includes(nodeOf(effect)) ? stillUp : refused]

@@ -23,6 +23,8 @@ const drained = upgradePlan([...controlPlanes(['a', 'b'], drains), ...workers(['
 const drainedOne = upgradePlan(controlPlanes(['a'], drains), { staleCordons: [{ node: 'x', run: 'r' }] })
 const drainedPair = upgradePlan([...controlPlanes(['a'], drains), ...workers(['v'], drains)])
 const oldPair = upgradePlan(controlPlanes(['a', 'b'], { ...drains, work: 'one call', before: { version: 'v1.12.9' } }))
+const leftAlone = { kubernetes: kubernetesPlan({ drain: { how: 'left alone', whyNot: 'it is off' } }) }
+const undrained = upgradePlan(controlPlanes(['a'], leftAlone))
 const passedOver = upgradePlan(workers(['v', 'w', 'x'], drains), { passOverBlocked: true, workersAtOnce: 2 })
 const keptGoing = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v'], drains)], { keepGoing: true })
 const beside = upgradePlan([...controlPlanes(['a', 'b']), ...workers(['v', 'w'])], {
@@ -47,6 +49,19 @@ const lives = upgradePlan(
 
 /** By name, from small to large. */
 export const walkedPlans = {
-  ...{ single, singleRestart, lives, mixed, drainedOne, drainedPair, oldPair, restarted, beside, workersOnly, three },
+  ...{
+    single,
+    singleRestart,
+    lives,
+    mixed,
+    drainedOne,
+    undrained,
+    drainedPair,
+    oldPair,
+    restarted,
+    beside,
+    workersOnly,
+    three,
+  },
   ...{ twoAndTwo, keptGoing, passedOver, drained },
 }
