@@ -189,6 +189,7 @@ async function ask(
       const hint = `talosctl -n ${plan.node} version # and look at its console`
       return { ok: false, failure: failure('never-returned', { hint }) }
     }
+    if (!met && glance && !isUp(glance)) asked.hangsIn = glance.stage
     // whether the slot was written before it gave up can not be known, and is not repeated
     if (!met || !mayAskAgain || (asked.underWay && !request.repeats)) break
     if (asked.refusal && FINAL.has(asked.refusal.reason)) return { ok: false, failure: asked.refusal }

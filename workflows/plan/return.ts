@@ -17,6 +17,8 @@ export type Asked = {
   underWay: boolean
   /** why the last request failed, or could not be made once more */
   refusal?: Failure | undefined
+  /** stage on its way down in which it was seen to the end */
+  hangsIn?: string | undefined
 }
 
 /** What is remembered of the boots under which something was begun. */
@@ -63,10 +65,15 @@ const because = (words: string, { refusal }: Asked): string => (refusal?.detail 
 
 /** Why a node that was asked to reboot is called not to have done so. */
 export const notRebooted = ({ node }: Pick<NodePlan, 'node'>, asked: Asked): Failure =>
-  failure('reboot-failed', {
-    detail: because('asked, and the node runs on with the boot id that it had', asked),
-    hint: `talosctl -n ${node} reboot`,
-  })
+  asked.hangsIn === undefined
+    ? failure('reboot-failed', {
+        detail: because('asked, and the node runs on with the boot id that it had', asked),
+        hint: `talosctl -n ${node} reboot`,
+      })
+    : failure('reboot-failed', {
+        detail: `it hangs on its way down: its stage is ${asked.hangsIn}, and its boot id the one that it had`,
+        hint: `talosctl -n ${node} reboot --mode force # skips the shutdown in which it hangs`,
+      })
 
 /** The same of a node that one call was to install and reboot. */
 export const notReplaced = ({ node }: Pick<NodePlan, 'node'>, asked: Asked): Failure =>

@@ -401,6 +401,22 @@ const inWorld: WorldRow[] = [
     ends: 'never-returned',
   },
   {
+    title: 'says that it hangs on its way down, where it is seen there to the end',
+    when: waiting,
+    answers: ({ talos }) => ({
+      talos: {
+        reboot: async () => ({ ok: true, value: undefined }),
+        async glance(node, options) {
+          const seen = await talos.glance(node, options)
+          return seen.ok ? { ok: true, value: { ...seen.value, stage: 'rebooting' } } : seen
+        },
+      },
+    }),
+    deadlineMs: 0,
+    asks: [...BEFORE, 'reboot a', 'glance a', 'glance a'],
+    ends: 'reboot-failed: it hangs on its way down: its stage is rebooting, and its boot id the one that it had',
+  },
+  {
     title: 'waits no longer for its return once it is told to end',
     when: waiting,
     abortedIn: 'reboot',

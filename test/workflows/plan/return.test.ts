@@ -93,6 +93,7 @@ test('a node that runs on is said to do so with the last reason that was given',
   const said = [
     notRebooted(plan, { underWay: true }),
     notRebooted(plan, { underWay: false, refusal }),
+    notRebooted(plan, { underWay: true, hangsIn: 'rebooting' }),
     notReplaced(plan, { underWay: false }),
     notReplaced(plan, { underWay: true, refusal }),
   ]
@@ -101,6 +102,7 @@ test('a node that runs on is said to do so with the last reason that was given',
     [
       'reboot-failed: asked, and the node runs on with the boot id that it had',
       'reboot-failed: asked, and the node runs on with the boot id that it had: EOF',
+      'reboot-failed: it hangs on its way down: its stage is rebooting, and its boot id the one that it had',
       'install-failed: asked, and it runs on as before',
       'install-failed: it gave the upgrade up, and runs on as before: EOF',
     ],
