@@ -198,7 +198,8 @@ function remember(before: Past, effect: Effect, outcome: Outcome): Past {
       return isGoodVerdict((outcome.output as Diagnosis).verdict) && !before.wentOn.includes(node)
         ? {
             ...past,
-            late: with_(past.late, node),
+            // one that booted what was being installed has its turn all the same
+            ...(effect.path.endsWith('/install/diagnose') ? {} : { late: with_(past.late, node) }),
             failed: without(past.failed, node),
             down: without(past.down, node),
             went: with_(past.went, node),

@@ -68,6 +68,7 @@ test('breaks promises when nobody tells the machines that a process died', () =>
   const { broken } = walk(clusterMachine, machines, walkedPlans.restarted, { deaths: 'untold' })
   assert.equal([...broken.keys()].sort(), [
     'a control plane goes down without a look at etcd',
+    'a follower was asked to hand over',
     'a node goes down with its pods',
   ])
 })
