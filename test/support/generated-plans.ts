@@ -57,7 +57,7 @@ export function generatedPlan(verb: VerbName, shape: Shape, { drains }: { drains
   const nothing = { rolledBack: {}, written: {}, installs: {}, requests: {}, configurations: {}, refusedImages: {} }
   const made: Record<VerbName, () => ReturnType<typeof reboot.plan>> = {
     upgrade: () => upgrade.plan(cluster, observed, { ...wish, ...losses }, nothing),
-    reboot: () => reboot.plan(cluster, observed, wish, nothing),
+    reboot: () => reboot.plan(cluster, observed, { ...wish, acceptPendingConfiguration: false }, nothing),
   }
   const planned = made[verb]()
   return planned.ok ? planned.value : undefined
