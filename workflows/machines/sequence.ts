@@ -16,12 +16,27 @@ export type Row = {
   ends?: 'noteInstalled' | 'noteGate' | 'noteFlip' | 'noteDiagnosis' | 'noteSettled' | 'noteUncordoned'
 }
 
+type Guard = When | 'stoppedAtGate'
+
+/** A way out of a phase; that the machine has all that is named here is what the walk shows. */
+type Exit = {
+  guard?: Guard | ReturnType<typeof and<never, never, Guard[]>>
+  target: `#node.${'upgrading.restoring' | 'upgrading.diagnosing' | 'missed'}`
+  actions: readonly (
+    | 'noteFailure'
+    | 'noteRefused'
+    | 'noteStillRunning'
+    | 'noteStillUp'
+    | 'noteUnasked'
+    | 'noteUnsettled'
+  )[]
+}
+
 /** A node that may carry our cordon is restored first. */
-const leaves = <Note extends string>(...actions: Note[]) =>
-  [
-    { guard: 'isCordoned', target: '#node.upgrading.restoring', actions },
-    { target: '#node.missed', actions },
-  ] as const
+const leaves = (...actions: Exit['actions']): Exit[] => [
+  { guard: 'isCordoned', target: '#node.upgrading.restoring', actions },
+  { target: '#node.missed', actions },
+]
 
 const ELSE = {
   /** a safety rule says no: it was asked nothing */
@@ -36,14 +51,14 @@ const ELSE = {
   /** it was to go down: where the last look objected it was asked nothing */
   diagnosedUnlessRefused: [
     {
-      guard: and(['stoppedAtGate', 'isCordoned']),
+      guard: and(['stoppedAtGate', 'isCordoned'] satisfies Guard[]),
       target: '#node.upgrading.restoring',
       actions: ['noteFailure', 'noteStillUp', 'noteRefused'],
     },
     { guard: 'stoppedAtGate', target: '#node.missed', actions: ['noteFailure', 'noteStillUp', 'noteRefused'] },
     { target: '#node.upgrading.diagnosing', actions: ['noteFailure', 'noteUnasked'] },
   ],
-} as const
+} as const satisfies Record<string, readonly Exit[]>
 
 /** The name of the state of a row: that of its step, numbered where the step comes again. */
 const stateOf = (rows: readonly Row[], index: number): string => {
