@@ -10,6 +10,7 @@ import { exitCodeOf } from '../../workflows/plan/exit-code-of.ts'
 import { hasChanged } from '../../workflows/plan/has-changed.ts'
 import { begunBy } from '../../workflows/plan/judge.ts'
 import { planInputs } from '../../workflows/plan/plan-inputs.ts'
+import { isOfAnotherCluster } from '../../workflows/plan/unfinished.ts'
 import { type End, type KnownAtEnd, untouchedEnding } from '../../workflows/plan/untouched.ts'
 import type { AnyWish, Verb } from '../../workflows/plan/verb.ts'
 import type { Call } from '../cli/command.ts'
@@ -80,11 +81,16 @@ export async function carryOutIn<Wish extends AnyWish>(
     }))
     if (!memory.ok) return await leave(refused(run, [memory.failure]))
     const { left, remembered } = memory.value
-    known.left = left.map(({ behind }) => behind)
+    const own = left.filter((one) => !isOfAnotherCluster(one, session.identity))
+    known.left = own.map(({ behind }) => behind)
     const held = { hold: hold.value, remembered }
     const inputs = hashOf([product, session.identity, planInputs(session.cluster), verb.name, wish, ...configsOf(crew)])
     const { abandon: abandons } = call.common
-    const taken = await takeUp(run, left, { verb: verb.name, product, inputs, abandons })
+    const taken = await takeUp(run, left, {
+      ...{ verb: verb.name, product, inputs },
+      identity: session.identity,
+      abandons,
+    })
     if (!taken.ok) return await leave(refused(run, taken.failure))
     if (abandons) {
       if (left.length === 0) run.notice('no run is unfinished, so there is none to abandon')

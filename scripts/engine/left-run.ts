@@ -12,11 +12,11 @@ export type LeftRun = Unfinished & UnfinishedRun & { behind: LeftBehind }
 /** What is to be known of it before anything is decided. */
 export function leftRun({ root, machines }: Crew, found: UnfinishedRun): LeftRun {
   const { paths, record, records } = found
-  const { command: verb, product, inputs, plan, again } = record
+  const { command: verb, product, inputs, identity, plan, again } = record
   const readable = readPlan(plan)
   return {
     ...found,
-    ...{ run: paths.run, verb, inputs, plan, again, ...(product === undefined ? {} : { product }) },
+    ...{ run: paths.run, verb, inputs, plan, again, ...(product === undefined ? {} : { product }), identity },
     leads: leadsOn({ machines, root, input: plan, journal: { records } }),
     behind: { begun: begunBy(records), ...(readable && { plan: readable }) },
   }

@@ -10,6 +10,8 @@ export type Unfinished = {
   product?: string
   /** hash of all that it was begun with */
   inputs: string
+  /** which cluster it was about, whatever its name; the first ones did not tell */
+  identity?: string
   plan: unknown
   /** the command line that began it */
   again: string
@@ -24,7 +26,7 @@ export type Fate =
   | { is: 'in the way'; failure: Failure }
 
 /** The run that finds it. */
-export type Finder = { verb: string; product: string; inputs: string; abandons: boolean }
+export type Finder = { verb: string; product: string; inputs: string; identity?: string; abandons: boolean }
 
 /** The fates of runs, oldest first: of those that can be carried on only the last one is. */
 export function fatesOf(left: readonly Unfinished[], finder: Finder): Fate[] {
@@ -41,8 +43,14 @@ export function fatesOf(left: readonly Unfinished[], finder: Finder): Fate[] {
 const canBeCarriedOn = ({ inputs, leads }: Unfinished, finder: Finder): boolean =>
   inputs === finder.inputs && leads === 'on'
 
-function whyNotFollowed({ verb, product, inputs, leads }: Unfinished, finder: Finder): string {
+/** Whether it was about another cluster than this one, which only has its name and its folder. */
+export const isOfAnotherCluster = ({ identity }: Pick<Unfinished, 'identity'>, mine: string | undefined): boolean =>
+  identity !== undefined && mine !== undefined && identity !== mine
+
+function whyNotFollowed(one: Unfinished, finder: Finder): string {
+  const { verb, product, inputs, leads } = one
   if (finder.abandons) return '--abandon says so'
+  if (isOfAnotherCluster(one, finder.identity)) return 'it is of another cluster of this name, which had another CA'
   if (verb !== finder.verb) return `this run is another one's: it is of ${finder.verb}, and not of ${verb}`
   if (inputs !== finder.inputs)
     return product === finder.product

@@ -166,6 +166,27 @@ test('--abandon with --dry-run says what would be closed, and closes nothing', a
   checkout.remove()
 })
 
+test('a run of another cluster of that name is closed in words, and nothing of it is said of these nodes', async () => {
+  const fake = fakeCluster(['a', 'b', 'c'])
+  for (const node of fake.nodes.values()) node.alarm = true
+  const checkout = checkoutOf(fake)
+  const ofOthers = journalOf('upgrade', undefined)
+    .replace('"identity":"ca"', '"identity":"another"')
+    .replace('"step":"jump"', '"step":"install"')
+  checkout.leave(RUN, ofOthers)
+  const typed = await checkout.type()
+  assert.is(typed.exitCode, 77)
+  assert.match(
+    says(typed)?.join() ?? '',
+    `abandoned ${RUN}, because it is of another cluster of this name, which had another CA`,
+  )
+  assert.equal(
+    Object.values(typed.report?.verdicts ?? {}).filter(({ verdict }) => verdict !== 'refused'),
+    [],
+  )
+  checkout.remove()
+})
+
 test('--abandon waits for nobody who holds the cluster, and closes nothing of theirs', async () => {
   const fake = fakeCluster(['a', 'b', 'c'])
   const checkout = checkoutOf(fake)
