@@ -37,7 +37,7 @@ type Circumstances = {
 /** Carries the effect out by the step of its name; never rejects. */
 export async function carryOutEffect(run: Drive, effect: Effect, circumstances: Circumstances): Promise<EndedEffect> {
   const { intent, begunBefore, isStale, sleeps, orphans, left } = circumstances
-  const { step, title, disruptive, cutOff: how, changes } = effect.meta
+  const { step, title, disruptive, cutOff: how, changes, expires } = effect.meta
   const { node } = effect.about
   const named = { ...(node === undefined ? {} : { node }), step }
   const cutOff = run.loses ? AbortSignal.any([run.stop.requested, run.loses]) : run.stop.requested
@@ -73,8 +73,8 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
       const runsOn = await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
       if (runsOn) return { effect, startedAt, outcome: { ok: false, failure: { ...named, ...runsOn } } }
     }
-    // what can not be taken back asks anew, right before it
-    if (changes) await mayGoOn({ anew: false })
+    // on the way down nothing is begun on an old answer; what can not be taken back asks once more, right before it
+    if (changes) await mayGoOn({ anew: expires })
     unbegun.throwIfAborted()
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
