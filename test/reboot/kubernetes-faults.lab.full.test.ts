@@ -25,6 +25,11 @@ test.after(() => lab.down())
 
 for (const row of OF_KUBERNETES)
   test(row.title, async () => {
+    // what the row before has moved is back, with its volumes
+    for (const workload of ['deployment/web', 'statefulset/db']) {
+      const { code, stderr } = await lab.kubectl(['rollout', 'status', workload, '--timeout=120s'])
+      assert.is(code, 0, stderr)
+    }
     await meetInReboot(lab, row)
     assert.equal(await lab.cordoned(), [], 'nobody is left cordoned')
   })

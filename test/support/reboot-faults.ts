@@ -216,6 +216,7 @@ export const OF_KUBERNETES: readonly RebootFault[] = [
     first: { ...inVain, reasons: ['cordon-failed'] },
     says: /Kubernetes has no such Node/,
     isHarmless: true,
+    last: rebooted,
   },
   {
     title:
