@@ -10,6 +10,9 @@ import { startsFor } from './starts.ts'
 /** `outcome` is absent when it was cut off or kept back: then it is neither done nor failed. */
 export type EndedEffect = { effect: Effect; startedAt: number; outcome: Outcome | undefined; kept?: KeptBack }
 
+/** what was found out of lock and Lease is believed for so long */
+const OLD_MS = 60_000
+
 /** Ends a step that may not do what it is about to do. It is the engine's own, and no failure of the step. */
 class KeptBack extends Error {
   /** why this process may start nothing any more; absent where the step alone is to end */
@@ -56,9 +59,18 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
     })
     if (lost || unbegun.aborted) throw new KeptBack(lost, hasAsked)
   }
-  const mayBegin = async () => {
-    await mayGoOn({ anew: true })
-    hasAsked = true
+  const mayBegin = async <Seen>(lastLook: () => Promise<Seen>): Promise<Seen> => {
+    for (;;) {
+      await mayGoOn({ anew: true })
+      const from = performance.now()
+      const seen = await lastLook()
+      const lost = run.fence()
+      if (lost || unbegun.aborted) throw new KeptBack(lost, hasAsked)
+      // whoever looked for that long knows no more whose the Lease is
+      if (performance.now() - from > OLD_MS) continue
+      hasAsked = true
+      return seen
+    }
   }
   run.emit({ type: 'step.started', ...named, title, disruptive })
   const waiting = (what: string, last?: string) => {
@@ -70,8 +82,11 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
     const body = run.steps[step]
     if (!body) throw new Error(`no step is called ${step}`)
     for (const orphan of orphans) {
-      const runsOn = await waitForOrphan(orphan.processFile, orphan.step, { signal: unbegun, waiting })
-      if (runsOn) return { effect, startedAt, outcome: { ok: false, failure: { ...named, ...runsOn } } }
+      const waiter = { signal: unbegun, waiting }
+      const limits = run.orphansMs === undefined ? {} : { deadlineMs: run.orphansMs }
+      const runsOn = await waitForOrphan(orphan.processFile, orphan.step, waiter, limits)
+      // that is no outcome: this run stays unfinished, so that the next one waits for it as well
+      if (runsOn) return { effect, startedAt, outcome: undefined, kept: new KeptBack({ ...named, ...runsOn }, true) }
     }
     // on the way down nothing is begun on an old answer; what can not be taken back asks once more, right before it
     if (changes) await mayGoOn({ anew: expires })

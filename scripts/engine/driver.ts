@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import type { AnyStateMachine } from 'xstate'
 import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure, Result } from '../../workflows/model/failure.ts'
+import { withoutUnasked } from '../../workflows/plan/without-unasked.ts'
 import { carryOutEffect, type EndedEffect, endedEvent } from './carry-out-effect.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { appendTo, type Journal, type JournalRecord } from './journal.ts'
@@ -20,10 +21,11 @@ export type StepContext = {
   /** how often this process was found to have slept */
   sleeps(): number
   /**
-   * Asked as the last thing before each request that can not be taken back. Where the run was told to stop, or lock or Lease
-   * are not ours any more, it rejects and the step ends there: what it was about to ask is not asked, and nothing failed.
+   * Asked before each request that can not be taken back: asks for lock and Lease, and then takes the last look of the step, since
+   * what that tells ages faster. Where the run was told to stop, or they are not ours any more, it rejects and the step ends there:
+   * what it was about to ask is not asked, and nothing failed.
    */
-  mayBegin(): Promise<void>
+  mayBegin<Seen>(lastLook: () => Promise<Seen>): Promise<Seen>
   /** aborted when the step must end without having done its work */
   signal: AbortSignal
   /** where the command that the step starts notes its pid */
@@ -54,6 +56,8 @@ export type Drive = {
   confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
   /** aborted when the lock is lost: what can be cut off is */
   loses?: AbortSignal
+  /** longest time for which commands of dead runs are waited for; a test may have less */
+  orphansMs?: number
 }
 
 /** `unasked` are the intents of steps that were kept back before they asked anything. */
@@ -133,7 +137,11 @@ export async function drive(run: Drive): Promise<Driven> {
     const { effect, startedAt, outcome, kept } = ended
     broken ??= kept?.lost ?? (run.loses?.aborted ? run.fence() : undefined)
     const intent = inFlight.get(effect.path)?.intent
-    if (intent && kept?.hasAsked === false) unasked.add(intent)
+    if (intent && kept?.hasAsked === false) {
+      unasked.add(intent)
+      // after what is lost somebody else may be writing here; what an earlier process began stays begun
+      if (!broken && !begun.has(effect.path)) write(takenBack(intent))
+    }
     inFlight.delete(effect.path)
     begun.delete(effect.path)
     if (broken) continue
@@ -191,7 +199,7 @@ export type Intent = JournalRecord & { type: 'intent' }
 /** Steps that were begun, by one or more processes, and have no outcome, by path. */
 export function unfinishedIntents(records: readonly JournalRecord[]): Map<string, Intent[]> {
   const open = new Map<string, Intent[]>()
-  for (const record of records) {
+  for (const record of withoutUnasked(records)) {
     if (record.type === 'intent') open.set(record.path, [...(open.get(record.path) ?? []), record])
     if (record.type === 'outcome') open.delete(record.path)
   }
@@ -201,6 +209,13 @@ export function unfinishedIntents(records: readonly JournalRecord[]): Map<string
 /** Those of the same machine: what an earlier process began in another state of it may still go on. */
 const intentsBeside = (begun: ReadonlyMap<string, Intent[]>, path: string): Intent[] =>
   [...begun].flatMap(([other, intents]) => (dirname(other) === dirname(path) ? intents : []))
+
+const takenBack = ({ path, node }: Intent): JournalRecord => ({
+  type: 'unasked',
+  path,
+  ...(node === undefined ? {} : { node }),
+  at: new Date().toISOString(),
+})
 
 function intentOf(run: Drive, effect: Effect): Intent {
   const { node, bootId } = effect.about

@@ -28,6 +28,8 @@ export type JournalRecord =
   /** a later process took the run up again, or the same one slept: what was found before has expired */
   | { type: 'resumed'; at: string; pid: number; slept?: true }
   | { type: 'intent'; path: string; step: string; node?: string; at: string; processFile: string; bootId?: string }
+  /** the step whose intent that was is left, and has asked nothing */
+  | { type: 'unasked'; path: string; node?: string; at: string }
   /** the other slot is written from here on, under that boot, whatever becomes of it */
   | { type: 'installing'; node: string; bootId: string; image: string; at: string; configuration?: string }
   | { type: 'outcome'; path: string; at: string; tookMs: number; ok: true; output?: unknown }

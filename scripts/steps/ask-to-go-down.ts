@@ -106,7 +106,7 @@ async function ask(
   const anew = (now: Result<Inspection>): Promise<Result<RebootOutput>> | Result<RebootOutput> =>
     now.ok ? ask(world, input, context, { ...request, withinMs: deadline - performance.now() }, asked, now) : now
   /** The call, after all that comes before it; `left` where the node has left its boot meanwhile. */
-  const readied = async (told: Inspection): Promise<Result<Call> | 'left'> => {
+  const ready = async (told: Inspection): Promise<Result<Call> | 'left'> => {
     const prepared = await request.prepare(told, asked)
     if (!prepared.ok) return prepared
     const objected = await lastLook(world, input, context)
@@ -120,9 +120,7 @@ async function ask(
     if (slot.value.bootId !== told.bootId) return 'left'
     const { call, objection } = prepared.value
     const failed = objection({ otherSlot: slot.value.otherSlot, configured })
-    if (failed) return { ok: false, failure: failed }
-    await context.mayBegin()
-    return { ok: true, value: call }
+    return failed ? { ok: false, failure: failed } : { ok: true, value: call }
   }
   let unused = first.ok ? first : undefined
   // our own earlier request may be what makes it silent; whoever is silent is not asked
@@ -138,7 +136,7 @@ async function ask(
       if (told.ok && told.value.bootId !== bootId) return wasAsked ? down(told.value) : anew(told)
       // what was asked of it may begin as late as this, and then there is only its return to wait for
       if (!(told.ok && wasAsked && note(told.value))) {
-        const call = told.ok ? await readied(told.value) : told
+        const call = told.ok ? await context.mayBegin(() => ready(told.value)) : told
         if (context.isStale()) return STILL_UP
         if (call === 'left') continue
         if (call.ok) {

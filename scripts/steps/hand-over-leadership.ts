@@ -16,8 +16,7 @@ export const handOverLeadership =
         plan.node,
         await world.talos.etcdStatus([self], { ...reading(world, context), known: { [plan.node]: 'runs' } }),
       )
-    if (!(await stillLeads())) return { ok: true, value: undefined }
-    await context.mayBegin()
+    if (!(await context.mayBegin(stillLeads))) return { ok: true, value: undefined }
     const { signal, processFile } = context
     const call = await world.talos.forfeitLeadership(self, {
       signal,

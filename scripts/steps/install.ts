@@ -69,11 +69,13 @@ async function prepare(
   const pending = configurationObjection(plan.node, configured)
   if (pending) return failed(pending)
   const hash = configured.ok ? configured.value.hash : undefined
-  const unwritten = await noteInstall(world, plan, facts, context, hash)
-  if (unwritten) return failed(unwritten)
-  // all of that took its time: somebody else may have been here
-  const ended = await lastLookAtSlot(world, plan, facts, context)
-  return ended ? { ended } : { facts }
+  return context.mayBegin(async () => {
+    const unwritten = await noteInstall(world, plan, facts, context, hash)
+    if (unwritten) return failed(unwritten)
+    // all of that took its time: somebody else may have been here
+    const ended = await lastLookAtSlot(world, plan, facts, context)
+    return ended ? { ended } : { facts }
+  })
 }
 
 const look = (world: World, plan: NodePlan, context: StepContext) => () =>
@@ -145,7 +147,6 @@ async function lastLookAtSlot(
     const sleeps = context.sleeps()
     const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
     const objected = last.ok ? against(last.value) : last
-    if (!objected) await context.mayBegin()
     if (context.sleeps() === sleeps) return objected
   }
 }

@@ -5,7 +5,7 @@ export const stepContext = (more: Partial<StepContext> = {}): StepContext => ({
   begunBefore: false,
   isStale: () => false,
   sleeps: () => 0,
-  mayBegin: async () => {},
+  mayBegin: (lastLook) => lastLook(),
   signal: new AbortController().signal,
   processFile: '',
   waiting: () => {},

@@ -67,9 +67,11 @@ export async function carriedOut<Input>(
   const asks: string[] = []
   const keptBack = new Error('kept back')
   let requests = 0
-  const mayBegin = async () => {
+  const mayBegin = async <Seen>(lastLook: () => Promise<Seen>): Promise<Seen> => {
     requests += 1
+    const seen = await lastLook()
     if (requests === keptBackAt) throw keptBack
+    return seen
   }
   const recorded = <Port extends Talos | Kubernetes | Sight>(port: Port, how = ''): Port =>
     new Proxy(port, {

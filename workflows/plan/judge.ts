@@ -12,6 +12,7 @@ import { type Evidence, isGood, isUpgraded, type Verdict } from '../model/verdic
 import type { NodePlan, Switch, Work } from './plan.ts'
 import { runsTarget } from './slot.ts'
 import { isAsWell } from './unwell.ts'
+import { withoutUnasked } from './without-unasked.ts'
 
 /** What was begun on a node, under the boot that the plan saw. */
 export type Begun = {
@@ -201,13 +202,12 @@ type Told = {
 /** What a run began on its nodes, by whatever process: an intent stands in the journal before anything is done. */
 export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
   const begun: Record<NodeName, Begun> = {}
-  for (const { type, step, node, path, ok, output, failure: why } of records) {
+  for (const { type, step, node, path, ok, output } of withoutUnasked(records)) {
     const { changes = false } = stepNamed(step) ?? {}
     if (type === 'intent' && node !== undefined && changes) begun[node] = withIntent(begun[node] ?? NOTHING, step)
     const [of = '', , ended = ''] = path?.split('/') ?? []
     if (type !== 'outcome' || begun[of] === undefined) continue
     if (ok) begun[of] = { ...begun[of], ...toldBy(ended, output) }
-    else if (why?.unasked) begun[of] = { ...begun[of], ...withoutRequest(begun[of]) }
   }
   return begun
 }

@@ -6,6 +6,7 @@
 import type { NodeName } from '../model/cluster.ts'
 import { type ForeignMap, list, map, text } from '../model/foreign-json.ts'
 import { stepNamed } from '../model/step-facts.ts'
+import { withoutUnasked } from './without-unasked.ts'
 
 export type Memory = {
   /** image that a node fell back from, by node */
@@ -53,7 +54,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const image = node === undefined ? undefined : imageOf(node)
       if (node !== undefined && image !== undefined && verdict === 'rolled-back') rolledBack.set(node, { image, run })
     }
-    for (const record of records.slice(1).map(map)) {
+    for (const record of withoutUnasked(records.slice(1).map(map))) {
       // the last look of a run is at all its nodes
       for (const { node, verdict } of list(record.output)) noteVerdict(text(node), verdict)
       const node = text(record.node) ?? nodeOfPath(record.path, plans)

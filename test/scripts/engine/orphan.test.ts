@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type Step, unfinishedIntents } from '../../../scripts/engine/driver.ts'
+import { openJournal } from '../../../scripts/engine/journal.ts'
 import { waitForOrphan } from '../../../scripts/engine/orphan.ts'
 import { processNote } from '../../../scripts/engine/process-note.ts'
+import { driveFake } from '../../support/drive-fake.ts'
 import { eventually } from '../../support/eventually.ts'
+import { fakeCluster } from '../../support/fake-cluster.ts'
 
 const test = suite<{ folder: string; file: string; command: ChildProcess; pid: number }>('orphan')
 test.before.each((context) => {
@@ -98,6 +102,31 @@ test('that installs and does not end is refused with its pid, and left alone', a
   assert.match(why?.detail ?? '', `install (pid ${pid}) does not end`)
   assert.match(why?.hint ?? '', `ps -fp ${pid} #`)
   assert.is(command.signalCode, null)
+})
+
+test('keeps its run unfinished while it does not end, so that no run begins anything beside it', async ({
+  folder,
+  pid,
+}) => {
+  const fake = fakeCluster(['a', 'b', 'c'])
+  const journal = openJournal(join(folder, 'journal.ndjson'))
+  // killed in its call
+  await new Promise<void>((begun) => {
+    const around = (name: string, body: Step): Step => (name === 'install' ? () => new Promise(() => begun()) : body)
+    void driveFake(fake, folder, journal, { around })
+  })
+  const [intent] = [...unfinishedIntents(journal.records).values()].flat()
+  assert.is(intent?.step, 'install')
+  writeFileSync(intent?.processFile ?? '', processNote(pid))
+  for (const again of [1, 2]) {
+    const next = await driveFake(fake, folder, journal, { orphansMs: 1 })
+    assert.is(next.ended === 'broken' && next.failure.reason, 'earlier-command-runs', `${again}`)
+    assert.ok(unfinishedIntents(journal.records).has(intent?.path ?? ''))
+  }
+  assert.equal(
+    [...fake.nodes.values()].map(({ installs }) => installs),
+    [0, 0, 0],
+  )
 })
 
 test.run()

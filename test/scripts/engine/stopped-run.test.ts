@@ -10,6 +10,7 @@ import { createStop } from '../../../scripts/engine/stop.ts'
 import type { NodeVerdict } from '../../../workflows/model/verdict.ts'
 import { endingOf } from '../../../workflows/plan/ending.ts'
 import { begunBy } from '../../../workflows/plan/judge.ts'
+import { recollect } from '../../../workflows/plan/memory.ts'
 import { driveFake } from '../../support/drive-fake.ts'
 import { fakeCluster } from '../../support/fake-cluster.ts'
 
@@ -55,6 +56,25 @@ const saw = (records: readonly JournalRecord[], node: string, step: string): boo
     // one that was asked nothing runs on
     return of === node && ended === step && !(record.output as { stillUp?: boolean } | undefined)?.stillUp
   })
+
+test('what it had not asked when it was stopped is not taken for begun by the next run', async () => {
+  let keptBack = 0
+  for (let record = 1; ; record += 1) {
+    const folder = mkdtempSync(join(tmpdir(), 'stopped-run-'))
+    const fake = fakeCluster(NAMES)
+    const { ended, records } = await stoppedAfter(fake, folder, record)
+    rmSync(folder, { recursive: true })
+    if (ended === 'done') break
+    const { installs } = recollect([{ run: 'r', records: [{ type: 'run' }, ...records] }], '')
+    for (const name of NAMES) {
+      const of = records.filter((one) => 'path' in one && one.path === `${name}/install/install`)
+      if (of.at(-1)?.type !== 'unasked') continue
+      keptBack += 1
+      assert.equal([installs[name], fake.nodes.get(name)?.installs], [undefined, 0], `stopped after record ${record}`)
+    }
+  }
+  assert.ok(keptBack > 3, `${keptBack} were kept back`)
+})
 
 test('wherever it is stopped, its verdicts say what it saw; and so they do when the next run was stopped as well', async () => {
   for (let record = 1; ; record += 1) {

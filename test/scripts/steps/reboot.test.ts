@@ -354,7 +354,7 @@ const inWorld: WorldRow[] = [
       waiting(fake)
       fake.lead('a')
     },
-    keptBackAt: 1,
+    keptBackAt: 2,
     asks: ['inspect a', 'stages a,b,c', 'observeEtcd a,b,c', 'etcdStatus a'],
     ends: 'kept back',
   },

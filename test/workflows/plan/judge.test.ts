@@ -210,6 +210,8 @@ const read = (evidence: object, verdict: Verdict = 'upgraded') => ({ verdict, ev
 const intent = (step: string) => ({ type: 'intent', path: `a/x/${step}`, step, node: 'a' })
 const outcome = (step: string, ok = true, output: object = {}) => ({ type: 'outcome', path: `a/x/${step}`, ok, output })
 const unasked = (step: string) => ({ ...outcome(step, false), failure: { reason: 'x', unasked: true } })
+const takenBack = (step: string) => ({ type: 'unasked', path: `a/x/${step}`, node: 'a' })
+const installing = { type: 'installing', node: 'a', bootId: 'a-before', image: 'i' }
 const hasInstalled = [intent('install'), outcome('install')]
 const target = { version: 'v1.13.9', bootId: 'a-after' }
 const hasRebooted = [...hasInstalled, intent('reboot'), outcome('reboot', true, { flippedEarly: false, seen: target })]
@@ -221,8 +223,15 @@ const told: [sentence: string, records: object[], begun: Begun | undefined][] = 
   ['an installation that ended', [intent('install'), outcome('install')], installed],
   ['a reboot after it', [intent('install'), outcome('install'), intent('reboot')], down],
   ['the one call', [intent('upgrade')], downByOneCall],
-  ['an installation that was not asked for', [intent('install'), unasked('install')], nothing],
+  ['an installation that was not asked for', [intent('install'), unasked('install')], undefined],
   ['a reboot that was not asked for', [...hasInstalled, intent('reboot'), unasked('reboot')], installed],
+  ['an installation that was kept back', [intent('install'), installing, takenBack('install')], undefined],
+  ['a reboot that was kept back', [...hasInstalled, intent('reboot'), takenBack('reboot')], installed],
+  [
+    'an installation that was begun once more, and kept back',
+    [intent('install'), intent('install'), takenBack('install')],
+    begun,
+  ],
   ['a cordon', [intent('cordon'), outcome('cordon')], { ...nothing, disturbed: true }],
   ['a look at etcd', [intent('check-etcd'), outcome('check-etcd')], undefined],
   [

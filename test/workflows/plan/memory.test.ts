@@ -61,6 +61,22 @@ inBoth('remembers the boot that an installation really began under', () => {
   assert.ok(wasBegun(memory, 'real') && wasBegun(memory, 'planned'))
 })
 
+inBoth('remembers no boot of an installation that asked nothing in the end, unless it was begun before', () => {
+  const begun = [intent('a', 'install', 'boot-1'), { type: 'installing', node: 'a', bootId: 'boot-1', image }]
+  const others = { type: 'installing', node: 'b', bootId: 'boot-2', image }
+  const path = 'a/install/install'
+  const ends = [
+    { type: 'unasked', path, node: 'a' },
+    outcome(path, { ok: false, failure: { reason: 'x', unasked: true } }),
+    outcome(path, { output: { stillUp: true, unasked: true } }),
+  ]
+  for (const end of ends) {
+    const { installs, requests } = of(run(), ...begun, others, end)
+    assert.equal([installs, requests], [{ b: ['boot-2'] }, { b: ['boot-2'] }])
+    assert.equal(of(run(), ...begun, ...begun, end).installs, { a: ['boot-1'] })
+  }
+})
+
 inBoth('remembers what was written last and where, until the node was upgraded', () => {
   const begun = [intent('a', 'install', 'planned'), { type: 'installing', node: 'a', bootId: 'real', image }]
   const ended = outcome('a/install/install', { output: { image } })
