@@ -63,11 +63,12 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
     for (;;) {
       await mayGoOn({ anew: true })
       const from = performance.now()
+      const slept = sleeps()
       const seen = await lastLook()
       const lost = run.fence()
       if (lost || unbegun.aborted) throw new KeptBack(lost, hasAsked)
-      // whoever looked for that long knows no more whose the Lease is
-      if (performance.now() - from > OLD_MS) continue
+      // whoever looked for that long, or slept, knows no more whose the Lease is
+      if (performance.now() - from > OLD_MS || sleeps() !== slept) continue
       hasAsked = true
       return seen
     }
