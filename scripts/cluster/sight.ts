@@ -11,8 +11,11 @@ import type { CallOptions, Kubernetes, Told, WatchOptions } from './kubernetes.t
  */
 export type Sight = Pick<Kubernetes, 'nodes' | 'podsOn'>
 
-/** How long a stream is believed that says nothing, and how long none is opened after one that said nothing at all. */
+/** How long a stream is believed that says nothing, and how long none is opened after one that said nothing at all, or after `CUTS`. */
 const BELIEVED_MS = 15_000
+
+/** Streams in a row that broke before they could be believed for long: something cuts all of them, so that reads have to do. */
+const CUTS = 2
 
 /** A stream that has not begun to tell within so long is not waited for. */
 const BEGINS_MS = 2_000
@@ -54,9 +57,11 @@ function createMemory<Item>(
 ): Look<Item> {
   let stream: Stream<Item> | undefined
   let notBefore = NEVER
+  let cuts = 0
 
   const open = (avoid: string | undefined): Stream<Item> => {
     const told = new Map<string, Item>()
+    const openedAt = elapsed()
     const closed = new AbortController()
     let pauses = () => {}
     let timer: NodeJS.Timeout | undefined
@@ -73,12 +78,15 @@ function createMemory<Item>(
     }
     const signal = AbortSignal.any([ends, closed.signal])
     const options = { signal, ...(avoid !== undefined && { avoid }) }
-    void startsFor({ of: 'sight' }, () => watch(hear, options)).finally(() => {
+    const over = () => {
       clearTimeout(timer)
       pauses()
       if (stream === own) stream = undefined
-      if (told.size === 0) notBefore = elapsed() + BELIEVED_MS
-    })
+      cuts = signal.aborted || elapsed() - openedAt >= BELIEVED_MS ? 0 : cuts + 1
+      if (told.size === 0 || cuts >= CUTS) notBefore = elapsed() + BELIEVED_MS
+    }
+    // nobody waits for it: whatever ends it, reads take its place
+    void startsFor({ of: 'sight' }, () => watch(hear, options)).then(over, over)
     return own
   }
 

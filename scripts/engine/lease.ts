@@ -23,12 +23,21 @@ export type ClusterLease = {
   loses: AbortSignal
   /** Whether the Lease is ours, before something is changed: asked `anew`, or as of the last minute. */
   confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
-  release(): Promise<void>
+  release(how?: GiveBack): Promise<void>
+}
+
+/** How patiently a Lease is given back. */
+export type GiveBack = {
+  /** ends it */
+  signal?: AbortSignal
+  /** somebody waits for the last word of the run */
+  hurried?: boolean
 }
 
 const ANNOTATION = 'talos-workflows/holder'
 const RENEW_MS = 60_000
 const CALL_MS = 15_000
+const HURRIED_MS = 3_000
 
 /** whether a holder that can not be judged still renews its Lease is looked at this often */
 const LOOK_MS = 5_000
@@ -191,7 +200,9 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   }
 
   const renew = async (options: CallOptions): Promise<void> => {
-    if ((await look(options, undefined)) || !held) return
+    const before = readAt
+    // what could not be read can not be replaced either
+    if ((await look(options, undefined)) || !held || readAt === before) return
     const { acquireTime = microTime(now()), leaseTransitions = 0 } = held.spec
     const asked = clocks()
     const renewed = await kubernetes.replaceLease(
@@ -202,8 +213,8 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
   }
 
   /** Deletes it where it is ours still, and says why that could not be done; one that is somebody else's by now stays. */
-  const giveBack = async (): Promise<Failure | undefined> => {
-    const options = { timeoutMs: CALL_MS }
+  const giveBack = async ({ signal, hurried = false }: GiveBack): Promise<Failure | undefined> => {
+    const options = { timeoutMs: hurried ? HURRIED_MS : CALL_MS, ...(signal && { signal }) }
     let resourceVersion = held?.metadata.resourceVersion
     for (let tries = 0; tries < TRIES; tries++) {
       if (resourceVersion === undefined) {
@@ -236,7 +247,9 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
       throw error
     },
   )
-  const timer = setInterval(() => void inTurn(() => renew({ timeoutMs: CALL_MS })).catch(() => undefined), renewMs)
+  const ends = new AbortController()
+  const renewal = () => void inTurn(() => renew({ timeoutMs: CALL_MS, signal: ends.signal })).catch(() => undefined)
+  const timer = setInterval(renewal, renewMs)
   timer.unref()
   return {
     first,
@@ -249,12 +262,17 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
         if (!anew && !loss && (held ? sinceMs(readAt) < renewMs : elapsed() - askedAt < AGAIN_MS)) return undefined
         return look({ timeoutMs: CALL_MS, signal: until }, until)
       }),
-    release: () => {
-      // a renewal that comes to its turn after this one would take the Lease anew
+    release: (how = {}) => {
+      // a renewal that comes to its turn after this one would take the Lease anew, and one that is at it is not waited for
       clearInterval(timer)
+      ends.abort()
       return inTurn(async () => {
         if (loss || !(held || mayBeOurs)) return
-        const { reason, detail = reason } = (await giveBack()) ?? {}
+        const given = await giveBack(how).catch((error: unknown) => {
+          if (!how.signal?.aborted) throw error
+          return failure('interrupted')
+        })
+        const { reason, detail = reason } = given ?? {}
         if (detail === undefined) return
         say(
           `the Lease of the cluster could not be given back, so that other computers wait until it stands still: ${detail}`,

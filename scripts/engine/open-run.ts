@@ -71,7 +71,7 @@ export async function openRun(session: OpenCluster, call: Call): Promise<OpenRun
   const giveBack = async () => {
     const hold = held
     held = undefined
-    await hold?.release()
+    await hold?.release({ signal: stop.forced, hurried: stop.requested.aborted })
     if (hold) fromMemory(() => prune(root, session.identity))
   }
   return {

@@ -3,7 +3,7 @@ import { type Failure, failure, type Result } from '../../workflows/model/failur
 import { APPLY } from '../../workflows/plan/missing-access.ts'
 import type { Kubernetes } from '../cluster/kubernetes.ts'
 import { onDisk } from '../disk/on-disk.ts'
-import { type ClusterLease, joinClusterLease } from './lease.ts'
+import { type ClusterLease, type GiveBack, joinClusterLease } from './lease.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { holderText, thisHolder } from './process-identity.ts'
 
@@ -16,7 +16,8 @@ export type Hold = {
   loses: AbortSignal
   /** what dead runs left in Kubernetes may be touched only by who holds its Lease */
   holdsLease(): boolean
-  release(): Promise<void>
+  /** Gives both back; with a request to stop behind it, it takes little time, and none after the signal. */
+  release(how?: GiveBack): Promise<void>
 }
 
 /** the lock file is looked at this often while steps go on */
@@ -118,9 +119,12 @@ function holding(lock: Lock, lease: ClusterLease): Hold {
     confirm: async (signal, how) => loss ?? lock.lost() ?? lease.confirm(signal, how),
     loses: AbortSignal.any([lockLoses.signal, lease.loses]),
     holdsLease: lease.isHeld,
-    async release() {
+    async release(how) {
       clearInterval(timer)
-      await lease.release()
+      // whatever still goes on may begin nothing more
+      loss ??= failure('lock-lost', { detail: 'this run has given lock and Lease back' })
+      lockLoses.abort()
+      await lease.release(how)
       // where the disk is full the lock is not given back, and stale when this process has ended
       onDisk(() => lock.release())
     },

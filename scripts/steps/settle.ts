@@ -11,7 +11,7 @@ import type { NodeFacts } from '../../workflows/model/observation.ts'
 import { registeredAnew } from '../../workflows/plan/identity.ts'
 import type { NodePlan } from '../../workflows/plan/plan.ts'
 import { settling } from '../../workflows/plan/unwell.ts'
-import type { Kubernetes } from '../cluster/kubernetes.ts'
+import type { Sight } from '../cluster/sight.ts'
 import { asking, declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
@@ -24,8 +24,9 @@ export const settle =
     const { soakMs } = world.cluster.operations.upgrade
     let since: number | undefined
     let name = kubernetes.name
-    // the boot that it left tells nothing of the one that it is in
-    let machine: Machine | undefined = bootId === undefined || bootId === before.bootId ? undefined : { bootId }
+    // the boot that it left tells nothing of the one that it is in, nor does what an earlier process saw
+    const isOld = bootId === before.bootId || context.begunBefore || context.isStale()
+    let machine: Machine | undefined = bootId === undefined || isOld ? undefined : { bootId }
     /** Its Node, under whatever name its kubelet registered in this boot. */
     const own = async (nodes: readonly KubeNode[]): Promise<KubeNode | undefined> => {
       const node = nodes.find((one) => one.name === name)
@@ -39,10 +40,10 @@ export const settle =
       context.notice(`${kubernetes.name} is ${name} in Kubernetes since this boot`)
       return now
     }
-    const look = async (podsOn: Kubernetes['podsOn']): Promise<ReturnType<typeof settling>> => {
+    const look = async ({ nodes: all, podsOn }: Sight): Promise<ReturnType<typeof settling>> => {
       const options = asking(world, plan, context)
       const silent = ({ failure: why }: { failure: Failure }) => ({ missing: why.detail ?? why.reason, asBefore: [] })
-      const nodes = await world.sight.nodes(options)
+      const nodes = await all(options)
       if (!nodes.ok) return silent(nodes)
       const node = await own(nodes.value)
       const seen = { node, ...(machine === undefined ? {} : { bootId: machine.bootId }) }
@@ -55,10 +56,10 @@ export const settle =
     const { met, seen } = await watch(context, {
       what: `${plan.node} to be ready in Kubernetes${soakMs > 0 ? `, for ${soakMs / 1000} s` : ''}`,
       look: async () => {
-        const told = await look(world.sight.podsOn)
+        const told = await look(world.sight)
         if (told.missing === '') since ??= performance.now()
         const isOver = since !== undefined && performance.now() - since >= soakMs
-        const found = told.missing === '' && isOver ? await look(world.kubernetes.podsOn) : told
+        const found = told.missing === '' && isOver ? await look(world.kubernetes) : told
         if (found.missing !== '') since = undefined
         return { ...found, isOver }
       },

@@ -46,7 +46,7 @@ test('reboots each of three control planes and two workers once, killed in a dra
     assert.equal(lab.check(), [])
     // two of all the faults that npm run test:full meets
     for (const { title, ...row } of [...OF_TALOS, ...OF_KUBERNETES])
-      if (['etcd-alarm-nospace is refused', 'pdb-blocks-forever is refused before anything changes'].includes(title))
+      if (['etcd-alarm-nospace is refused', 'pod-hangs is refused before anything changes'].includes(title))
         await meetInReboot(lab, { title, ...row })
   })
 })

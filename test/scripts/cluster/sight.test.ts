@@ -76,6 +76,21 @@ test('holds a silent stream against a read, and opens another one where it was b
   assert.equal(asked.slice(2), ['nodes', 'watch nodes'])
 })
 
+test('reads for a while where every stream is cut as soon as it has told what is there', async () => {
+  const { now, names, asked, streams } = sighted()
+  for (const broken of [0, 1]) {
+    await names()
+    streams[broken]?.break()
+    await new Promise(setImmediate)
+  }
+  await names()
+  await names()
+  assert.equal(asked, ['watch nodes', 'watch nodes', 'nodes', 'nodes'])
+  now.ms = 15_000
+  await names()
+  assert.equal(asked.slice(4), ['watch nodes'])
+})
+
 test('opens a stream anew that broke, away from the node that goes down', async () => {
   const { names, sight, asked, streams } = sighted()
   await names()

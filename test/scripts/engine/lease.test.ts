@@ -2,10 +2,11 @@ import { hostname } from 'node:os'
 import { mock } from 'node:test'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { LeaseObject } from '../../../scripts/cluster/kubernetes.ts'
+import type { CallOptions, LeaseObject } from '../../../scripts/cluster/kubernetes.ts'
 import { joinClusterLease } from '../../../scripts/engine/lease.ts'
 import { type Holder, thisHolder } from '../../../scripts/engine/process-identity.ts'
 import { failure } from '../../../workflows/model/failure.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const MINUTE = 60_000
 const ok = <T>(value: T) => ({ ok: true as const, value })
@@ -359,6 +360,44 @@ test('is not taken anew by a renewal that was due while it was given back', asyn
     await released
     await new Promise((resolve) => setImmediate(resolve))
     assert.equal([asked, api.lease()], [2, undefined])
+  } finally {
+    mock.timers.reset()
+  }
+})
+
+test('waits for no renewal to be given back, and for no server once it is told to end', async () => {
+  mock.timers.enable({ apis: ['setInterval'] })
+  try {
+    const api = fresh()
+    const said: string[] = []
+    let hangs = false
+    let limit = 0
+    const untilCut = ({ signal, timeoutMs }: CallOptions) => {
+      limit = timeoutMs
+      return new Promise<never>((_, reject) => {
+        if (signal?.aborted) reject(signal.reason)
+        signal?.addEventListener('abort', () => reject(signal.reason))
+      })
+    }
+    const { readLease, deleteLease } = api.kubernetes
+    const kubernetes = {
+      ...api.kubernetes,
+      readLease: (options: CallOptions) => (hangs ? untilCut(options) : readLease()),
+      deleteLease: (which: { resourceVersion: string }, options: CallOptions) =>
+        hangs ? untilCut(options) : deleteLease(which),
+    }
+    const lease = await join(api, here, { kubernetes, say: (text) => said.push(text) })
+    hangs = true
+    mock.timers.tick(MINUTE)
+    const forced = new AbortController()
+    const released = lease.release({ signal: forced.signal, hurried: true })
+    await eventually(
+      () => limit === 3_000 || undefined,
+      () => 'the renewal was waited for',
+    )
+    forced.abort()
+    await released
+    assert.match(said.join(), 'could not be given back')
   } finally {
     mock.timers.reset()
   }

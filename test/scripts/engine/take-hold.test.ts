@@ -159,4 +159,18 @@ test('that could not be read once is lost for good: what was cut off then is not
   }
 })
 
+test('that was given back is held no more from that moment on, whatever still goes on', async ({ folder }) => {
+  const hold = await takeHold({
+    ...{ folder, command: 'upgrade', keepsLease: false, durationMs: 1_000, say: () => {} },
+    ...{ kubernetes: {} as Kubernetes, signal: new AbortController().signal },
+  })
+  assert.ok(hold.ok)
+  const { release, fence, confirm, loses } = hold.value
+  assert.is(fence(), undefined)
+  const released = release()
+  assert.equal([fence()?.reason, loses.aborted], ['lock-lost', true])
+  assert.is((await confirm(new AbortController().signal, { anew: true }))?.reason, 'lock-lost')
+  await released
+})
+
 test.run()

@@ -128,10 +128,10 @@ test('does not wait for what was unwell before, and tells it', async () => {
 test('asks for pods only when the Node itself is well, and for no more than Nodes where the machine has another name', async () => {
   const now = { bootId: 'now' }
   await settled([{ node: { ...now, ready: false } }, { node: { bootId: 'before' } }, { node: now }])
-  assert.is(asks, 'nodes nodes nodes pods nodes pods read')
+  assert.is(asks, 'nodes nodes nodes pods nodes read pods read')
 })
 
-const ASKED = ['told nodes', 'identity a', 'told podsOn a', 'told nodes', 'podsOn a']
+const ASKED = ['told nodes', 'identity a', 'told podsOn a', 'nodes', 'podsOn a']
 const settling: (WorldRow & { input?: ReturnType<typeof inputOf> })[] = [
   {
     title: 'believes no stream that it is ready, and waits on where a read says otherwise',
@@ -148,7 +148,32 @@ const settling: (WorldRow & { input?: ReturnType<typeof inputOf> })[] = [
         },
       }
     },
-    asks: [...ASKED, 'told nodes', 'told podsOn a', 'told nodes', 'podsOn a'],
+    asks: [...ASKED, 'told nodes', 'told podsOn a', 'nodes', 'podsOn a'],
+    ends: 'done {"asBefore":[]}',
+  },
+  {
+    title: 'believes no stream of Nodes either: one that is read as not ready is waited for',
+    answers: ({ kubernetes }) => {
+      let reads = 0
+      return {
+        kubernetes: {
+          async nodes(options) {
+            const nodes = await kubernetes.nodes(options)
+            return nodes.ok && ++reads === 2
+              ? { ok: true, value: nodes.value.map((node) => ({ ...node, ready: false })) }
+              : nodes
+          },
+        },
+      }
+    },
+    asks: [...ASKED.slice(0, 4), 'told nodes', 'told podsOn a', 'nodes', 'podsOn a'],
+    ends: 'done {"asBefore":[]}',
+  },
+  {
+    title: 'asks who the machine is where an earlier process had read its boot',
+    input: inputOf({ before: { bootId: 'old' } }, { bootId: 'an earlier boot' }),
+    context: { begunBefore: true },
+    asks: ASKED,
     ends: 'done {"asBefore":[]}',
   },
   {
