@@ -1,7 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { checkLog, type Invariant } from '../../lab/check.ts'
-import type { KubeObject } from '../../lab/kubernetes/api-client.ts'
 import type { AuditEvent } from '../../lab/kubernetes/servers.ts'
 import { Witness } from '../../lab/kubernetes/witness.ts'
 import type { LabEvent, LoggedEvent } from '../../lab/lab-event.ts'
@@ -274,27 +273,22 @@ test('A cordon beside a mark that was there before is of somebody else: to lift 
   const log = new LabLog()
   const said: LabEvent[] = []
   log.on((event) => said.push(event))
-  const followers: ((change: 'there', node: KubeObject) => void)[] = []
-  const none = { all: () => [], find: () => undefined, on: () => () => undefined }
-  const nodes = {
-    ...none,
-    on(follower: (change: 'there', node: KubeObject) => void) {
-      followers.push(follower)
-      return () => undefined
-    },
-  }
-  const witness = new Witness({ log, pods: none, nodes, budgets: none, nodeOf: (machine) => machine })
+  const none = { all: () => [], find: () => undefined }
+  const witness = new Witness({ log, pods: none, nodes: none, budgets: none, nodeOf: (machine) => machine })
   const mark = (at: string) => JSON.stringify({ run: 'r', at })
-  const is = (unschedulable: boolean, annotation?: string) => {
-    witness.note({
-      ...{ verb: 'patch', requestURI: '', userAgent: 'kubectl/v1.36.1 (linux)' },
-      objectRef: { resource: 'nodes', name: 'worker-1' },
-    } as AuditEvent)
+  const is = (unschedulable: boolean, annotation?: string, how: Partial<AuditEvent> = {}) => {
     const annotations = annotation === undefined ? {} : { 'talos-workflows/cordon': annotation }
     const spec = unschedulable ? { unschedulable } : {}
-    for (const follow of followers) follow('there', { metadata: { name: 'worker-1', annotations }, spec })
+    witness.note({
+      ...{ verb: 'patch', requestURI: '', userAgent: 'kubectl/v1.36.1 (linux)', responseStatus: { code: 200 } },
+      objectRef: { resource: 'nodes', name: 'worker-1' },
+      responseObject: { metadata: { name: 'worker-1', annotations }, spec },
+      ...how,
+    })
   }
   is(false)
+  is(true, mark('1'), { requestURI: '/api/v1/nodes/worker-1?dryRun=All' })
+  is(true, mark('1'), { responseStatus: { code: 409 } })
   is(true, mark('1')) // a run
   is(false, mark('1')) // kubectl uncordon
   assert.equal(broken([up(1, 2), ...said]), [])
