@@ -3,7 +3,6 @@
  * tool failed. Why not zx alone: its abort leaves the tool running under pid 1, its kill needs `ps`, its timeout never
  * escalates.
  */
-import { setMaxListeners } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +11,7 @@ import type { Readable } from 'node:stream'
 import { $, quote } from 'zx/core'
 import { failureOfDisk } from './disk/on-disk.ts'
 import { replaceFile } from './disk/replace-file.ts'
+import { onAbort } from './engine/on-abort.ts'
 import { processNote } from './engine/process-note.ts'
 import { findShell } from './toolchain/find-shell.ts'
 import type { ToolProgram } from './toolchain/tool-table.ts'
@@ -166,12 +166,7 @@ export function createRun({
       kill(pid, 'SIGTERM')
       grace = setTimeout(() => kill(pid, 'SIGKILL'), graceMs)
     }
-    const onAbort = () => stop('abort')
-    if (signal && !uninterruptible) {
-      // A step's commands share its signal: more than ten of them are no leak.
-      setMaxListeners(0, signal)
-      signal.addEventListener('abort', onAbort, { once: true })
-    }
+    const hearNoMore = uninterruptible ? undefined : onAbort(signal, () => stop('abort'))
     let deadline: NodeJS.Timeout | undefined
     const late = new Promise<'late'>((resolve) => {
       const pass = () => (uninterruptible ? resolve('late') : stop('deadline'))
@@ -217,7 +212,7 @@ export function createRun({
     } finally {
       clearTimeout(deadline)
       clearTimeout(grace)
-      signal?.removeEventListener('abort', onAbort)
+      hearNoMore?.()
       groups.delete(pid)
     }
   }

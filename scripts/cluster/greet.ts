@@ -1,4 +1,5 @@
 import { connect, type TLSSocket } from 'node:tls'
+import { onAbort } from '../engine/on-abort.ts'
 
 const APID_PORT = 50_000
 const PATIENCE_MS = 1_000
@@ -24,13 +25,12 @@ export const greet = ({ address, port = APID_PORT }: Doorbell, signal: AbortSign
     }
     const answer = (name: string | undefined) => {
       clearTimeout(late)
-      signal.removeEventListener('abort', onAbort)
+      hearNoMore()
       socket.destroy()
       resolve(name)
     }
-    const onAbort = () => answer(undefined)
     const late = setTimeout(() => answer(undefined), PATIENCE_MS)
-    signal.addEventListener('abort', onAbort, { once: true })
+    const hearNoMore = onAbort(signal, () => answer(undefined))
     socket.once('secureConnect', () => answer([socket.getPeerCertificate()?.subject?.CN ?? ''].flat()[0]))
     // an alert is an answer: somebody there speaks TLS
     socket.on('error', ({ code }: NodeJS.ErrnoException) =>

@@ -7,6 +7,7 @@ import { failure, type Result } from '../../workflows/model/failure.ts'
 import { shellWord } from '../cli/shell-word.ts'
 import { forPeople } from '../declaration/load-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
+import { onAbort } from '../engine/on-abort.ts'
 import { openRunFolder } from '../engine/run-folder.ts'
 import { startsFor } from '../engine/starts.ts'
 import { checkKubeconfig } from './check-kubeconfig.ts'
@@ -85,8 +86,8 @@ export function createKubeconfig({
         if (own.waiting === 0) own.enough.abort()
         resolve(STOPPED)
       }
-      signal?.addEventListener('abort', leave, { once: true })
-      own.answer.then(resolve, reject).finally(() => signal?.removeEventListener('abort', leave))
+      const hearNoMore = onAbort(signal, leave)
+      own.answer.then(resolve, reject).finally(hearNoMore)
     })
   }
 

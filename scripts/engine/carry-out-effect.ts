@@ -3,6 +3,7 @@ import type { RunEvent } from '../../workflows/model/event.ts'
 import type { Failure } from '../../workflows/model/failure.ts'
 import { failureOfThrown } from '../disk/on-disk.ts'
 import type { Drive, Intent } from './driver.ts'
+import { onAbort } from './on-abort.ts'
 import { waitForOrphan } from './orphan.ts'
 import type { Effect, Outcome } from './run-state.ts'
 import { startsFor } from './starts.ts'
@@ -111,11 +112,9 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
 /** Stops waiting for a step whose signal fired and that does not end by itself, an install above all. */
 function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason)
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    const hearNoMore = onAbort(signal, () => reject(signal.reason))
     // also of work that nobody waits for any more the end is heard, or its abort would end the process
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    work.then(resolve, reject).finally(hearNoMore)
   })
 }
 

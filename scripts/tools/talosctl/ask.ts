@@ -1,4 +1,5 @@
 import pLimit from 'p-limit'
+import { onAbort } from '../../engine/on-abort.ts'
 import type { Command, CommandResult, Run, RunOptions } from '../../run.ts'
 import { isDone } from '../ended.ts'
 import type { Target } from '../talosctl.ts'
@@ -295,11 +296,9 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
 
     /** Asks those whom another question finds out about. */
     const follow = async (): Promise<void> => {
-      const stop = new AbortController()
+      let hearNoMore = () => {}
       const stopped = new Promise<Answer>((resolve) => {
-        const onAbort = () => resolve({ ...UNASKED, ended: { by: 'abort' } })
-        if (signal?.aborted) onAbort()
-        signal?.addEventListener('abort', onAbort, { signal: stop.signal })
+        hearNoMore = onAbort(signal, () => resolve({ ...UNASKED, ended: { by: 'abort' } }))
       })
       const waiting = new Set(followed.keys())
       const found = createGathering<string>(async (group) => together(group, await ways.forMany()), deadlineAt)
@@ -319,7 +318,7 @@ export function createAsk(run: Run, config: { talosconfig: string }, ways: Ways)
         }),
       )
       lookAgain.delete(check)
-      stop.abort()
+      hearNoMore()
       await found.end()
     }
 
