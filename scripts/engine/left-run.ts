@@ -17,7 +17,7 @@ export function leftRun({ root, machines }: Crew, found: UnfinishedRun): LeftRun
   return {
     ...found,
     ...{ run: paths.run, verb, inputs, plan, again, ...(product === undefined ? {} : { product }), identity },
-    leads: leadsOn({ machines, root, input: plan, journal: { records } }),
+    leads: readable ? leadsOn({ machines, root, input: readable, journal: { records } }) : 'nowhere',
     behind: { begun: begunBy(records), ...(readable && { plan: readable }) },
   }
 }
