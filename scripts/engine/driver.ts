@@ -164,15 +164,12 @@ const isOpen = (state: RunState, { path, input }: Effect): boolean =>
 
 type Recorded = Pick<Drive, 'machines' | 'root' | 'input'> & { journal: Pick<Journal, 'records'> }
 
-/**
- * Whether the records lead on in these machines. Those that another version of the product wrote may lead nowhere; and
- * where they lead to the end, what was seen there has expired, and nothing is left that would look again.
- */
-export function leadsOn(run: Recorded): 'on' | 'to the end' | 'nowhere' {
+/** Whether the records lead on in these machines. Those that another version of the product wrote may lead nowhere. */
+export function leadsOn(run: Recorded): 'on' | 'nowhere' {
   try {
     const state = replay(run)
     // a machine that can not begin with that plan says so by its status
-    return state.snapshot.status === 'error' ? 'nowhere' : isDone(state) ? 'to the end' : 'on'
+    return state.snapshot.status === 'error' ? 'nowhere' : 'on'
   } catch {
     return 'nowhere'
   }
@@ -184,12 +181,12 @@ function replay(run: Recorded): RunState {
   for (const record of run.journal.records) {
     if (record.type === 'resumed') state = expire(run.machines, state)
     if (record.type !== 'outcome') continue
-    state = feed(
-      run.machines,
-      state,
-      record.path,
-      record.ok ? { ok: true, output: record.output } : { ok: false, failure: record.failure },
-    )
+    const outcome = record.ok
+      ? { ok: true as const, output: record.output }
+      : { ok: false as const, failure: record.failure }
+    const next = feed(run.machines, state, record.path, outcome)
+    // killed before its end was written: the look with which it ended has expired, and is taken once more
+    if (next.snapshot.status !== 'done') state = next
   }
   return state
 }

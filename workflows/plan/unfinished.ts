@@ -16,7 +16,7 @@ export type Unfinished = {
   /** the command line that began it */
   again: string
   /** where its journal leads in the machines of today */
-  leads: 'on' | 'to the end' | 'nowhere'
+  leads: 'on' | 'nowhere'
 }
 
 export type Fate =
@@ -59,8 +59,6 @@ function whyNotFollowed(one: Unfinished, finder: Finder): string {
   switch (leads) {
     case 'nowhere':
       return 'its journal can not be followed'
-    case 'to the end':
-      return 'it was killed at its end, and what it saw may be true no longer'
     case 'on':
       return 'a later run took its place'
   }

@@ -30,7 +30,7 @@ test('one with a plan of another form is not', () => {
   for (const input of [null, {}, { v: 2, waves: [] }]) assert.is(leads([], input), 'nowhere', JSON.stringify(input))
 })
 
-test('one that leads to the end is not carried on: nothing is left that would look again', () => {
+test('one that leads to the end is carried on: all that is left is to look again', () => {
   const fails = (node: string): JournalRecord => ({
     ...{ type: 'outcome', path: `${node}/pull/pull-image`, at: '', tookMs: 0, ok: false },
     failure: failure('image-pull-failed'),
@@ -38,7 +38,7 @@ test('one that leads to the end is not carried on: nothing is left that would lo
   const pulls = ['a', 'b', 'c'].map(fails)
   const lookedBack: JournalRecord = { type: 'outcome', path: 'look-back', at: '', tookMs: 0, ok: true, output: [] }
   assert.is(leads(pulls), 'on')
-  assert.is(leads([...pulls, lookedBack]), 'to the end')
+  assert.is(leads([...pulls, lookedBack]), 'on')
 })
 
 test.run()

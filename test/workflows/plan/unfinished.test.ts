@@ -38,7 +38,6 @@ const table: [what: string, left: Partial<Unfinished>, finder: Partial<Finder>, 
     'another version of this program began it',
   ],
   ['that leads nowhere', { leads: 'nowhere' }, {}, 'its journal can not be followed'],
-  ['at its end', { leads: 'to the end' }, {}, 'it was killed at its end, and what it saw may be true no longer'],
   ['of another verb', { verb: 'reset', inputs: 'j' }, {}, other],
   [
     'of an upgrade that a reboot finds',
