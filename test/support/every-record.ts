@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { stringify } from 'yaml'
 import type { VerbName } from '../../workflows/model/verb-name.ts'
-import { dieAfterRecord, finishAndJudge, reportOf } from './crash.ts'
+import { dieAfterRecord, finishAndJudge, journalOf, reportOf } from './crash.ts'
 import { withLab } from './with-lab.ts'
 import { budgetOver, database, deployment } from './workloads.ts'
 
@@ -24,6 +24,8 @@ export async function killAfterEveryRecord(
       const from = lab.log().length
       const wish = ['--nodes', 'k8s-2,k8s-3', ...(entry === 'upgrade' ? ['--to', `v1.13.${patch}`] : [])]
       if (!(await dieAfterRecord(lab, record, wish, entry))) break
+      // it has ended; whoever types it again then wishes for another one
+      if (journalOf(lab).at(-1)?.type === 'end') break
       const when = `${entry} was killed after record ${record}`
       await finishAndJudge(lab, when, { entry, done: { 'k8s-1': true }, wish, from })
       assert.ok(reportOf(lab).resumed, when)
