@@ -79,7 +79,7 @@ function nameOf(content: unknown): { name: string; kind: string | undefined } {
   if (kind !== undefined) return { kind, name: [kind, text(document.name)].filter(Boolean).join(' ') }
   if ('machine' in document || 'cluster' in document)
     return { kind: 'v1alpha1', name: 'v1alpha1 machine configuration' }
-  if ('contexts' in map) return { kind: undefined, name: 'talosconfig' }
+  if ('contexts' in document) return { kind: undefined, name: 'talosconfig' }
   return { kind: undefined, name: 'clusterName' in document && 'nodes' in document ? 'talconfig' : 'document' }
 }
 

@@ -23,6 +23,19 @@ const HOSTNAME = (name: string) => `---\napiVersion: v1alpha1\nkind: HostnameCon
 const VOLUME = (name: string, size: string) =>
   `---\napiVersion: v1alpha1\nkind: UserVolumeConfig\nname: ${name}\nprovisioning:\n  minSize: ${size}\n`
 
+test('names what has no kind by what is in it', () => {
+  const rows: [document: string, content: object][] = [
+    ['v1alpha1 machine configuration', { machine: {} }],
+    ['talosconfig', { context: 'a', contexts: {} }],
+    ['talconfig', { clusterName: 'a', nodes: [] }],
+    ['document', { clusterName: 'a' }],
+  ]
+  for (const [document, content] of rows) {
+    const [change] = configDiff(undefined, stringify(content), { secrets: [] })
+    assert.is(change?.document, document)
+  }
+})
+
 test('shows changes by kind and name, with two lines around them and in the order of the file', () => {
   const before = `version: v1alpha1\nmachine:\n  type: worker # a comment\n  sysctls: {a: 1, b: 2, c: 3, d: 4}\n${HOSTNAME('k8s-1')}${VOLUME('x', '1GB')}${VOLUME('y', '1GB')}`
   const after = `version: v1alpha1\nmachine:\n    "type": worker\n    sysctls: {a: 1, b: 2, c: 3, d: 5}\n${VOLUME('z', '1GB')}${HOSTNAME('k8s-2')}${VOLUME('x', '2GB')}`
