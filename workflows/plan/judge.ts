@@ -206,8 +206,7 @@ export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
     const { changes = false } = stepNamed(step) ?? {}
     if (type === 'intent' && node !== undefined && changes) begun[node] = withIntent(begun[node] ?? NOTHING, step)
     const [of = '', , ended = ''] = path?.split('/') ?? []
-    if (type !== 'outcome' || begun[of] === undefined) continue
-    if (ok) begun[of] = { ...begun[of], ...toldBy(ended, output) }
+    if (type === 'outcome' && ok && begun[of]) begun[of] = { ...begun[of], ...toldBy(ended, output) }
   }
   return begun
 }
@@ -239,9 +238,8 @@ function toldBy(step: string, output: unknown): Partial<Begun> {
     }
     case 'reboot':
     case 'upgrade': {
-      const { stillUp, unasked, seen } = (output ?? {}) as { stillUp?: boolean; unasked?: boolean; seen?: Evidence }
-      if (stillUp) return unasked ? { flipped: false } : {}
-      return { booted: true, ...(seen && { seen }) }
+      const { stillUp, seen } = (output ?? {}) as { stillUp?: boolean; seen?: Evidence }
+      return stillUp ? {} : { booted: true, ...(seen && { seen }) }
     }
     case 'verify':
     case 'diagnose': {
