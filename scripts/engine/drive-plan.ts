@@ -33,7 +33,7 @@ export async function drivePlan(
     ...{ fence: hold.fence, confirm: hold.confirm, loses: hold.loses },
   }).finally(() => ends.abort())
   const { verdicts: stood, failures, cordoned } = standing(driven.state)
-  const begun = begunBy(journal.records.filter((record) => !driven.unasked.has(record)))
+  const begun = begunBy([...journal.records, ...driven.unwritten])
   const ending = endingOf({ way: wayOf(driven, stop), stood, failures, plans: plan.nodes, begun, again: call.again })
   if (driven.ended === 'done') {
     // all of it is done and recorded; without this line the next run finds that out once more

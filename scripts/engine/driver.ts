@@ -60,8 +60,8 @@ export type Drive = {
   orphansMs?: number
 }
 
-/** `unasked` are the intents of steps that were kept back before they asked anything. */
-export type Driven = { state: RunState; unasked: ReadonlySet<JournalRecord> } & (
+/** `unwritten`: that steps were kept back before they asked anything, where that may not stand in the journal any more. */
+export type Driven = { state: RunState; unwritten: readonly JournalRecord[] } & (
   | { ended: 'done' }
   | { ended: 'stopped' }
   | { ended: 'broken'; failure: Failure }
@@ -77,7 +77,7 @@ export async function drive(run: Drive): Promise<Driven> {
   /** paths of what an earlier process led to, whether or not it wrote the intent */
   const inherited = new Set<string>()
   const inFlight = new Map<string, Flight>()
-  const unasked = new Set<JournalRecord>()
+  const unwritten: JournalRecord[] = []
   let broken: Failure | undefined
   let sleeps = heartbeat.sleeps()
 
@@ -138,9 +138,9 @@ export async function drive(run: Drive): Promise<Driven> {
     broken ??= kept?.lost ?? (run.loses?.aborted ? run.fence() : undefined)
     const intent = inFlight.get(effect.path)?.intent
     if (intent && kept?.hasAsked === false) {
-      unasked.add(intent)
-      // after what is lost somebody else may be writing here; what an earlier process began stays begun
-      if (!broken && !begun.has(effect.path)) write(takenBack(intent))
+      const record = takenBack(intent)
+      // after what is lost somebody else may be writing here
+      if (broken || !write(record)) unwritten.push(record)
     }
     inFlight.delete(effect.path)
     begun.delete(effect.path)
@@ -154,8 +154,8 @@ export async function drive(run: Drive): Promise<Driven> {
     }
     startOpen()
   }
-  if (broken) return { state, unasked, ended: 'broken', failure: broken }
-  return { state, unasked, ended: isDone(state) ? 'done' : 'stopped' }
+  if (broken) return { state, unwritten, ended: 'broken', failure: broken }
+  return { state, unwritten, ended: isDone(state) ? 'done' : 'stopped' }
 }
 
 /** The machine waits for that very effect, and not for a later one with the same path. */
