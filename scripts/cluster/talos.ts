@@ -168,6 +168,11 @@ export function createTalos(
     if (isDone(answer)) return { ok: true, value: { stdout: answer.stdout } }
     return { ok: false, failure: { ...failureOf(answer, reasons), node: node.name } }
   }
+  /** The boot that a node is in now. */
+  const bootIdOf = async ({ address, name: node }: NodeDeclaration, limits: ReturnType<typeof until>) => {
+    const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
+    return bootId.ok ? bootId : { ok: false as const, failure: { ...bootId.failure, node } }
+  }
   const nothing = (result: Result<unknown>): Result<void> => (result.ok ? { ok: true, value: undefined } : result)
 
   return {
@@ -243,16 +248,18 @@ export function createTalos(
 
     inspect: (node, options) => inspect(ask, boots, node, until(options)),
 
-    async otherSlot({ address, name }, version, options) {
+    async otherSlot(node, version, options) {
+      const { address } = node
       const limits = until(options)
       // the boot id after the log: of a node that boots in between nothing is told that was true before
       const slots = await otherSlots(ask, [{ address, version }], limits)
-      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
-      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const bootId = await bootIdOf(node, limits)
+      if (!bootId.ok) return bootId
       return { ok: true, value: { bootId: bootId.value, otherSlot: slots.get(address) ?? UNREAD } }
     },
 
-    async glance({ address, name }, options) {
+    async glance(node, options) {
+      const { address, name } = node
       const limits = until(options)
       // The stage first, and the boot id after it: who sees an old boot id then knows that the stage is no newer. The
       // other way round, a node that reboots in between looks as if it had not.
@@ -267,8 +274,8 @@ export function createTalos(
       // on its way down it is in the boot that was seen
       const leaves = last && LEAVING.has(status.stage) ? sameAs(last) : undefined
       if (last && leaves !== undefined) return { ok: true, value: { version: leaves, bootId: last.bootId, ...status } }
-      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
-      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const bootId = await bootIdOf(node, limits)
+      if (!bootId.ok) return bootId
       const known = sameAs({ bootId: bootId.value })
       if (known !== undefined) return { ok: true, value: { version: known, bootId: bootId.value, ...status } }
       boots.set(address, { bootId: bootId.value })
@@ -278,10 +285,11 @@ export function createTalos(
       return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
     },
 
-    async identity({ address, name }, { known, ...options }) {
+    async identity(node, { known, ...options }) {
+      const { address } = node
       const limits = until(options)
-      const bootId = readBootId(await ask.one(address, talosctlCommands.bootId, limits))
-      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: name } }
+      const bootId = await bootIdOf(node, limits)
+      if (!bootId.ok) return bootId
       if (bootId.value === known) return { ok: true, value: { bootId: bootId.value } }
       const nodenames = await ask.one(address, (at) => talosctlCommands.get(at, 'nodename'), limits)
       const nodename = readNodename(readResources(nodenames.stdout)[0])?.nodename
