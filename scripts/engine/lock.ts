@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
+import { map } from '../../workflows/model/foreign-json.ts'
 import { shellWord } from '../cli/shell-word.ts'
 import { createFile } from '../disk/create-file.ts'
 import { onDisk } from '../disk/on-disk.ts'
@@ -140,7 +141,7 @@ const GARBAGE = 'it is garbage'
 
 /** Whether it says who holds the lock, in the words of whatever version. */
 const isLockFile = (value: unknown): value is LockFile => {
-  const { pid, identity } = Object(value) as Partial<LockFile>
+  const { pid, identity } = map(value)
   return Number.isInteger(pid) && typeof identity === 'string'
 }
 

@@ -42,9 +42,10 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
   const refused = new Map<NodeName, { image: string; why: string; run: string }>()
   const tookNoneDown = new Set<string>()
   for (const { run, records } of runs) {
-    const first = map(records[0])
+    const told = records.map(map)
+    const [first = {}] = told
     if (first.type !== 'run') continue
-    if (records.map(map).every(leavesUp)) tookNoneDown.add(run)
+    if (told.every(leavesUp)) tookNoneDown.add(run)
     // the first journals did not tell whose they are; a boot id is one in the world
     if (first.identity !== undefined && first.identity !== identity) continue
     const plans = nodePlans(first.plan)
@@ -54,7 +55,7 @@ export function recollect(runs: readonly RememberedRun[], identity: string): Rem
       const image = node === undefined ? undefined : imageOf(node)
       if (node !== undefined && image !== undefined && verdict === 'rolled-back') rolledBack.set(node, { image, run })
     }
-    for (const record of withoutUnasked(records.slice(1).map(map))) {
+    for (const record of withoutUnasked(told.slice(1))) {
       // the last look of a run is at all its nodes
       for (const { node, verdict } of list(record.output)) noteVerdict(text(node), verdict)
       const node = text(record.node) ?? nodeOfPath(record.path, plans)
