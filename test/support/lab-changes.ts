@@ -26,6 +26,11 @@ export function changesOf(log: readonly LoggedEvent[]): string[] {
   })
 }
 
+/** The nodes that a run cordoned, each once: `lab check` proves that they were then empty before they went down. */
+export function cordonedIn(log: readonly LoggedEvent[]): string[] {
+  return [...new Set(log.flatMap((event) => (event.type === 'node.cordoned' && event.run ? [event.node] : [])))].sort()
+}
+
 /** Every node runs `version` and is ready, no rule was broken, and each was installed to and rebooted that often. */
 export async function assertUpgraded(
   lab: TestLab,
