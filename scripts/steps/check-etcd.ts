@@ -3,7 +3,7 @@ import type { GateOutput, NodeStepInput } from '../../workflows/machines/node.ts
 import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import { leads, memberCount } from '../../workflows/plan/etcd.ts'
-import { gateObjections } from '../../workflows/plan/gate.ts'
+import { gateObjections, isDecided } from '../../workflows/plan/gate.ts'
 import { RECONNECT_MS } from '../cluster/reconnect-ms.ts'
 import { reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -15,7 +15,7 @@ export const checkEtcd =
     const { met, seen } = await watch(context, {
       what: `etcd to bear the loss of ${plan.node}`,
       look: () => look(world, plan.node, context),
-      until: ({ failures }) => failures.length === 0 || !failures.every(mayPass),
+      until: ({ failures }) => isDecided(failures),
       say: ({ failures }) => failures.map((f) => [f.node, f.detail ?? f.reason].filter(Boolean).join(' ')).join('; '),
       deadlineMs: Math.min(RECONNECT_MS, world.cluster.operations.deadlines.etcdMs),
       everyMs: 500,
@@ -28,16 +28,6 @@ export const checkEtcd =
       failure: { ...(first ?? failure('bug')), detail: `${first?.node ?? 'etcd'}: ${first?.detail ?? ''}${more}` },
     }
   }
-
-/** Trouble that ends by itself within seconds of a member's return. */
-const mayPass = ({ reason }: Failure): boolean =>
-  reason === 'etcd-member-unhealthy' ||
-  reason === 'etcd-member-behind' ||
-  reason === 'control-plane-unreachable' ||
-  reason === 'control-plane-not-ready' ||
-  reason === 'etcd-members-disagree' ||
-  reason === 'etcd-unreadable' ||
-  reason === 'etcd-quorum'
 
 /** Why the node may not go down now, and whether it leads others. */
 async function look(world: World, node: string, context: StepContext): Promise<GateOutput & { failures: Failure[] }> {

@@ -4,7 +4,7 @@ import { controlPlanesOf } from '../../workflows/model/cluster.ts'
 import type { Result } from '../../workflows/model/failure.ts'
 import { changedSincePlan } from '../../workflows/plan/changed-since-plan.ts'
 import { configurationObjection } from '../../workflows/plan/configuration.ts'
-import { memberCount, onlyItselfUnwell } from '../../workflows/plan/etcd.ts'
+import { mayBeForced } from '../../workflows/plan/etcd.ts'
 import { switchOf } from '../../workflows/plan/plan.ts'
 import { notReplaced, wentByItself } from '../../workflows/plan/return.ts'
 import { slotObjection } from '../../workflows/plan/slot.ts'
@@ -49,7 +49,7 @@ export const upgrade =
         // before the last looks, since Kubernetes may take its time
         const unwritten = await noteInstall(world, plan, seen, context)
         if (unwritten) return { ok: false, failure: unwritten }
-        const force = await mayBeForced(world, node, refusal !== undefined, context)
+        const force = await isForced(world, node, refusal !== undefined, context)
         const declared = declaredNode(world, node)
         return {
           ok: true,
@@ -63,15 +63,11 @@ export const upgrade =
     })
   }
 
-/**
- * Whether the node's own check of etcd is to be skipped: it refuses two members, the outage of which the person accepted, and a
- * node whose own member is all that is unwell, which the upgrade may cure (ValidateForUpgrade, internal/pkg/etcd/etcd.go).
- */
-async function mayBeForced(world: World, node: string, wasRefused: boolean, context: StepContext): Promise<boolean> {
+/** Whether the node's own check of etcd is to be skipped; etcd is asked only where that may be. */
+async function isForced(world: World, node: string, wasRefused: boolean, context: StepContext): Promise<boolean> {
   const { cluster, acceptEtcdOutage: acceptOutage } = world
   const controlPlanes = controlPlanesOf(cluster)
   if (!(acceptOutage && controlPlanes.length > 1) && !wasRefused) return false
   const etcd = await world.talos.observeEtcd(controlPlanes, reading(world, context))
-  if (acceptOutage && memberCount(etcd) === 2) return true
-  return wasRefused && onlyItselfUnwell(node, etcd, { lagBound: cluster.operations.etcd.lagBound, acceptOutage })
+  return mayBeForced(node, etcd, { lagBound: cluster.operations.etcd.lagBound, acceptOutage }, wasRefused)
 }

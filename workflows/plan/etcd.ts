@@ -42,10 +42,18 @@ export const leads = (node: NodeName, { members }: Pick<EtcdObservation, 'member
  * Whether of all members only that of the node is unwell, so that taking it down costs nothing and may be the cure. What is no
  * member at all is not unwell.
  */
-export const onlyItselfUnwell = (node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): boolean =>
+const onlyItselfUnwell = (node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy): boolean =>
   etcd.members.some((member) => member.node === node) &&
   !votes(node, etcd, policy.lagBound) &&
   etcdObjections(node, etcd, policy).length === 0
+
+/**
+ * Whether the check of etcd by the node itself, below Talos 1.13, may be skipped: it refuses two members, the outage of which the
+ * person accepted, and a node whose own member is all that is unwell, which an upgrade may cure (ValidateForUpgrade,
+ * internal/pkg/etcd/etcd.go).
+ */
+export const mayBeForced = (node: NodeName, etcd: EtcdObservation, policy: EtcdPolicy, wasRefused: boolean): boolean =>
+  (policy.acceptOutage && memberCount(etcd) === 2) || (wasRefused && onlyItselfUnwell(node, etcd, policy))
 
 /** Control planes whose etcd does not run, and that no list of members names: nothing of an earlier life is left of them. */
 export function notJoined({ members }: Pick<EtcdObservation, 'members'>): NodeName[] {

@@ -24,6 +24,21 @@ export const gateObjections = ({ node, others, etcd, policy }: Gate): Failure[] 
   ...etcdObjections(node, etcd, policy),
 ]
 
+/** Trouble that ends by itself within seconds of a member's return. */
+const PASSING: ReadonlySet<Failure['reason']> = new Set([
+  'etcd-member-unhealthy',
+  'etcd-member-behind',
+  'control-plane-unreachable',
+  'control-plane-not-ready',
+  'etcd-members-disagree',
+  'etcd-unreadable',
+  'etcd-quorum',
+])
+
+/** Whether there is nothing to wait for: the gate is open, or one of the reasons against it stays. */
+export const isDecided = (failures: readonly Failure[]): boolean =>
+  failures.length === 0 || failures.some(({ reason }) => !PASSING.has(reason))
+
 function otherObjections(node: NodeName, status: Result<Status>): Failure[] {
   if (status.ok) return controlPlaneObjections(node, status.value)
   const { reason, detail = reason } = status.failure

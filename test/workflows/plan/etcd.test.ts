@@ -7,7 +7,7 @@ import {
   etcdObjections,
   isHealthyVoter,
   leads,
-  onlyItselfUnwell,
+  mayBeForced,
   quorum,
   votes,
   whyNoVote,
@@ -177,7 +177,24 @@ const whose: [sentence: string, seen: EtcdObservation, votes: boolean, onlyItsel
 ]
 for (const [sentence, seen, vote, onlyItself] of whose)
   test(`a member that is ${sentence}: ${vote ? 'votes' : 'does not vote'}, ${onlyItself ? '' : 'not '}the only one that is unwell`, () =>
-    assert.equal([votes('a', seen, 100), onlyItselfUnwell('a', seen, policy)], [vote, onlyItself]))
+    assert.equal([votes('a', seen, 100), mayBeForced('a', seen, policy, true)], [vote, onlyItself]))
+
+const pair = etcd([member('a'), member('b')])
+const forced: [sentence: string, seen: EtcdObservation, by: typeof policy, wasRefused: boolean, may: boolean][] = [
+  ['of two members, the outage of which is accepted', pair, accepted, false, true],
+  ['of two members, the outage of which is not accepted', pair, policy, true, false],
+  ['of three, whatever is accepted', etcd(trio()), accepted, false, false],
+  [
+    'that alone is unwell, before the node refused',
+    etcd([member('a', dead), member('b'), member('c')]),
+    policy,
+    false,
+    false,
+  ],
+]
+for (const [sentence, seen, by, wasRefused, may] of forced)
+  test(`the node's own check of etcd is ${may ? '' : 'not '}skipped for one ${sentence}`, () =>
+    assert.is(mayBeForced('a', seen, by, wasRefused), may))
 
 test('what keeps a member from voting is said in a few words', () => {
   const rows: Partial<EtcdMember>[] = [

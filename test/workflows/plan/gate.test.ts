@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FailureReason, failure, type Result } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
-import { type Gate, gateObjections } from '../../../workflows/plan/gate.ts'
+import { type Gate, gateObjections, isDecided } from '../../../workflows/plan/gate.ts'
 
 const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
   ...{ node, id: node, started: true, learner: false, leader: node === 'c', answers: true, errors: [] },
@@ -59,5 +59,21 @@ for (const [sentence, more, reasons] of rows)
       reasons,
     )
   })
+
+const waited: [sentence: string, reasons: FailureReason[], decided: boolean][] = [
+  ['is open', [], true],
+  ['finds a member that has just come back', ['etcd-member-behind', 'etcd-quorum'], false],
+  [
+    'finds members that disagree, and one that is silent',
+    ['etcd-members-disagree', 'control-plane-unreachable'],
+    false,
+  ],
+  ['finds an alarm', ['etcd-alarm'], true],
+  ['finds a member behind and a learner beside it', ['etcd-member-behind', 'etcd-learner'], true],
+  ['finds that an outage is not accepted', ['etcd-outage'], true],
+]
+for (const [sentence, found, decided] of waited)
+  test(`a gate that ${sentence} is ${decided ? 'decided' : 'looked at again'}`, () =>
+    assert.is(isDecided(found.map((reason) => failure(reason))), decided))
 
 test.run()
