@@ -4,10 +4,10 @@
  * nothing, and says that the node still runs.
  */
 import type { NodeStepInput, RebootOutput } from '../../workflows/machines/node.ts'
-import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
+import type { Failure, Result } from '../../workflows/model/failure.ts'
 import type { Configuration, Inspection, OtherSlot } from '../../workflows/model/observation.ts'
 import { isUp } from '../../workflows/plan/life.ts'
-import { type Asked, acts } from '../../workflows/plan/return.ts'
+import { type Asked, acts, afterWait } from '../../workflows/plan/return.ts'
 import type { CallOptions, Glance } from '../cluster/talos.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
@@ -16,11 +16,6 @@ import { lastLook } from './last-look.ts'
 import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { watchReturn } from './returned.ts'
-
-const REQUESTS = 3
-
-/** Failures of the call after which asking again is no use, or no good: the call that is late goes on, and may yet begin. */
-const FINAL: ReadonlySet<Failure['reason'] | undefined> = new Set(['permission-denied', 'install-timed-out'])
 
 type Call = (options: Required<Pick<CallOptions, 'signal' | 'processFile'>>) => Promise<Result<void>>
 
@@ -125,7 +120,7 @@ async function ask(
   let unused = first.ok ? first : undefined
   // our own earlier request may be what makes it silent; whoever is silent is not asked
   let mayAct = first.ok && isUp(first.value)
-  while (asked.requests < REQUESTS) {
+  for (;;) {
     let mayAskAgain = true
     if (mayAct) {
       // it may have been another process that was here, and pods may have come back
@@ -172,8 +167,10 @@ async function ask(
       },
       deadlineMs: Math.max(0, deadline - performance.now()),
     })
-    if (met && glance && glance.bootId !== bootId) {
-      if (asked.requests > 0) return down(glance)
+    const { repeats, ranOn } = request
+    const next = afterWait({ met, last: glance, bootId }, asked, { node: plan.node, repeats, mayAskAgain, ranOn })
+    if (next === 'left') {
+      if (asked.requests > 0 && glance) return down(glance)
       const { seen } = await watch(context, {
         what: `${plan.node} to tell what it runs`,
         look: inspect,
@@ -183,15 +180,7 @@ async function ask(
       })
       return anew(seen)
     }
-    if (!met && !(glance && request.repeats)) {
-      const hint = `talosctl -n ${plan.node} version # and look at its console`
-      return { ok: false, failure: failure('never-returned', { hint }) }
-    }
-    if (!met && glance && !isUp(glance)) asked.hangsIn = glance.stage
-    // whether the slot was written before it gave up can not be known, and is not repeated
-    if (!met || !mayAskAgain || (asked.underWay && !request.repeats)) break
-    if (asked.refusal && FINAL.has(asked.refusal.reason)) return { ok: false, failure: asked.refusal }
+    if (next !== 'ask again') return { ok: false, failure: next }
     mayAct = true
   }
-  return { ok: false, failure: request.ranOn(asked) }
 }

@@ -1,5 +1,6 @@
 /** What a node that was asked to go down is seen to do: whether it has left its boot, acts, or runs on; and whether it went already. */
 import semver from 'semver'
+import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { Inspection } from '../model/observation.ts'
 import { isUp } from './life.ts'
@@ -59,6 +60,46 @@ export function wentByItself(
   const runs = plan.before.version !== to && semver.eq(seen.version, to)
   const isOurs = begunBefore && requested && seen.bootId !== plan.before.bootId
   return runs || isOurs ? { flippedEarly: !begunBefore } : undefined
+}
+
+const REQUESTS = 3
+
+/** What became of the wait for a node that was asked, or may have been. */
+type Waited = {
+  /** it was seen to be up in its boot, or in another one, before its time was over */
+  met: boolean
+  /** what it answered last, if it did */
+  last: Seen | undefined
+  /** the boot that it is to leave */
+  bootId: string
+}
+
+/** What is asked of a node, as far as its end is decided by it. */
+type Request = {
+  node: NodeName
+  /** it is asked again also where it acted on the request, and runs on all the same */
+  repeats: boolean
+  /** nothing kept it from being asked just now */
+  mayAskAgain: boolean
+  ranOn(asked: Asked): Failure
+}
+
+/** What follows: the node has left its boot, is asked again, or has failed to do as it was asked. */
+export function afterWait(
+  { met, last, bootId }: Waited,
+  asked: Asked & { requests: number },
+  { node, repeats, mayAskAgain, ranOn }: Request,
+): 'left' | 'ask again' | Failure {
+  if (!met) {
+    if (last && repeats) return ranOn({ ...asked, hangsIn: isUp(last) ? undefined : last.stage })
+    return failure('never-returned', { hint: `talosctl -n ${node} version # and look at its console` })
+  }
+  if (last?.bootId !== bootId) return 'left'
+  // whether the slot was written before it gave up can not be known, and is not repeated
+  if (!mayAskAgain || (asked.underWay && !repeats)) return ranOn(asked)
+  // the call that is late goes on, and may yet begin
+  if (asked.refusal?.reason === 'install-timed-out') return asked.refusal
+  return asked.requests < REQUESTS ? 'ask again' : ranOn(asked)
 }
 
 const because = (words: string, { refusal }: Asked): string => (refusal?.detail ? `${words}: ${refusal.detail}` : words)

@@ -4,7 +4,7 @@ import { failure } from '../../../workflows/model/failure.ts'
 import type { Inspection, OtherSlot } from '../../../workflows/model/observation.ts'
 import { isUp } from '../../../workflows/plan/life.ts'
 import { switchOf } from '../../../workflows/plan/plan.ts'
-import { acts, notRebooted, notReplaced, wentBefore, wentByItself } from '../../../workflows/plan/return.ts'
+import { acts, afterWait, notRebooted, notReplaced, wentBefore, wentByItself } from '../../../workflows/plan/return.ts'
 import { nodePlan } from '../../support/upgrade-plan.ts'
 
 const plan = nodePlan('a', 'worker')
@@ -86,6 +86,48 @@ test('a node is up while it runs or boots, and acts once it does neither, or has
     ['installing', false, true, true],
     ['maintenance', false, true, true],
   ])
+})
+
+const late = failure('install-timed-out')
+const lost = failure('command-failed', { detail: 'EOF' })
+const up = { met: true, last: { bootId: 'own', stage: 'running' } }
+const asked = { requests: 1, underWay: false }
+const followed: [
+  sentence: string,
+  waited: { met: boolean; last: { bootId: string; stage: string } | undefined },
+  asked: Parameters<typeof afterWait>[1],
+  reboot: string,
+  oneCall: string,
+][] = [
+  ['has another boot', { met: true, last: { bootId: 'new', stage: 'booting' } }, asked, 'left', 'left'],
+  ['runs on as if it had not been asked', up, asked, 'ask again', 'ask again'],
+  ['runs on after a call that was lost', up, { ...asked, refusal: lost }, 'ask again', 'ask again'],
+  ['runs on after it acted', up, { ...asked, underWay: true }, 'ask again', 'ran on'],
+  ['runs on after a third request', up, { ...asked, requests: 3 }, 'ran on', 'ran on'],
+  ['runs on while a call that is late may yet begin', up, { ...asked, refusal: late }, late.reason, late.reason],
+  ['is silent to the end', { met: false, last: undefined }, asked, 'never-returned', 'never-returned'],
+  [
+    'hangs on its way down to the end',
+    { met: false, last: { bootId: 'own', stage: 'rebooting' } },
+    asked,
+    'ran on: hangs in rebooting',
+    'never-returned',
+  ],
+]
+for (const [sentence, waited, of, reboot, oneCall] of followed)
+  test(`a node that was asked and ${sentence}: ${reboot} after a reboot, ${oneCall} after one call`, () => {
+    const told = (repeats: boolean) => {
+      const ranOn = ({ hangsIn }: { hangsIn?: string | undefined }) =>
+        failure('reboot-failed', { detail: hangsIn === undefined ? 'ran on' : `ran on: hangs in ${hangsIn}` })
+      const next = afterWait({ ...waited, bootId: 'own' }, of, { node: 'a', repeats, mayAskAgain: true, ranOn })
+      return typeof next === 'string' ? next : (next.detail ?? next.reason)
+    }
+    assert.equal([told(true), told(false)], [reboot, oneCall])
+  })
+
+test('a node that may not be asked once more ran on', () => {
+  const ranOn = () => lost
+  assert.is(afterWait({ ...up, bootId: 'own' }, asked, { node: 'a', repeats: true, mayAskAgain: false, ranOn }), lost)
 })
 
 test('a node that runs on is said to do so with the last reason that was given', () => {
