@@ -96,7 +96,7 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent
     begun = true
-    const known = { begunBefore, isStale, sleeps, mayBegin, signal, processFile, waiting, notice }
+    const known = { begunBefore, isStale, mayBegin, signal, processFile, waiting, notice }
     const work = startsFor({ node, of: step }, () => body(effect.input as never, known))
     const result = await orStopped(work, stopped)
     if (result.ok) return { effect, startedAt, outcome: { ok: true, output: result.value } }

@@ -18,8 +18,6 @@ export type StepContext = {
   begunBefore: boolean
   /** what led to this step has expired: an earlier process led to it, or this one has slept since */
   isStale(): boolean
-  /** how often this process was found to have slept */
-  sleeps(): number
   /**
    * Asked before each request that can not be taken back: asks for lock and Lease, and then takes the last look of the step, since
    * what that tells ages faster. Where the run was told to stop, or they are not ours any more, it rejects and the step ends there:

@@ -21,7 +21,7 @@ import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { noteInstall, wasInstallBegun } from './note-install.ts'
+import { createInstallNote, wasInstallBegun } from './note-install.ts'
 import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 
@@ -69,8 +69,9 @@ async function prepare(
   const pending = configurationObjection(plan.node, configured)
   if (pending) return failed(pending)
   const hash = configured.ok ? configured.value.hash : undefined
+  const note = createInstallNote(world, plan, context)
   return context.mayBegin(async () => {
-    const unwritten = await noteInstall(world, plan, facts, context, hash)
+    const unwritten = await note(facts, hash)
     if (unwritten) return failed(unwritten)
     // all of that took its time: somebody else may have been here
     const ended = await lastLookAtSlot(world, plan, facts, context)
@@ -127,10 +128,7 @@ async function whyNotNow(
   return installObjection(plan.node, target.image, facts, { begunBefore, begun })
 }
 
-/**
- * The slot once more, right before the call; undefined where it may be written, else how the step ends. A look during which
- * this process slept is none.
- */
+/** The slot once more, right before the call; undefined where it may be written, else how the step ends. */
 async function lastLookAtSlot(
   world: World,
   plan: NodePlan,
@@ -138,15 +136,9 @@ async function lastLookAtSlot(
   context: StepContext,
 ): Promise<Result<InstallOutput> | undefined> {
   const target = switchOf(plan)
-  const against = (last: Inspection): Result<InstallOutput> | undefined => {
-    if (holdsTarget(target, last)) return { ok: true, value: waiting(target, last) }
-    const changed = changedSinceLook(plan.node, target.image, facts, last)
-    return changed && { ok: false, failure: changed }
-  }
-  for (;;) {
-    const sleeps = context.sleeps()
-    const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
-    const objected = last.ok ? against(last.value) : last
-    if (context.sleeps() === sleeps) return objected
-  }
+  const last = await settled(world, plan, context, (seen) => !seen.ok || isRead(seen.value))
+  if (!last.ok) return last
+  if (holdsTarget(target, last.value)) return { ok: true, value: waiting(target, last.value) }
+  const changed = changedSinceLook(plan.node, target.image, facts, last.value)
+  return changed && { ok: false, failure: changed }
 }

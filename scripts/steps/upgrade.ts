@@ -11,7 +11,7 @@ import { slotObjection } from '../../workflows/plan/slot.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { askToGoDown, type NextBoot } from './ask-to-go-down.ts'
-import { noteInstall, wasInstallBegun } from './note-install.ts'
+import { createInstallNote, wasInstallBegun } from './note-install.ts'
 import { readConfiguration } from './read-configuration.ts'
 
 export const upgrade =
@@ -21,6 +21,7 @@ export const upgrade =
     const { node } = plan
     const target = switchOf(plan)
     const { image } = target
+    const note = createInstallNote(world, plan, context)
     const { installMs, rebootMs } = world.cluster.operations.deadlines
     return askToGoDown(world, input, context, {
       begins: 'begin the upgrade',
@@ -47,7 +48,7 @@ export const upgrade =
         const objected = objection({ otherSlot, configured: await readConfiguration(world, plan, context) })
         if (objected) return { ok: false, failure: objected }
         // before the last looks, since Kubernetes may take its time
-        const unwritten = await noteInstall(world, plan, seen, context)
+        const unwritten = await note(seen)
         if (unwritten) return { ok: false, failure: unwritten }
         const force = await isForced(world, node, refusal !== undefined, context)
         const declared = declaredNode(world, node)

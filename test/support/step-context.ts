@@ -4,7 +4,6 @@ import type { StepContext } from '../../scripts/engine/driver.ts'
 export const stepContext = (more: Partial<StepContext> = {}): StepContext => ({
   begunBefore: false,
   isStale: () => false,
-  sleeps: () => 0,
   mayBegin: (lastLook) => lastLook(),
   signal: new AbortController().signal,
   processFile: '',
