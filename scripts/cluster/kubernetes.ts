@@ -14,6 +14,7 @@ import type {
   Right,
   VolumeAttachment,
 } from '../../workflows/model/kubernetes.ts'
+import { never } from '../engine/never.ts'
 import type { Command, CommandResult, Run, RunOptions } from '../run.ts'
 import { isDone } from '../tools/ended.ts'
 import { eventOf } from '../tools/kubectl/event-of.ts'
@@ -348,9 +349,6 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
     deleteLease: (guard, options) => guarded((at) => kubectlCommands.deleteLease(at, guard), options),
   }
 }
-
-/** the signal of somebody who can not be interrupted */
-const never = new AbortController().signal
 
 const silence = failure('kubernetes-unreachable')
 const unread = failure('garbage-answer', { detail: 'the answer of kubectl can not be read' })

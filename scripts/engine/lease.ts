@@ -9,6 +9,7 @@ import { AGAIN } from '../../workflows/model/again.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
 import type { CallOptions, Kubernetes, LeaseObject } from '../cluster/kubernetes.ts'
 import { LEASE } from '../tools/kubectl.ts'
+import { never } from './never.ts'
 import { type Holder, holderText, isSameHolder, judgeHolder } from './process-identity.ts'
 import { startsFor } from './starts.ts'
 
@@ -285,9 +286,6 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
 const TRIES = 3
 
 const AGAIN_MS = 10_000
-
-/** the signal of somebody who can not be interrupted */
-const never = new AbortController().signal
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> => pauseFor(ms, undefined, { signal })
 

@@ -5,6 +5,7 @@ import type { Kubernetes } from '../cluster/kubernetes.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import { type ClusterLease, type GiveBack, joinClusterLease } from './lease.ts'
 import { acquireLock, type Lock } from './lock.ts'
+import { never } from './never.ts'
 import { holderText, thisHolder } from './process-identity.ts'
 
 export type Hold = {
@@ -100,7 +101,7 @@ const noLease = (): ClusterLease => ({
   first: { ok: false, failure: failure('kubernetes-unreachable') },
   lost: () => undefined,
   isHeld: () => false,
-  loses: new AbortController().signal,
+  loses: never,
   confirm: async () => undefined,
   release: async () => {},
 })

@@ -1,3 +1,4 @@
+import { never } from '../engine/never.ts'
 import { type BuildEvent, buildTool } from './build-tool.ts'
 import { findTool, type ToolSearch } from './find-tool.ts'
 import { type ToolName, toolTable } from './tool-table.ts'
@@ -10,7 +11,7 @@ export async function resolveTool(
   name: ToolName,
   {
     env = process.env,
-    signal = new AbortController().signal,
+    signal = never,
     report = () => {},
   }: { env?: NodeJS.ProcessEnv; signal?: AbortSignal; report?: (event: BuildEvent) => void } = {},
 ): Promise<ToolSearch> {

@@ -3,6 +3,7 @@ import { goesBy } from '../../../workflows/model/goes-by.ts'
 import { parseAddress } from '../../../workflows/model/parse-address.ts'
 import type { Doorbell } from '../../cluster/greet.ts'
 import type { Knock } from '../../cluster/knock.ts'
+import { never } from '../../engine/never.ts'
 import { hostOf, portOf } from './talosconfig.ts'
 
 /** How long a knock is believed. What goes down is told by the next question, what was silent may be back in a moment. */
@@ -176,8 +177,6 @@ export function createWays({ endpoints, nodes = [], knock, waitsInMaintenance, r
     deaf,
   }
 }
-
-const never = new AbortController().signal
 
 /** Where an endpoint listens: `10.0.0.1`, `10.0.0.1:50000`, `[fd00::1]:50000`. */
 function doorbell(endpoint: string): Doorbell {
