@@ -7,14 +7,18 @@ const template = (app: string, spec: object = {}) => ({
   spec: { containers: [{ name: app, image: `${app}:1` }], ...spec },
 })
 
-/** Spread over the nodes where that is possible. */
+/** Spread over the nodes that take pods, which no scheduler may weigh against anything else. */
 const spread = (app: string) => ({
   topologySpreadConstraints: [
     {
       maxSkew: 1,
       topologyKey: 'kubernetes.io/hostname',
-      whenUnsatisfiable: 'ScheduleAnyway',
+      whenUnsatisfiable: 'DoNotSchedule',
       labelSelector: labels(app),
+      // a node that is cordoned or away counts for none: what was on it goes to the others
+      nodeTaintsPolicy: 'Honor',
+      // what was moved by drains does not come back, but what is rolled out anew is spread over all
+      matchLabelKeys: ['pod-template-hash'],
     },
   ],
 })

@@ -7,6 +7,7 @@ import { stringify } from 'yaml'
 import type { LoggedEvent } from '../../lab/lab-event.ts'
 import { dieAfterOutcome, dieWhenLogged, finishAndJudge, journalOf, reportOf } from '../support/crash.ts'
 import { startLab, type TestLab } from '../support/lab.ts'
+import { loadAnew } from '../support/load-anew.ts'
 import { withLab } from '../support/with-lab.ts'
 import { budgetOver, database, deployment } from '../support/workloads.ts'
 
@@ -42,6 +43,7 @@ test.after(() => lab.down())
 
 for (const [index, { change, step, fits }] of windows.entries()) {
   test(`leaves nobody cordoned and evicts nobody twice when killed just after ${change}`, async () => {
+    await loadAnew(lab)
     const from = lab.log().length
     const wish = ['--nodes', 'k8s-2,k8s-3', '--to', `v1.13.${index + 3}`]
     await dieWhenLogged(lab, { step, fits, wish })
