@@ -135,7 +135,7 @@ export class LabKubernetes {
     const deadline = Date.now() + runningWithinMs
     await this.#untilNone(() => names.filter((name) => !isOpen(nodes.find(name))), deadline)
     await applyManifests(api, workloads, signal)
-    await this.#untilNone(() => notRunning(api, pods, [...bootstrap, ...workloads]), deadline)
+    await this.#untilNone(() => notRunning(api, [...bootstrap, ...workloads]), deadline)
   }
 
   /** The Node of the machine as the API server has it; undefined until it has registered. */

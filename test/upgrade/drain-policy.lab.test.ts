@@ -68,7 +68,10 @@ if (inFull)
       budgetOver('pg', { minAvailable: 0 }, role('replica')),
     ]
     return withLab({ ...wishes, operators: ['cloudnative-pg'], workloads: [instances, ...budgets] }, async (lab) => {
-      await lab.kubectl(['wait', 'pod', '--for=create', '--selector=cnpg.io/instanceRole=primary', '--timeout=120s'])
+      // until each instance has its role, and is counted by it, two may be primaries, of which one may go
+      const counts = ['get', 'pdb', 'pg', 'pg-primary', '--output=jsonpath={.items[*].status.currentHealthy}']
+      const hasRoles = async () => (await lab.kubectl(counts)).stdout === '1 1' || undefined
+      await eventually(hasRoles, () => 'the budgets do not count a primary and a replica')
       const refused = await runUpgrade(lab, { flags, operations: { upgrade } })
       assert.equal([refused.code, refused.reasons], [77, ['drain-would-block']])
       assert.match(refused.finished.failures[0]?.detail ?? '', 'PodDisruptionBudget default/pg-primary allows no')
