@@ -4,32 +4,27 @@
  */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, failure, type Result } from '../../workflows/model/failure.ts'
-import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import { nodeObjection } from '../../workflows/plan/identity.ts'
-import type { CallOptions } from '../cluster/kubernetes.ts'
 import { asking, declaredNode, kubernetesName, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
 import { otherMachine } from './other-machine.ts'
+import { toldFirst } from './told-first.ts'
 
 export const cordon =
   (world: World) =>
   async ({ plan }: Pick<NodeStepInput, 'plan'>, context: StepContext): Promise<Result<void>> => {
     const name = kubernetesName(plan)
     const declared = declaredNode(world, plan.node)
-    let told: Result<KubeNode[]> | undefined = await world.sight.nodes(asking(world, plan, context))
-    /** What streams tell of a Node that is well guards its change as well as a read; all else is read. */
-    const read = async (options: CallOptions): Promise<Result<KubeNode[]>> => {
-      const first = told
-      told = undefined
-      const isWell = first?.ok && first.value.some((node) => node.name === name && node.ready && !node.unschedulable)
-      return isWell ? first : world.kubernetes.nodes(options)
-    }
+    const options = asking(world, plan, context)
+    const told = await world.sight.nodes(options)
+    // a Node that is not well is read
+    const isWell = told.ok && told.value.some((node) => node.name === name && node.ready && !node.unschedulable)
+    const read = toldFirst(isWell ? told.value : undefined, () => world.kubernetes.nodes(options))
     const { met, seen } = await watch(context, {
       what: `${plan.node} to be cordoned`,
       look: async (): Promise<Result<boolean>> => {
-        const options = asking(world, plan, context)
-        const nodes = await read(options)
+        const nodes = await read()
         if (!nodes.ok) return nodes
         const before = nodes.value.find((node) => node.name === name)
         const known = before?.ready ? before.bootId : undefined

@@ -1,13 +1,13 @@
 /** Lifts our cordon; where the node carries none of ours, there is nothing to do. */
 import type { NodeStepInput } from '../../workflows/machines/node.ts'
 import { type Failure, type FailureReason, failure, type Result } from '../../workflows/model/failure.ts'
-import type { KubeNode } from '../../workflows/model/kubernetes.ts'
 import type { CallOptions } from '../cluster/kubernetes.ts'
 import type { Sight } from '../cluster/sight.ts'
 import { asking, kubernetesName, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { CORDON_ANNOTATION } from '../tools/kubectl.ts'
 import { type Waiter, watch } from '../watch.ts'
+import { toldFirst } from './told-first.ts'
 
 export const uncordon =
   (world: World) =>
@@ -20,9 +20,8 @@ export const uncordon =
     )
 
 /**
- * Lifts the cordon of `run`, and nobody else's; done when it is seen to be gone. What a stream tells of our own is enough to begin
- * with, since its version guards the change. Where its mark outlived it only that
- * goes, which may fail: it does no harm. Where the Node does not tell whose cordon it is, a person has to know.
+ * Lifts the cordon of `run`, and nobody else's; done when it is seen to be gone. Where its mark outlived it only that goes, which
+ * may fail: it does no harm. Where the Node does not tell whose cordon it is, a person has to know.
  */
 export async function liftCordon(
   world: Pick<World, 'cluster' | 'kubernetes'>,
@@ -30,12 +29,9 @@ export async function liftCordon(
   waiter: Waiter,
   sight?: Sight,
 ): Promise<Result<void>> {
-  let told = await sight?.nodes(options)
-  const read = async (): Promise<Result<KubeNode | undefined>> => {
-    const ours = told?.ok ? told.value.find((node) => node.name === name && node.mark?.run === run) : undefined
-    told = undefined
-    return ours ? { ok: true, value: ours } : world.kubernetes.node(name, options)
-  }
+  const told = await sight?.nodes(options)
+  const ours = told?.ok ? told.value.find((node) => node.name === name && node.mark?.run === run) : undefined
+  const read = toldFirst(ours, () => world.kubernetes.node(name, options))
   const isLifted = async (): Promise<Result<boolean>> => {
     const node = await read()
     if (!node.ok) return node
