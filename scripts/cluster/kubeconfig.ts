@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import type { NodeDeclaration } from '../../workflows/model/cluster.ts'
@@ -7,6 +7,7 @@ import { failure, type Result } from '../../workflows/model/failure.ts'
 import { shellWord } from '../cli/shell-word.ts'
 import { forPeople } from '../declaration/load-cluster.ts'
 import { failureOfThrown, onDisk } from '../disk/on-disk.ts'
+import { replaceFile } from '../disk/replace-file.ts'
 import { onAbort } from '../engine/on-abort.ts'
 import { openRunFolder } from '../engine/run-folder.ts'
 import { startsFor } from '../engine/starts.ts'
@@ -54,7 +55,7 @@ export function createKubeconfig({
         rmSync(unfinished, { force: true })
         const fetched = await talos.kubeconfig(node, unfinished, { timeoutMs, signal })
         if (fetched.ok && existsSync(unfinished)) {
-          renameSync(unfinished, own)
+          replaceFile(own, readFileSync(unfinished, 'utf8'), 0o600)
           return { ok: true, value: own }
         }
         why = fetched.ok ? failure('kubeconfig-unusable', { detail: 'it wrote none' }) : fetched.failure
@@ -62,8 +63,9 @@ export function createKubeconfig({
       }
     } catch (error) {
       why = failureOfThrown(error)
+    } finally {
+      onDisk(() => rmSync(unfinished, { force: true }))
     }
-    onDisk(() => rmSync(unfinished, { force: true }))
     const detail = `talosctl gets no kubeconfig: ${why.detail ?? why.reason}`
     return { ok: false, failure: failure('kubeconfig-unusable', { detail, ...(why.hint && { hint: why.hint }) }) }
   }

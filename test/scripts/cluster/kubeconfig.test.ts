@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -76,6 +76,20 @@ test('is fetched once for all who want it meanwhile', async ({ folder }) => {
   assert.is(calls.length, 1)
   calls[0]?.answer()
   assert.equal((await Promise.all(asked)).map(why), ['got', 'got'])
+})
+
+test('is kept for its owner alone, whatever privacy it was written with, and no draft is left', async ({ folder }) => {
+  const { calls, fetch } = silent(folder)
+  const asked = fetch({ refused: false })
+  await turn()
+  calls[0]?.answer()
+  assert.is(why(await asked), 'got')
+  const runFolder = join(folder, '.run')
+  assert.is(statSync(join(runFolder, 'kubeconfig')).mode & 0o777, 0o600)
+  assert.equal(
+    readdirSync(runFolder).filter((name) => name.startsWith('kubeconfig')),
+    ['kubeconfig'],
+  )
 })
 
 test('is not even asked for by who was told to end before', async ({ folder }) => {
