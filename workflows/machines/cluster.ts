@@ -8,7 +8,7 @@
  *
  * It spawns `node` by name, once for each goal; parent and child share only input and output.
  */
-import { and, assign, enqueueActions, fromPromise, not, or, setup } from 'xstate'
+import { and, assign, type DoneActorEvent, enqueueActions, fromPromise, not, or, setup } from 'xstate'
 import type { NodeName } from '../model/cluster.ts'
 import { type Failure, failure } from '../model/failure.ts'
 import type { NodeVerdict } from '../model/verdict.ts'
@@ -17,6 +17,7 @@ import type { Chore, NodePlan, Plan, Wave } from '../plan/plan.ts'
 import { endsTheRun, nextToGoDown } from '../plan/waves.ts'
 import type { NodeInput, NodeOutput } from './node.ts'
 import { step } from './step.ts'
+import { failureOf, outputOf } from './step-end.ts'
 
 export type ClusterOutput = { verdicts: NodeVerdict[]; failures: Failure[] }
 
@@ -147,7 +148,7 @@ export const clusterMachine = setup({
       })
     }),
     noteNode: assign(({ context, event }) => {
-      const { output } = event as unknown as { output: NodeOutput }
+      const { output } = event as DoneActorEvent<NodeOutput>
       return {
         running: context.running.filter((n) => n !== output.node),
         results: { ...context.results, [output.node]: output },
@@ -158,14 +159,14 @@ export const clusterMachine = setup({
       failures: [...context.failures, failure('bug', { detail: JSON.stringify(event) })],
     })),
     noteLastLook: assign(({ context, event }) => {
-      const seenLast = (event as unknown as { output: NodeVerdict[] }).output
+      const seenLast = outputOf(event, 'look-back')
       const failed = seenLast.flatMap(({ node, failure: why }) =>
         why && context.results[node]?.failure === undefined ? [why] : [],
       )
       return { seenLast, failures: [...context.failures, ...failed] }
     }),
     noteOwnFailure: assign(({ context, event }) => ({
-      failures: [...context.failures, (event as unknown as { error: Failure }).error],
+      failures: [...context.failures, failureOf(event)],
     })),
   },
 }).createMachine({

@@ -32,6 +32,7 @@ import { TURN } from './phases/turn.ts'
 import { WHEN, type When } from './phases/when.ts'
 import { sequence } from './sequence.ts'
 import { step } from './step.ts'
+import { failureOf, outputOf } from './step-end.ts'
 import type { StepTypes } from './step-types.ts'
 
 /** What a node's steps are given. */
@@ -112,12 +113,6 @@ const input = ({ context }: { context: NodeContext }): NodeStepInput => ({
   ...(context.evidence.bootId !== undefined && { bootId: context.evidence.bootId }),
 })
 
-/** Failures arrive as plain data; anything else is a bug and said to be one. */
-const failureOf = (event: unknown): Failure => {
-  const { error } = event as { error: Failure }
-  return typeof error?.reason === 'string' ? error : failure('bug', { detail: String(error) })
-}
-
 /** The steps that a step which takes a node down does once more, as the last thing before it asks. */
 const OF_THE_LAST_LOOK: ReadonlySet<StepName | undefined> = new Set(['check-etcd', 'hand-over-leadership'])
 
@@ -155,9 +150,8 @@ export const nodeMachine = setup({
     seenIn: ({ context }, { life }: { life: Life }) => context.plan.before.seen === life,
     goalIsTurn: ({ context }) => context.goal === 'turn',
     /** well after all: what the failed step waited for came later; but not again and again */
-    isLate: ({ context, event }) =>
-      !context.late && isReached(context.plan.work, (event as unknown as { output: Diagnosis }).output.verdict),
-    isStillUp: ({ event }) => (event as unknown as { output: RebootOutput }).output.stillUp === true,
+    isLate: ({ context, event }) => !context.late && isReached(context.plan.work, outputOf(event, 'diagnose').verdict),
+    isStillUp: ({ event }) => outputOf(event, 'reboot', 'upgrade').stillUp === true,
     /** the last look objected, so the node was asked nothing */
     stoppedAtGate: ({ event }) => OF_THE_LAST_LOOK.has(failureOf(event).step),
   },
@@ -165,24 +159,24 @@ export const nodeMachine = setup({
     noteFailure: assign({ failure: ({ event }) => failureOf(event) }),
     noteInstalled: assign(({ event, context }) => ({
       install: 'done' as const,
-      evidence: { ...context.evidence, waiting: (event as unknown as { output: InstallOutput }).output },
+      evidence: { ...context.evidence, waiting: outputOf(event, 'install') },
     })),
     noteInstalling: assign({ install: 'begun' }),
     noteGoingDown: assign({ flipped: true }),
     noteStillUp: assign({ flipped: false }),
     noteAskedBefore: assign({
-      askedBefore: ({ event }) => (event as unknown as { output: RebootOutput }).output.unasked !== true,
+      askedBefore: ({ event }) => outputOf(event, 'reboot', 'upgrade').unasked !== true,
     }),
     noteUnasked: assign(({ context, event }) => (failureOf(event).unasked ? withoutRequest(context) : {})),
     noteCordon: assign({ cordoned: true }),
     noteUncordoned: assign({ cordoned: false }),
-    noteGate: assign({ leads: ({ event }) => (event as unknown as { output: GateOutput }).output.leads }),
+    noteGate: assign({ leads: ({ event }) => outputOf(event, 'check-etcd').leads }),
     noteLife: assign(({ context: { plan, install } }) => {
       const why = NOT_YET[plan.before.seen]?.(plan.node)
       return { verdict: leftRunning(install, 'unchanged'), ...(why && { failure: why }) }
     }),
     noteSettled: assign(({ event, context: { evidence } }) => {
-      const { asBefore } = (event as unknown as { output: SettleOutput }).output
+      const { asBefore } = outputOf(event, 'settle')
       return asBefore.length === 0 ? {} : { evidence: { ...evidence, unsettled: asBefore } }
     }),
     noteUnsettled: assign(({ event }) => ({ verdict: 'stuck' as const, failure: failureOf(event) })),
@@ -193,11 +187,11 @@ export const nodeMachine = setup({
       return { failure: { ...context.failure, detail } }
     }),
     noteFlip: assign({
-      flippedEarly: ({ event }) => (event as unknown as { output: RebootOutput }).output.flippedEarly,
+      flippedEarly: ({ event }) => outputOf(event, 'reboot', 'upgrade').flippedEarly,
       booted: true as const,
     }),
     noteDiagnosis: assign(({ event, context }) => {
-      const { output } = event as unknown as { output: Diagnosis }
+      const output = outputOf(event, 'verify', 'diagnose')
       if (!context.failure) {
         const isEarly = context.flippedEarly && isUpgraded(output.verdict)
         return { ...output, verdict: isEarly ? ('flipped-early' as const) : output.verdict }
@@ -207,7 +201,7 @@ export const nodeMachine = setup({
       return isReached(context.plan.work, judged.verdict) ? { ...judged, verdict: 'stuck' as const } : judged
     }),
     noteLate: assign(({ context, event }) => {
-      const { verdict, evidence } = (event as unknown as { output: Diagnosis }).output
+      const { verdict, evidence } = outputOf(event, 'diagnose')
       const flippedEarly = context.flippedEarly || verdict === 'flipped-early'
       return { late: true, flipped: true, flippedEarly, evidence, failure: undefined }
     }),
