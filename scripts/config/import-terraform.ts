@@ -2,9 +2,10 @@ import { statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { createTwoFilesPatch } from 'diff'
 import { parseTalenv } from '../../workflows/model/declaration/parse-talenv.ts'
-import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import { EXIT_CODES } from '../../workflows/model/exit-code.ts'
 import { type Failure, failure } from '../../workflows/model/failure.ts'
 import type { CommonFlags } from '../cli/flags.ts'
+import type { Printout } from '../cli/printout.ts'
 import { reject } from '../cli/reject.ts'
 import { clusterFolder, isClusterFolder, packageRoot } from '../declaration/layout.ts'
 import { forPeople, invalid, readSource } from '../declaration/load-cluster.ts'
@@ -23,10 +24,7 @@ const TIMEOUT_MS = 120_000
  * Takes a cluster's talenv.yaml from the output `talenv_yaml` of the Terraform module in `terraformDir`, writes it only when
  * it is right and another one, and gives the difference back for stdout. With `--dry-run` 2 says that it would be written.
  */
-export async function importTerraform(
-  common: CommonFlags,
-  terraformDir: string | undefined,
-): Promise<{ exitCode: ExitCode; text: string }> {
+export async function importTerraform(common: CommonFlags, terraformDir: string | undefined): Promise<Printout> {
   const no = (...failures: Failure[]) => ({ exitCode: reject(failures, common), text: '' })
   const name = clusterFolder(common.cluster)
   const wrong = usage(name, terraformDir)

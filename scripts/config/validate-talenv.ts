@@ -4,15 +4,14 @@ import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import { problemText } from '../../workflows/model/problem.ts'
 import type { CommonFlags } from '../cli/flags.ts'
+import type { Printout } from '../cli/printout.ts'
 import { reject } from '../cli/reject.ts'
 import { invalid, readSource } from '../declaration/load-cluster.ts'
 import { onDisk } from '../disk/on-disk.ts'
 import { redact } from '../view/redact.ts'
 
-type Ended = { exitCode: ExitCode; text: string }
-
 /** Holds one talenv.yaml, and the operations.yaml beside it, against all rules: 0, or 65 with every mistake. */
-export function validateTalenv(file: string | undefined, common: CommonFlags): Ended {
+export function validateTalenv(file: string | undefined, common: CommonFlags): Printout {
   if (file === undefined)
     return ended(reject([failure('usage', { detail: '--file is missing', hint: '--file <path>' })], common))
   const paths = [resolve(file), join(dirname(resolve(file)), 'operations.yaml')]
@@ -28,4 +27,4 @@ export function validateTalenv(file: string | undefined, common: CommonFlags): E
   return { exitCode: EXIT_CODES.done, text: common.output === 'quiet' ? '' : redact(`${lines.join('\n')}\n`) }
 }
 
-const ended = (exitCode: ExitCode): Ended => ({ exitCode, text: '' })
+const ended = (exitCode: ExitCode): Printout => ({ exitCode, text: '' })

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { EXIT_CODES, type ExitCode } from '../../workflows/model/exit-code.ts'
+import { EXIT_CODES } from '../../workflows/model/exit-code.ts'
 import { failure } from '../../workflows/model/failure.ts'
 import type { Call } from '../cli/command.ts'
+import type { Printout } from '../cli/printout.ts'
 import { reject } from '../cli/reject.ts'
 import { workflowCommand } from '../cli/workflow-command.ts'
 import { readSource } from '../declaration/load-cluster.ts'
@@ -12,9 +13,6 @@ import { unregistered } from './registered.ts'
 
 const TIMEOUT_MS = 30_000
 
-/** What a command ends with: its result for stdout, and its exit code. */
-export type Ended = { exitCode: ExitCode; text: string }
-
 /**
  * Makes the cluster's Image Factory know every schematic of the talconfig that was rendered last. A second run posts
  * nothing; with `--dry-run` nothing is posted, and 2 says that something would be.
@@ -22,7 +20,7 @@ export type Ended = { exitCode: ExitCode; text: string }
 export async function registerClusterSchematics(
   { cluster, layout, common }: Call,
   { factory = cluster.operations.upgrade.factory }: { factory?: string },
-): Promise<Ended> {
+): Promise<Printout> {
   const stateDir = runFolder(layout.folder)
   const path = join(layout.folder, layout.talconfig)
   const rendered = readSource(path)

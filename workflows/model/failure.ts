@@ -173,12 +173,12 @@ export type Failure = {
   manifest?: string
 }
 
-type Told = Omit<Failure, 'reason'>
+type Particulars = Omit<Failure, 'reason'>
 
 /** A failure as it is told and kept: what is undefined of `more` is no part of it. */
 export const failure = (
   reason: FailureReason,
-  more: { [Key in keyof Told]?: Told[Key] | undefined } = {},
+  more: { [Key in keyof Particulars]?: Particulars[Key] | undefined } = {},
 ): Failure => ({ reason, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) })
 
 /** What a call that can fail returns. */

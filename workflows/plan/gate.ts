@@ -9,7 +9,7 @@ import { type EtcdPolicy, etcdObjections } from './etcd.ts'
 
 type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 
-export type Gate = {
+export type Departure = {
   /** what is to go down */
   node: NodeName
   /** what every other control plane says of itself, or why it says nothing */
@@ -19,7 +19,7 @@ export type Gate = {
 }
 
 /** Every reason at once; none where the node may go down. */
-export const gateObjections = ({ node, others, etcd, policy }: Gate): Failure[] => [
+export const gateObjections = ({ node, others, etcd, policy }: Departure): Failure[] => [
   ...Object.entries(others).flatMap(([name, status]) => otherObjections(name, status)),
   ...etcdObjections(node, etcd, policy),
 ]

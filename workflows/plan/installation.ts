@@ -9,17 +9,21 @@ import { runsTarget, slotObjection, waits } from './slot.ts'
 
 type Target = Pick<Switch, 'to' | 'schematic' | 'image'>
 
-type Told = Pick<Inspection, 'bootId' | 'otherSlot'>
+type BootAndSlot = Pick<Inspection, 'bootId' | 'otherSlot'>
 
 /** Whether it is told at all what waits in the other slot. */
-export const isRead = ({ otherSlot }: Told): boolean => !(otherSlot.state === 'unknown' && otherSlot.why === 'unread')
+export const isRead = ({ otherSlot }: BootAndSlot): boolean =>
+  !(otherSlot.state === 'unknown' && otherSlot.why === 'unread')
 
 /** Whether there is nothing to install: the target runs already, or waits for the next boot. */
 export const holdsTarget = (target: Target, seen: Inspection): boolean =>
   runsTarget(target, seen) || waits(target.image, seen)
 
 /** What boots next, and since when it waits. */
-export const waiting = ({ image }: Pick<Target, 'image'>, { otherSlot }: Told): { image: string; since?: string } => ({
+export const waiting = (
+  { image }: Pick<Target, 'image'>,
+  { otherSlot }: BootAndSlot,
+): { image: string; since?: string } => ({
   image,
   ...(otherSlot.state === 'installed' && otherSlot.at !== undefined ? { since: otherSlot.at } : {}),
 })
@@ -32,7 +36,7 @@ export const waiting = ({ image }: Pick<Target, 'image'>, { otherSlot }: Told): 
 export function installObjection(
   node: NodeName,
   image: string,
-  seen: Told,
+  seen: BootAndSlot,
   { begunBefore, begun }: { begunBefore: boolean; begun: boolean },
 ): Failure | undefined {
   const { otherSlot } = seen
@@ -43,7 +47,12 @@ export function installObjection(
 }
 
 /** Why an installation that was looked at and written down may not be begun any more; undefined where it may. */
-export function changedSinceLook(node: NodeName, image: string, before: Told, now: Told): Failure | undefined {
+export function changedSinceLook(
+  node: NodeName,
+  image: string,
+  before: BootAndSlot,
+  now: BootAndSlot,
+): Failure | undefined {
   if (now.bootId !== before.bootId) {
     const detail = 'the node booted right before it was to be installed'
     return failure('install-failed', { detail, hint: AGAIN })
@@ -59,7 +68,12 @@ export const unseen = (node: NodeName, why: Failure): Failure =>
     : failure('install-unseen', { detail: why.detail ?? why.reason, hint: `${machinedLog(node)} # then run again` })
 
 /** Why an installation that was begun is not in the other slot now; `said` is what talosctl had to say. */
-export function whyNotInstalled(node: NodeName, before: Told, { bootId, otherSlot }: Told, said: string): Failure {
+export function whyNotInstalled(
+  node: NodeName,
+  before: BootAndSlot,
+  { bootId, otherSlot }: BootAndSlot,
+  said: string,
+): Failure {
   const hint = machinedLog(node)
   const failed = (words: string, reason: Failure['reason'] = 'install-failed', more = '') =>
     failure(reason, { detail: said ? `${words}: ${said}` : words, hint: `${hint}${more}` })

@@ -189,7 +189,7 @@ function unwell({ plan: { node }, flipped }: Stood, seen: Result<Sight>): Failur
 }
 
 /** A record of a journal, as far as it tells what was begun. */
-type Told = {
+type BegunLine = {
   type: string
   step?: string
   node?: string
@@ -200,7 +200,7 @@ type Told = {
 }
 
 /** What a run began on its nodes, by whatever process: an intent stands in the journal before anything is done. */
-export function begunBy(records: readonly Told[]): Record<NodeName, Begun> {
+export function begunBy(records: readonly BegunLine[]): Record<NodeName, Begun> {
   const begun: Record<NodeName, Begun> = {}
   for (const { type, step, node, path, ok, output } of withoutUnasked(records)) {
     const { changes = false } = stepNamed(step) ?? {}

@@ -7,7 +7,7 @@ import { declaredImage } from './declared-image.ts'
 import { isInstallBegun } from './install-note.ts'
 import { type NodePlan, pendingOf, type RebootMode, type Restart } from './plan.ts'
 import { type Part, planRolling, type RollingWish, unchecked } from './rolling.ts'
-import { bootObjection, type Known } from './slot.ts'
+import { type BesideTheLog, bootObjection } from './slot.ts'
 import type { Verb } from './verb.ts'
 import { waves } from './waves.ts'
 
@@ -44,7 +44,7 @@ const WHY: Record<RebootMode, string> = {
 }
 
 /** A node in whose other slot another version waits would boot that one, which nobody asked for. */
-function partOf(node: string, seen: NodeFacts, work: Restart, known: Known): Part {
+function partOf(node: string, seen: NodeFacts, work: Restart, known: BesideTheLog): Part {
   const objection = bootObjection({ node, work }, seen, known)
   const why = `${WHY[work.mode]}${work.pending === undefined ? '' : ', into the machine configuration on its disk'}`
   return { work, why, failures: objection ? [objection] : [] }
@@ -60,7 +60,7 @@ function restartOf(
 }
 
 /** What an upgrade to the declared release would boot, where it would boot anything. */
-function upgradesTo(cluster: Cluster, declared: NodeDeclaration, seen: NodeFacts): Pick<Known, 'upgradesTo'> {
+function upgradesTo(cluster: Cluster, declared: NodeDeclaration, seen: NodeFacts): Pick<BesideTheLog, 'upgradesTo'> {
   const { image, runs } = declaredImage(cluster, declared, seen, cluster.talosVersion)
   return runs ? {} : { upgradesTo: image }
 }

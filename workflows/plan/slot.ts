@@ -79,7 +79,7 @@ export function slotObjection({ node, facts: { otherSlot: slot }, image, begun, 
 }
 
 /** What is known beside the log before a boot. `upgradesTo`: what an upgrade of the node would boot, where that was looked up. */
-export type Known = Pick<Slot, 'begun'> & { upgradesTo?: string }
+export type BesideTheLog = Pick<Slot, 'begun'> & { upgradesTo?: string }
 
 /**
  * Why the node may not be booted: another version would boot than the one that is meant, which for a node that is only to
@@ -89,7 +89,7 @@ export type Known = Pick<Slot, 'begun'> & { upgradesTo?: string }
 export function bootObjection(
   { node, work }: Pick<NodePlan, 'node' | 'work'>,
   { otherSlot: slot }: Pick<NodeFacts, 'otherSlot'>,
-  { begun, upgradesTo }: Known,
+  { begun, upgradesTo }: BesideTheLog,
 ): Failure | undefined {
   const image = work.kind === 'switch' ? work.image : undefined
   switch (slot.state) {

@@ -1,10 +1,10 @@
-type Told = { readonly [key in 'type' | 'path' | 'node' | 'failure' | 'output']?: unknown }
+type JournalLine = { readonly [key in 'type' | 'path' | 'node' | 'failure' | 'output']?: unknown }
 
 /**
  * The records of a journal without the intents of steps that have asked nothing in the end, as a record of that name or the
  * outcome says, and without the installations that those were about to begin.
  */
-export function withoutUnasked<Records extends Told>(records: readonly Records[]): Records[] {
+export function withoutUnasked<Records extends JournalLine>(records: readonly Records[]): Records[] {
   const left: Records[] = []
   for (const record of records) {
     if (record.type === 'unasked' || (record.type === 'outcome' && hasAskedNothing(record))) {
@@ -17,11 +17,11 @@ export function withoutUnasked<Records extends Told>(records: readonly Records[]
   return left
 }
 
-const hasAskedNothing = ({ failure, output }: Told): boolean => isUnasked(failure) || isUnasked(output)
+const hasAskedNothing = ({ failure, output }: JournalLine): boolean => isUnasked(failure) || isUnasked(output)
 
 const isUnasked = (value: unknown): boolean => (value as { unasked?: unknown } | null | undefined)?.unasked === true
 
 const isNotOf =
   (node: unknown) =>
-  (record: Told): boolean =>
+  (record: JournalLine): boolean =>
     record.type !== 'installing' || record.node !== node

@@ -29,10 +29,10 @@ export type StatusRow = {
 export type AlarmRow = { id: string; kind: string }
 
 /** Node → what it said, or why that can not be read. Nodes that said nothing are absent. */
-export type Told<T> = Map<string, { ok: true; value: T } | { ok: false; failure: Failure }>
+export type ByNode<T> = Map<string, { ok: true; value: T } | { ok: false; failure: Failure }>
 
 /** The member list of each node that was asked. */
-export function readMembers(asked: readonly string[], stdout: string): Told<MemberRow[]> {
+export function readMembers(asked: readonly string[], stdout: string): ByNode<MemberRow[]> {
   return readTable(asked, stdout, MEMBERS, ([id = '', ...cells]) => {
     const learner = cells.pop()
     const hostname = cells[0]?.includes('://') ? '' : (cells.shift() ?? '')
@@ -45,7 +45,7 @@ export function readMembers(asked: readonly string[], stdout: string): Told<Memb
 }
 
 /** What the member of each node that was asked says about itself. */
-export function readStatus(asked: readonly string[], stdout: string): Told<StatusRow> {
+export function readStatus(asked: readonly string[], stdout: string): ByNode<StatusRow> {
   const rows = readTable(asked, stdout, STATUS, (cells): StatusRow | undefined => {
     const [id = '', dbSize = '', , leader = '', raftIndex, raftTerm, appliedIndex, learner, ...rest] = cells
     const numbers = [raftIndex, raftTerm, appliedIndex].map((cell) => (/^\d+$/.test(cell ?? '') ? Number(cell) : NaN))
@@ -75,7 +75,7 @@ export function readStatus(asked: readonly string[], stdout: string): Told<Statu
 }
 
 /** The alarms that the member of each node that was asked knows of, its own and those of others. */
-export function readAlarms(asked: readonly string[], stdout: string): Told<AlarmRow[]> {
+export function readAlarms(asked: readonly string[], stdout: string): ByNode<AlarmRow[]> {
   return readTable(asked, stdout, ALARMS, ([id = '', kind = '', ...rest]) =>
     isId(id) && /^[A-Z]+$/.test(kind) && rest.length === 0 ? { id, kind } : undefined,
   )
@@ -94,8 +94,8 @@ function readTable<T>(
   stdout: string,
   titles: string,
   read: (cells: string[]) => T | undefined,
-): Told<T[]> {
-  const told: Told<T[]> = new Map()
+): ByNode<T[]> {
+  const told: ByNode<T[]> = new Map()
   let known = false
   let named = true
   for (const line of stdout.split('\n').filter((l) => l.trim() !== '')) {

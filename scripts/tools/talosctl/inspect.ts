@@ -11,10 +11,10 @@ import { readExtensions, readStage } from './specs.ts'
 import { readVersions } from './versions.ts'
 
 /** What does not change within a boot. */
-type Told = Pick<Inspection, 'version' | 'schematic' | 'extensions'>
+type OfBoot = Pick<Inspection, 'version' | 'schematic' | 'extensions'>
 
 /** The boot in which a machine was found last, by its address, and what is known of that boot. */
-export type Boots = Map<string, { bootId: string; told?: Told }>
+export type Boots = Map<string, { bootId: string; told?: OfBoot }>
 
 /**
  * What one node runs and what waits in its other slot: the part of an observation that an upgrade changes. What was told of the boot
@@ -30,7 +30,7 @@ export async function inspect(
   const fail = (why: Failure) => ({ ok: false as const, failure: { ...why, node: name } })
   const last = boots.get(address)
   const known = last?.told
-  const told: Promise<Result<Told>> = known
+  const told: Promise<Result<OfBoot>> = known
     ? Promise.resolve({ ok: true, value: known })
     : tellBoot(ask, address, options)
   const version = told.then((said) => (said.ok ? said.value.version : undefined))
@@ -59,7 +59,7 @@ export async function inspect(
   return { ok: true, value: { ...said.value, bootId: bootId.value, ...status, otherSlot } }
 }
 
-async function tellBoot(ask: Ask, address: string, options: AskOptions): Promise<Result<Told>> {
+async function tellBoot(ask: Ask, address: string, options: AskOptions): Promise<Result<OfBoot>> {
   const [versionAnswer, extensionsAnswer] = await Promise.all([
     ask.one(address, talosctlCommands.version, options),
     ask.one(address, (at) => talosctlCommands.get(at, 'extensions'), options),

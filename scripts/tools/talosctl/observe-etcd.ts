@@ -7,12 +7,12 @@ import { type Target, talosctlCommands } from '../talosctl.ts'
 import type { Answer, Ask, AskOptions } from './ask.ts'
 import {
   type AlarmRow,
+  type ByNode,
   type MemberRow,
   readAlarms,
   readMembers,
   readStatus,
   type StatusRow,
-  type Told,
 } from './etcd-tables.ts'
 import { failureOf } from './failure-of.ts'
 import { createGathering } from './gathering.ts'
@@ -42,9 +42,9 @@ export async function observeEtcd(
   controlPlanes: readonly NodeDeclaration[],
   { known = {}, only, ...options }: AskOptions & { known?: KnownOfEtcd; only?: 'status' | undefined },
 ): Promise<EtcdObservation> {
-  const members: Told<MemberRow[]> = new Map()
-  const status: Told<StatusRow> = new Map()
-  const alarms: Told<AlarmRow[]> = new Map()
+  const members: ByNode<MemberRow[]> = new Map()
+  const status: ByNode<StatusRow> = new Map()
+  const alarms: ByNode<AlarmRow[]> = new Map()
   const running = createGathering<NodeDeclaration>(async (group) => {
     const asked = ofEach(ask, group, talosctlCommands.etcdStatus, readStatus, options, status)
     if (only) return asked
@@ -98,8 +98,8 @@ export async function observeEtcd(
 
 /** Whoever tells its status is a member, and repeats every alarm among its errors. */
 function foldStatuses(
-  status: Told<StatusRow>,
-  { members, alarms }: { members: Told<MemberRow[]>; alarms: Told<AlarmRow[]> },
+  status: ByNode<StatusRow>,
+  { members, alarms }: { members: ByNode<MemberRow[]>; alarms: ByNode<AlarmRow[]> },
 ): void {
   const rows = [...status].flatMap(([hostname, { ok, ...told }]): (MemberRow & Pick<StatusRow, 'errors'>)[] =>
     ok && 'value' in told
@@ -230,9 +230,9 @@ async function ofEach<T>(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
   build: (at: Target) => ReturnType<typeof talosctlCommands.etcdStatus>,
-  read: (asked: readonly string[], stdout: string) => Told<T>,
+  read: (asked: readonly string[], stdout: string) => ByNode<T>,
   options: AskOptions,
-  found: Told<T>,
+  found: ByNode<T>,
   none?: () => T,
 ): Promise<void> {
   const nameOf = new Map(nodes.map(({ name, address }) => [address, name]))

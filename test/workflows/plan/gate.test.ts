@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type FailureReason, failure, type Result } from '../../../workflows/model/failure.ts'
 import type { EtcdMember, EtcdObservation } from '../../../workflows/model/observation.ts'
-import { type Gate, gateObjections, isDecided } from '../../../workflows/plan/gate.ts'
+import { type Departure, gateObjections, isDecided } from '../../../workflows/plan/gate.ts'
 
 const member = (node: string, more: Partial<EtcdMember> = {}): EtcdMember => ({
   ...{ node, id: node, started: true, learner: false, leader: node === 'c', answers: true, errors: [] },
@@ -24,7 +24,7 @@ const up: Result<Status> = { ok: true, value: { stage: 'running', ready: true, u
 const not = (reason: FailureReason): Result<Status> => ({ ok: false, failure: failure(reason) })
 const others = (b: Result<Status>) => ({ b, c: up })
 
-const rows: [sentence: string, more: Partial<Gate>, reasons: string[]][] = [
+const rows: [sentence: string, more: Partial<Departure>, reasons: string[]][] = [
   ['nothing where all is well', {}, []],
   [
     'another control plane that is not ready',
