@@ -75,7 +75,7 @@ type Waited = {
 }
 
 /** What is asked of a node, as far as its end is decided by it. */
-type Request = {
+type Terms = {
   node: NodeName
   /** it is asked again also where it acted on the request, and runs on all the same */
   repeats: boolean
@@ -88,7 +88,7 @@ type Request = {
 export function afterWait(
   { met, last, bootId }: Waited,
   asked: Asked & { requests: number },
-  { node, repeats, mayAskAgain, ranOn }: Request,
+  { node, repeats, mayAskAgain, ranOn }: Terms,
 ): 'left' | 'ask again' | Failure {
   if (!met) {
     if (last && repeats) return ranOn({ ...asked, hangsIn: isUp(last) ? undefined : last.stage })
