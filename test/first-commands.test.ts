@@ -75,7 +75,8 @@ for (const [[name = '', ...flags], afterInit] of COMMANDS)
         ...flags.map((word) => word.replace(CLUSTER, join(world.dir, CLUSTER))),
       ]
       const talosctl = world.write('../talosctl', givesKubeconfig(world.env.TALOSCTL_1_13 ?? ''), 0o755)
-      const env = { ...process.env, ...world.env, TALOSCTL_1_13: talosctl, KUBECTL: kubectl.path }
+      const env = { ...process.env, ...world.env, TALOSCTL_1_13: talosctl, KUBECTL: kubectl.path, NODE_OPTIONS: '' }
+      // by tsx itself, as a person starts it: npm test has a shorter way
       const ended = spawnSync(process.execPath, ['--import', 'tsx', ...argv], { cwd: root, env, encoding: 'utf8' })
       assert.not.match(ended.stderr, /\n\s+at /, 'no stack trace')
 

@@ -29,7 +29,7 @@ await runTests(async ({ signal, say, tmpdir }) => {
     {
       root,
       folder: join(toolCache(process.env), '../tests'),
-      environment: () => testEnvironment(signal, tmpdir),
+      environment: () => testEnvironment(root, signal, tmpdir),
       signal,
       say,
     },

@@ -50,7 +50,7 @@ async function run({ words, writesTimes, signal, say, tmpdir }: Wishes): Promise
     .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
     .sort((a, b) => secondsOf(times, 'quick', b) - secondsOf(times, 'quick', a) || a.localeCompare(b))
   if (files.length === 0) say(`No test file has ${words.join(' or ')} in its path`)
-  const env = await testEnvironment(signal, tmpdir)
+  const env = await testEnvironment(root, signal, tmpdir)
   if (env === undefined || files.length === 0) return { passed: 0, failed: 1 }
   const results = await runTestFiles(files, { root, env, signal, say })
   if (writesTimes) writeTimes(root, 'quick', { results, files: all })

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
+import { originalPlaces } from './original-places.ts'
 
 /** How one test file ended; `trouble` says why it counts as failed although no test of it did. */
 export type TestFileResult = {
@@ -73,7 +74,7 @@ export async function runTestFile(
     ...(summary ?? { passed: 0, failed: 0, skipped: 0 }),
     seconds: (Date.now() - startedAt) / 1000,
     ...(trouble === undefined ? {} : { trouble }),
-    output,
+    output: originalPlaces(output),
   }
 }
 

@@ -1,12 +1,16 @@
+import { join } from 'node:path'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import { createToolProgress } from '../../scripts/toolchain/tool-progress.ts'
 import { type ToolName, toolTable } from '../../scripts/toolchain/tool-table.ts'
+import { nodeOptionsOf, writePlainJavaScript } from './plain-javascript.ts'
 
 /**
- * The environment of the tests: the tools by name, a folder for temporary files, and nothing of the clusters that the person at this machine has.
- * Nothing where a tool can not be had, which is said.
+ * The environment of the tests: the tools by name, nothing of the clusters that the person at this machine has, and where
+ * memory has a folder for temporary files, that and our sources as JavaScript. Nothing where a tool can not be had, which is
+ * said.
  */
 export async function testEnvironment(
+  root: string,
   signal: AbortSignal,
   tmpdir: string | undefined,
 ): Promise<NodeJS.ProcessEnv | undefined> {
@@ -17,6 +21,7 @@ export async function testEnvironment(
     TALOSCTL: ____,
     ETCD: _____,
     TIER: ______,
+    NODE_OPTIONS: _______,
     ...env
   } = process.env
   const progress = createToolProgress(process.stderr)
@@ -25,5 +30,8 @@ export async function testEnvironment(
     if (!tool.found) return undefined
     env[toolTable[name].override] = tool.path
   }
-  return tmpdir === undefined ? env : { ...env, TMPDIR: tmpdir }
+  if (tmpdir === undefined) return env
+  const javascript = join(tmpdir, 'javascript')
+  await writePlainJavaScript(root, javascript)
+  return { ...env, TMPDIR: tmpdir, NODE_OPTIONS: nodeOptionsOf(javascript) }
 }
