@@ -19,6 +19,8 @@ export type ClusterSecrets = {
 export async function createClusterSecrets(options: {
   talosctlPath: string
   dir: string
+  /** secrets that `talosctl gen secrets` wrote; else it makes new ones, which takes as long as all the rest of a lab's start */
+  secretsFile?: string | undefined
   cluster: string
   endpoints: readonly string[]
   /** `https://127.0.7.10:6443` */
@@ -30,12 +32,12 @@ export async function createClusterSecrets(options: {
   schedulesOnControlPlanes: boolean
 }): Promise<ClusterSecrets> {
   const { talosctlPath, dir, cluster, endpoints } = options
-  const secretsFile = join(dir, 'secrets.yaml')
+  const secretsFile = options.secretsFile ?? join(dir, 'secrets.yaml')
   const generated = join(dir, 'generated')
   mkdirSync(generated, { recursive: true, mode: 0o700 })
   const talosctl = (...argv: string[]) => run(talosctlPath, argv, { env: { HOME: dir }, timeout: 60_000 })
   const contract = semver.coerce(options.talosVersion)
-  await talosctl('gen', 'secrets', '-o', secretsFile, '--force')
+  if (options.secretsFile === undefined) await talosctl('gen', 'secrets', '-o', secretsFile, '--force')
   await talosctl(
     ...['gen', 'config', cluster, options.kubernetesEndpoint, '--with-secrets', secretsFile],
     ...['--output', generated, '--force', '--with-docs=false', '--with-examples=false'],

@@ -30,6 +30,8 @@ export type UpOptions = {
   tools: { talosctl: string; etcd: EtcdPaths; kubernetes?: KubernetesTools }
   /** the cluster's own configuration, where there is one; else the lab makes secrets of its own */
   generated?: GeneratedConfig | undefined
+  /** secrets that were made before by `talosctl gen secrets`, where the lab makes a configuration */
+  secretsFile?: string | undefined
   /** the lab ends when this process is gone */
   dieWith?: number | undefined
   say: (line: string) => void
@@ -125,13 +127,14 @@ type Declared = Exclude<ReturnType<typeof readDeclaration>, string>['declared']
 
 /** The cluster's own secrets where it was configured, else new ones. */
 async function secretsOf(
-  { generated, tools, cluster, clusterDir, kubernetesEndpoint }: UpOptions,
+  { generated, tools, cluster, clusterDir, kubernetesEndpoint, secretsFile }: UpOptions,
   { nodes }: Declared,
 ) {
   if (generated !== undefined) return readGeneratedConfig(generated, nodes)
   const { authority, talosconfig, machineConfigs } = await createClusterSecrets({
     talosctlPath: tools.talosctl,
     dir: labPaths(clusterDir).stateDir,
+    secretsFile,
     cluster,
     endpoints: nodes.filter(({ role }) => role === 'controlplane').map(({ address }) => address),
     talosVersion: semver.sort(nodes.map(({ version }) => version))[0] ?? 'v1.13.0',

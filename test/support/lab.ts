@@ -94,7 +94,10 @@ export async function startLab(wishes: LabWishes = {}): Promise<TestLab> {
     const lab = declare(dir, wishes)
     const said: string[] = []
     const say = (line: string) => said.push(line)
-    const code = await labUp({ ...lab, speed: wishes.speed ?? 40, tools, dieWith: process.pid, say })
+    const speed = wishes.speed ?? 40
+    // the same for all labs of `npm test`: a key of 4096 bits takes seconds to find
+    const secretsFile = process.env.LAB_SECRETS
+    const code = await labUp({ ...lab, speed, tools, secretsFile, dieWith: process.pid, say })
     if (code === 0) return running(dir, lab, tools)
     rmSync(lab.clusterDir, { recursive: true, force: true })
     // somebody else's lab may have the addresses

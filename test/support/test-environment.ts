@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { resolveTool } from '../../scripts/toolchain/resolve-tool.ts'
 import { createToolProgress } from '../../scripts/toolchain/tool-progress.ts'
@@ -6,8 +7,8 @@ import { nodeOptionsOf, writePlainJavaScript } from './plain-javascript.ts'
 
 /**
  * The environment of the tests: the tools by name, nothing of the clusters that the person at this machine has, and where
- * memory has a folder for temporary files, that and our sources as JavaScript. Nothing where a tool can not be had, which is
- * said.
+ * memory has a folder for temporary files, that, our sources as JavaScript, and secrets for labs. Nothing where a tool can
+ * not be had, which is said.
  */
 export async function testEnvironment(
   root: string,
@@ -33,5 +34,7 @@ export async function testEnvironment(
   if (tmpdir === undefined) return env
   const javascript = join(tmpdir, 'javascript')
   await writePlainJavaScript(root, javascript)
-  return { ...env, TMPDIR: tmpdir, NODE_OPTIONS: nodeOptionsOf(javascript) }
+  const secrets = join(tmpdir, 'secrets.yaml')
+  execFileSync(env[toolTable['talosctl-1.13'].override] ?? '', ['gen', 'secrets', '-o', secrets])
+  return { ...env, TMPDIR: tmpdir, NODE_OPTIONS: nodeOptionsOf(javascript), LAB_SECRETS: secrets }
 }
