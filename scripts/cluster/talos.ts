@@ -17,7 +17,8 @@ import type { Command, Run, RunOptions } from '../run.ts'
 import { isDone } from '../tools/ended.ts'
 import { createAsk } from '../tools/talosctl/ask.ts'
 import { failureOf } from '../tools/talosctl/failure-of.ts'
-import { type Boots, inspect } from '../tools/talosctl/inspect.ts'
+import { endOf } from '../tools/talosctl/goes-on.ts'
+import { type Boots, bootOf, inspect } from '../tools/talosctl/inspect.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { activeConfiguration, readConfiguration } from '../tools/talosctl/machine-config.ts'
 import { type KnownOfEtcd, observeEtcd } from '../tools/talosctl/observe-etcd.ts'
@@ -68,7 +69,11 @@ export interface Talos {
     nodes: readonly NodeDeclaration[],
     options: Omit<CallOptions, 'processFile'>,
   ): Promise<Record<NodeName, Result<Status>>>
-  inspect(node: NodeDeclaration, options: Omit<CallOptions, 'processFile'>): Promise<Result<Inspection>>
+  /** What the node runs and what waits in its other slot, which without `slot` is left unread. */
+  inspect(
+    node: NodeDeclaration,
+    options: Omit<CallOptions, 'processFile'> & { slot?: boolean },
+  ): Promise<Result<Inspection>>
   /** What waits in the other slot of a node that runs `version`, and in which boot of it. */
   otherSlot(
     node: NodeDeclaration,
@@ -246,16 +251,18 @@ export function createTalos(
       )
     },
 
-    inspect: (node, options) => inspect(ask, boots, node, until(options)),
+    inspect: (node, { slot = true, ...options }) => inspect(ask, boots, node, { ...until(options), slot }),
 
     async otherSlot(node, version, options) {
       const { address } = node
       const limits = until(options)
       // the boot id after the log: of a node that boots in between nothing is told that was true before
-      const slots = await otherSlots(ask, [{ address, version }], limits)
-      const bootId = await bootIdOf(node, limits)
-      if (!bootId.ok) return bootId
-      return { ok: true, value: { bootId: bootId.value, otherSlot: slots.get(address) ?? UNREAD } }
+      const { slot, log } = (await otherSlots(ask, [{ address, version }], limits)).get(address) ?? { slot: UNREAD }
+      const bootId = await bootOf(ask, boots, address, log, limits)
+      if (!bootId.ok) return { ok: false, failure: { ...bootId.failure, node: node.name } }
+      const known = boots.get(address)
+      if (log && known?.bootId === bootId.value) boots.set(address, { ...known, logEnd: endOf(log) })
+      return { ok: true, value: { bootId: bootId.value, otherSlot: slot } }
     },
 
     async glance(node, options) {
@@ -270,7 +277,7 @@ export function createTalos(
         return { ok: false, failure: { ...(isDone(stageAnswer) ? unread : failureOf(stageAnswer)), node: name } }
       }
       const last = boots.get(address)
-      const sameAs = ({ bootId }: { bootId: string }) => (last?.bootId === bootId ? last.told?.version : undefined)
+      const sameAs = ({ bootId }: { bootId: string }) => (last?.bootId === bootId ? last.version : undefined)
       // on its way down it is in the boot that was seen
       const leaves = last && LEAVING.has(status.stage) ? sameAs(last) : undefined
       if (last && leaves !== undefined) return { ok: true, value: { version: leaves, bootId: last.bootId, ...status } }
@@ -278,10 +285,10 @@ export function createTalos(
       if (!bootId.ok) return bootId
       const known = sameAs({ bootId: bootId.value })
       if (known !== undefined) return { ok: true, value: { version: known, bootId: bootId.value, ...status } }
-      boots.set(address, { bootId: bootId.value })
       const version = readVersions([address], await ask.one(address, talosctlCommands.version, limits)).get(address)
       if (!version?.ok)
         return { ok: false, failure: { ...(version?.failure ?? failure('garbage-answer')), node: name } }
+      boots.set(address, { bootId: bootId.value, version: version.value })
       return { ok: true, value: { version: version.value, bootId: bootId.value, ...status } }
     },
 

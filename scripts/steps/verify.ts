@@ -10,11 +10,16 @@ import type { StepContext } from '../engine/driver.ts'
 export const verify =
   (world: World) =>
   async ({ plan, ...begun }: NodeStepInput, context: StepContext): Promise<Result<Diagnosis>> => {
-    const seen = await world.talos.inspect(declaredNode(world, plan.node), reading(world, context))
+    const node = declaredNode(world, plan.node)
+    const options = reading(world, context)
+    // what waits in its other slot, if anything does, was put there by nobody of ours since it booted
+    const [seen, cmdline] = await Promise.all([
+      world.talos.inspect(node, { ...options, slot: false }),
+      world.talos.kernelCmdline(node, options),
+    ])
     if (!seen.ok) return seen
     const why = machineObjection(plan, world.plans, seen.value.bootId) ?? whyNotReached(plan, seen.value)
     if (why) return { ok: false, failure: why }
-    const cmdline = await world.talos.kernelCmdline(declaredNode(world, plan.node), reading(world, context))
     const change = argumentChange(plan.before.kernelArguments, cmdline)
     if (change !== undefined) context.notice(change)
     return { ok: true, value: judge(plan, begun, seen.value) }

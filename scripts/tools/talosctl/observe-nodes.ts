@@ -144,7 +144,7 @@ async function readFacts(
         ...(nodename === undefined ? {} : { nodename }),
         ...(kernelCmdline === undefined ? {} : { kernelCmdline }),
         ...(kubeletVersion === undefined ? {} : { kubeletVersion }),
-        otherSlot: slots.get(node.address) ?? UNREAD,
+        otherSlot: slots.get(node.address)?.slot ?? UNREAD,
         ...(tookMs < SLOW_MS ? {} : { slowMs: Math.round(tookMs) }),
       }
       return [node.name, { reachable: true, ...facts }]
@@ -220,22 +220,25 @@ export function readBootId(answer: Answer): BootId {
 /** A node whose log is read, in the words of its release; undefined where that could not be read. */
 type Logging = { address: string; version: string | Promise<string | undefined> }
 
-/** What waits in the other slot of each node, by address. */
+/** What a log of machined tells of the other slot; without the log where it could not be read. */
+type Logged = { slot: OtherSlot; log?: readonly string[] | undefined }
+
+/** What waits in the other slot of each node, by address, and the log that told it. */
 export async function otherSlots(
   ask: Ask,
   nodes: readonly Logging[],
   options: AskOptions,
-): Promise<Map<string, OtherSlot>> {
+): Promise<Map<string, Logged>> {
   const addresses = nodes.map(({ address }) => address)
   const logs = await machinedLogs(ask, addresses, options)
   return new Map(
     await Promise.all(
-      nodes.map(async (node): Promise<[string, OtherSlot]> => {
-        const lines = logs.get(node.address)
+      nodes.map(async (node): Promise<[string, Logged]> => {
+        const log = logs.get(node.address)
         const version = await node.version
-        const slot = lines && version !== undefined ? readOtherSlot(lines, version, undefined) : UNREAD
-        if (slot.state !== 'installing' || version === undefined) return [node.address, slot]
-        return [node.address, await installingOrCutOff(ask, { ...node, version }, slot, options)]
+        const slot = log && version !== undefined ? readOtherSlot(log, version, undefined) : UNREAD
+        if (slot.state !== 'installing' || version === undefined) return [node.address, { slot, log }]
+        return [node.address, await installingOrCutOff(ask, { ...node, version }, { slot, log }, options)]
       }),
     ),
   )
@@ -252,18 +255,18 @@ export const UNREAD: OtherSlot = { state: 'unknown', why: 'unread' }
 async function installingOrCutOff(
   ask: Ask,
   { address, version }: { address: string; version: string },
-  slot: OtherSlot,
+  { slot, log }: Logged,
   options: AskOptions,
-): Promise<OtherSlot> {
+): Promise<Logged> {
   const believeAt = Math.min(options.deadlineAt, performance.now() + INSTALLER_STARTS_WITHIN_MS)
   const processes = (at: Target) => talosctlCommands.get(at, 'servicepids')
   for (;;) {
     const answer = await ask.one(address, processes, options)
-    if (!isDone(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return slot
+    if (!isDone(answer) || readResources(answer.stdout).some(({ id }) => id === 'installer')) return { slot, log }
     const late = performance.now() >= believeAt
     const lines = (await machinedLogs(ask, [address], options)).get(address)
     const now = lines ? readOtherSlot(lines, version, late ? false : undefined) : slot
-    if (now.state !== 'installing' || late) return now
+    if (now.state !== 'installing' || late) return { slot: now, log: lines }
     await pause(200)
   }
 }

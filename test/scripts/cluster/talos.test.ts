@@ -14,8 +14,11 @@ const [BEFORE, AFTER] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-
 function rebootingAfter(calls: number, asked: string[] = [], before = { stage: 'rebooting' }): Run {
   const resource = (id: string, spec: object) => JSON.stringify({ metadata: { id }, node: node.address, spec }, null, 4)
   let answered = 0
+  const line = (at: number) => `${node.address}: 2026/11/29 01:46:24.${String(100_000 + at)} [talos] said ${at}`
   return async ({ argv }) => {
     const isBack = answered++ >= calls
+    /** each call leaves a line, and a log begins anew with each boot */
+    const [from, to] = isBack ? [1_000 + calls, 1_000 + answered] : [0, answered]
     const [what = ''] = ['read', 'version', 'machinestatus', 'extensions', 'logs'].filter((word) => argv.includes(word))
     asked.push(what)
     const version = isBack ? 'v1.13.9' : 'v1.13.5'
@@ -27,7 +30,7 @@ function rebootingAfter(calls: number, asked: string[] = [], before = { stage: '
         status: { ready: true, unmetConditions: [] },
       }),
       extensions: resource('0', { metadata: { name: `of ${version}`, version: '1' } }),
-      logs: `${node.address}: 2026/11/29 01:46:24 [talos] machined logger initialized`,
+      logs: Array.from({ length: to - from }, (_, at) => line(from + at)).join('\n'),
     }
     return commandResult({ stdout: `${answers[what]}\n` })
   }
@@ -55,19 +58,21 @@ test('never shows a node that rebooted meanwhile as running in the boot before',
   }
 })
 
-test('tells of a boot only what that boot has told, whenever the node reboots', async () => {
-  for (let calls = 0; calls < 20; calls++)
-    await talosOf(rebootingAfter(calls), async (talos) => {
-      await talos.glance(node, limits)
-      for (let look = 0; look < 4; look++) {
-        const seen = await talos.inspect(node, limits)
-        const { version, bootId, stage, extensions } = (seen as Extract<typeof seen, { ok: true }>).value
-        const isBack = bootId === AFTER
-        const wanted = isBack ? ['v1.13.9', 'running', 'of v1.13.9'] : ['v1.13.5', 'rebooting', 'of v1.13.5']
-        assert.equal([version, stage, extensions[0]], wanted, `back after ${calls} answers, look ${look}`)
-      }
-    })
-})
+for (const stage of ['rebooting', 'running'])
+  test(`tells of a boot only what that boot has told, whenever the node reboots, which is ${stage}`, async () => {
+    for (let calls = 0; calls < 24; calls++)
+      await talosOf(rebootingAfter(calls, [], { stage }), async (talos) => {
+        await talos.glance(node, limits)
+        for (let look = 0; look < 4; look++) {
+          const seen = await talos.inspect(node, limits)
+          assert.ok(seen.ok)
+          const { version, bootId, extensions } = seen.value
+          const isBack = bootId === AFTER
+          const wanted = isBack ? ['v1.13.9', 'running', 'of v1.13.9'] : ['v1.13.5', stage, 'of v1.13.5']
+          assert.equal([version, seen.value.stage, extensions[0]], wanted, `back after ${calls} answers, look ${look}`)
+        }
+      })
+  })
 
 test('asks a boot no more for what does not change in it', async () => {
   const asked: string[] = []
@@ -80,8 +85,24 @@ test('asks a boot no more for what does not change in it', async () => {
     const inspects = () => ask(() => talos.inspect(node, limits))
     assert.is(await inspects(), 'extensions logs machinestatus read version')
     assert.is(await inspects(), 'extensions logs machinestatus read version', 'it was not known which boot told it')
-    assert.is(await inspects(), 'logs machinestatus read')
+    assert.is(await inspects(), 'logs machinestatus', 'the log went on')
+    assert.is(await ask(() => talos.otherSlot(node, 'v1.13.9', limits)), 'logs')
+    assert.is(await ask(() => talos.inspect(node, { ...limits, slot: false })), 'machinestatus read')
     assert.is(await ask(() => talos.glance(node, limits)), 'machinestatus read')
+  })
+})
+
+test('asks for the boot of a node again whose log does not go on where it was, and for all that its boot told', async () => {
+  const asked: string[] = []
+  await talosOf(rebootingAfter(10, asked, { stage: 'running' }), async (talos) => {
+    await talos.inspect(node, limits)
+    await talos.inspect(node, limits)
+    asked.length = 0
+    const slot = await talos.otherSlot(node, 'v1.13.5', limits)
+    assert.is(slot.ok && slot.value.bootId, AFTER)
+    assert.equal(asked, ['logs', 'read'])
+    const seen = await talos.inspect(node, limits)
+    assert.equal(seen.ok && [seen.value.bootId, seen.value.version], [AFTER, 'v1.13.9'])
   })
 })
 

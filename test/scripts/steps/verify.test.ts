@@ -32,13 +32,13 @@ const rows: (Row & { says?: string[] })[] = [
   },
   {
     title: 'does not believe a node that has not booted',
-    asks: ['inspect a'],
+    asks: ['inspect a', 'kernelCmdline a'],
     ends: 'reboot-failed: its boot id did not change',
   },
   {
     title: 'tells a fall back',
     when: booted('v1.13.5'),
-    asks: ['inspect a'],
+    asks: ['inspect a', 'kernelCmdline a'],
     ends: 'rolled-back: runs v1.13.5 again, not v1.13.9',
   },
   {
@@ -47,20 +47,20 @@ const rows: (Row & { says?: string[] })[] = [
       booted('v1.13.9')?.(fake)
       fake.move({ a: 'b' })
     },
-    asks: ['inspect a'],
+    asks: ['inspect a', 'kernelCmdline a'],
     ends: 'other-node-than-declared: its address answers as b does, with the same boot id',
   },
   {
     title: 'hands on why the node can not be read',
     answers: () => ({ talos: { inspect: async () => ({ ok: false, failure: failure('node-unreachable') }) } }),
-    asks: ['inspect a'],
+    asks: ['inspect a', 'kernelCmdline a'],
     ends: 'node-unreachable',
   },
   {
     title: 'says nothing of a node when it is told to end',
     when: booted('v1.13.9'),
     abortedIn: 'inspect',
-    asks: ['inspect a'],
+    asks: ['inspect a', 'kernelCmdline a'],
     ends: 'cut off',
   },
 ]
