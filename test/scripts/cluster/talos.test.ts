@@ -10,6 +10,11 @@ import { commandResult } from '../../support/command-result.ts'
 const node = { name: 'k8s-1', address: '10.0.0.1', role: 'controlplane' } as const
 const [BEFORE, AFTER] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222']
 
+const WORDS = [
+  ...['read', 'version', 'machinestatus', 'extensions', 'logs'],
+  ...['securitystate', 'platformmetadata', 'machinetype'],
+]
+
 /** A node that is going down for a reboot when it is first asked, and is back with all that is new after `calls` answers. */
 function rebootingAfter(calls: number, asked: string[] = [], before = { stage: 'rebooting' }): Run {
   const resource = (id: string, spec: object) => JSON.stringify({ metadata: { id }, node: node.address, spec }, null, 4)
@@ -19,7 +24,7 @@ function rebootingAfter(calls: number, asked: string[] = [], before = { stage: '
     const isBack = answered++ >= calls
     /** each call leaves a line, and a log begins anew with each boot */
     const [from, to] = isBack ? [1_000 + calls, 1_000 + answered] : [0, answered]
-    const [what = ''] = ['read', 'version', 'machinestatus', 'extensions', 'logs'].filter((word) => argv.includes(word))
+    const [what = ''] = WORDS.filter((word) => argv.includes(word))
     asked.push(what)
     const version = isBack ? 'v1.13.9' : 'v1.13.5'
     const answers: Record<string, string> = {
@@ -29,6 +34,13 @@ function rebootingAfter(calls: number, asked: string[] = [], before = { stage: '
         stage: isBack ? 'running' : before.stage,
         status: { ready: true, unmetConditions: [] },
       }),
+      securitystate: resource('securitystate', {}),
+      platformmetadata: resource('platformmetadata', { platform: 'metal' }),
+      machinetype: JSON.stringify(
+        { metadata: { id: 'machine-type' }, node: node.address, spec: 'controlplane' },
+        null,
+        4,
+      ),
       extensions: resource('0', { metadata: { name: `of ${version}`, version: '1' } }),
       logs: Array.from({ length: to - from }, (_, at) => line(from + at)).join('\n'),
     }
@@ -89,6 +101,17 @@ test('asks a boot no more for what does not change in it', async () => {
     assert.is(await ask(() => talos.otherSlot(node, 'v1.13.9', limits)), 'logs')
     assert.is(await ask(() => talos.inspect(node, { ...limits, slot: false })), 'machinestatus read')
     assert.is(await ask(() => talos.glance(node, limits)), 'machinestatus read')
+  })
+})
+
+test('asks a node that was observed at once no more for what does not change in a boot', async () => {
+  const asked: string[] = []
+  await talosOf(rebootingAfter(0, asked), async (talos) => {
+    const seen = await talos.observeNodes([node], limits)
+    assert.ok(seen[node.name]?.reachable, JSON.stringify(seen))
+    asked.length = 0
+    await talos.inspect(node, limits)
+    assert.is(asked.toSorted().join(' '), 'logs machinestatus read')
   })
 })
 
