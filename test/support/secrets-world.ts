@@ -1,6 +1,16 @@
 /** A person's machine in a temporary folder: a home, a tree that is a git repository, and tools that record their argv. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { SecretTools } from '../../scripts/config/secrets/secret-tools.ts'
@@ -37,8 +47,17 @@ export type SecretsWorld = {
   remove(): void
 }
 
-/** Needs the tools, which are built when they are missing. */
-export async function secretsWorld({ repository = true } = {}): Promise<SecretsWorld> {
+/**
+ * Needs the tools, which are built when they are missing. `like` is a world whose home and tree it begins with: new secrets
+ * take seconds.
+ */
+export async function secretsWorld({
+  repository = true,
+  like,
+}: {
+  repository?: boolean
+  like?: SecretsWorld
+} = {}): Promise<SecretsWorld> {
   const root = mkdtempSync(join(tmpdir(), 'secrets-'))
   const [home, dir, bin, log] = ['home', 'tree', 'bin', 'argv.log'].map((name) => join(root, name)) as [
     string,
@@ -63,6 +82,7 @@ export async function secretsWorld({ repository = true } = {}): Promise<SecretsW
   const env: NodeJS.ProcessEnv = {
     PATH: `${bin}:${process.env.PATH}`,
     HOME: home,
+    NODE_OPTIONS: process.env.NODE_OPTIONS,
     ...Object.fromEntries(TOOLS.map((name) => [toolTable[name].override, paths[name]])),
   }
   const sh = (tool: ToolName | 'git', argv: readonly string[], input?: string): string => {
@@ -75,7 +95,10 @@ export async function secretsWorld({ repository = true } = {}): Promise<SecretsW
     if (done.status !== 0) throw new Error(`${tool}: ${done.stderr}`)
     return done.stdout
   }
-  if (repository) sh('git', ['init', '-q'])
+  if (like !== undefined) {
+    cpSync(like.home, home, { recursive: true })
+    cpSync(like.dir, dir, { recursive: true })
+  } else if (repository) sh('git', ['init', '-q'])
   return {
     home,
     dir,

@@ -28,15 +28,19 @@ nodes:
     disk: /dev/sda
 `
 
-type Context = { world: SecretsWorld }
+type Context = { initial: SecretsWorld; world: SecretsWorld }
 
 const test = suite<Context>('gen-config')
 
-test.before.each(async (context) => {
-  context.world = await secretsWorld()
-  context.world.write(`${CLUSTER}/talenv.yaml`, talenv)
-  const { code, stderr } = context.world.init()
+test.before(async (context) => {
+  context.initial = await secretsWorld()
+  context.initial.write(`${CLUSTER}/talenv.yaml`, talenv)
+  const { code, stderr } = context.initial.init()
   assert.is(code, 0, stderr)
+})
+test.after(({ initial }) => initial.remove())
+test.before.each(async (context) => {
+  context.world = await secretsWorld({ like: context.initial })
 })
 test.after.each(({ world }) => world.remove())
 
