@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { nextFile } from './next-file.ts'
 import { runTestFile, type TestFileResult } from './run-test-file.ts'
-import { atOnce } from './shares.ts'
 
 /** What a command that runs tests ends with. */
 export type Counts = { passed: number; failed: number }
@@ -14,22 +14,33 @@ type Options = {
   ended?: (result: TestFileResult) => void
 }
 
-/** Runs the files in that order, two at a time, and says how each ended; fewer results than files where it was told to stop. */
+/** Runs the files in that order, as many at a time as nextFile lets, and says how each ended; fewer results than files where it was told to stop. */
 export async function runTestFiles(
   files: readonly string[],
   { root, env, signal, say, ended }: Options,
 ): Promise<TestFileResult[]> {
   const results: TestFileResult[] = []
   const queue = [...files]
-  const worker = async (): Promise<void> => {
-    for (let file = queue.shift(); file !== undefined && !signal.aborted; file = queue.shift()) {
-      const result = { ...(await runTestFile(join(root, file), { env, signal })), file }
-      results.push(result)
-      say(resultText(result))
-      ended?.(result)
-    }
+  const running = new Map<string, Promise<void>>()
+  const run = async (file: string): Promise<void> => {
+    const result = { ...(await runTestFile(join(root, file), { env, signal })), file }
+    running.delete(file)
+    results.push(result)
+    say(resultText(result))
+    ended?.(result)
   }
-  await Promise.all(Array.from({ length: atOnce }, worker))
+  const startMore = (): void => {
+    const file = signal.aborted ? undefined : nextFile(queue, [...running.keys()])
+    if (file === undefined) return
+    queue.splice(queue.indexOf(file), 1)
+    running.set(file, run(file))
+    startMore()
+  }
+  startMore()
+  while (running.size > 0) {
+    await Promise.race(running.values())
+    startMore()
+  }
   if (results.length < files.length) say(`${files.length - results.length} files were not started`)
   return results
 }

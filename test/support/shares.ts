@@ -1,4 +1,4 @@
-/** files that run at the same time */
+/** labs that run at the same time */
 export const atOnce = 2
 
 const shareSeconds = 600
