@@ -53,7 +53,7 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
   let begun = false
   let hasAsked = false
   /** Lock and Lease are asked, and a question that was cut off says nothing. */
-  const mayGoOn = async (how: { anew: boolean }) => {
+  const mayGoOn = async (how: { anew: boolean | 'lately' }) => {
     const lost = await run.confirm(unbegun, how).catch((error: unknown) => {
       if (!unbegun.aborted) throw error
       return undefined
@@ -91,7 +91,7 @@ export async function carryOutEffect(run: Drive, effect: Effect, circumstances: 
       if (runsOn) return { effect, startedAt, outcome: undefined, kept: new KeptBack({ ...named, ...runsOn }, true) }
     }
     // on the way down nothing is begun on an old answer; what can not be taken back asks once more, right before it
-    if (changes) await mayGoOn({ anew: expires })
+    if (changes) await mayGoOn({ anew: expires && 'lately' })
     unbegun.throwIfAborted()
     const notice = (text: string) => run.emit({ type: 'notice', ...(node === undefined ? {} : { node }), text })
     const { processFile } = intent

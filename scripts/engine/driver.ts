@@ -51,7 +51,7 @@ export type Drive = {
   /** why this process may start nothing any more: the lock was taken over */
   fence(): Failure | undefined
   /** the same, asked from whoever keeps the lock before a step that changes something, and `anew` before a disruptive one */
-  confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
+  confirm(signal: AbortSignal, how: { anew: boolean | 'lately' }): Promise<Failure | undefined>
   /** aborted when the lock is lost: what can be cut off is */
   loses?: AbortSignal
   /** longest time for which commands of dead runs are waited for; a test may have less */

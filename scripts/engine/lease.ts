@@ -22,8 +22,8 @@ export type ClusterLease = {
   isHeld(): boolean
   /** aborted when it is lost */
   loses: AbortSignal
-  /** Whether the Lease is ours, before something is changed: asked `anew`, or as of the last minute. */
-  confirm(signal: AbortSignal, how: { anew: boolean }): Promise<Failure | undefined>
+  /** Whether the Lease is ours, before something is changed: asked `anew`, as it was `lately`, or as of the last minute. */
+  confirm(signal: AbortSignal, how: { anew: boolean | 'lately' }): Promise<Failure | undefined>
   release(how?: GiveBack): Promise<void>
 }
 
@@ -260,7 +260,9 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
     confirm: (until, { anew }) =>
       inTurn(async () => {
         // an API that was silent just now is not asked before each small step, nor is one that has told
-        if (!anew && !loss && (held ? sinceMs(readAt) < renewMs : elapsed() - askedAt < AGAIN_MS)) return undefined
+        const [enoughMs, againMs] = anew === 'lately' ? [LATELY_MS, LATELY_MS] : [renewMs, AGAIN_MS]
+        const isKnown = held ? sinceMs(readAt) < enoughMs : elapsed() - askedAt < againMs
+        if (anew !== true && !loss && isKnown) return undefined
         return look({ timeoutMs: CALL_MS, signal: until }, until)
       }),
     release: (how = {}) => {
@@ -286,6 +288,9 @@ export async function joinClusterLease(world: LeaseWorld): Promise<ClusterLease>
 const TRIES = 3
 
 const AGAIN_MS = 10_000
+
+/** steps that follow each other at once on the way down are begun on one answer */
+const LATELY_MS = 1_000
 
 const sleep = (ms: number, signal: AbortSignal): Promise<void> => pauseFor(ms, undefined, { signal })
 

@@ -191,13 +191,20 @@ test('is not read again before each small step, but in a minute, and after a sle
     kubernetes: { ...api.kubernetes, readLease },
     now: () => api.clock.now + sleptMs,
   })
-  const confirmed = async (how: { anew: boolean }) => {
+  const confirmed = async (how: { anew: boolean | 'lately' }) => {
     const before = reads
     assert.is(await held.confirm(never, how), undefined)
     return reads - before
   }
   assert.is(await confirmed({ anew: false }), 0)
   assert.is(await confirmed({ anew: true }), 1)
+  assert.is(await confirmed({ anew: 'lately' }), 0, 'the step before has just asked')
+  api.clock.now += 1_000
+  assert.is(await confirmed({ anew: 'lately' }), 1)
+  assert.is(await confirmed({ anew: true }), 1, 'what can not be taken back asks whatever was told before')
+  sleptMs = 1_000
+  assert.is(await confirmed({ anew: 'lately' }), 1, 'a machine that slept knows nothing of what was told before')
+  sleptMs = 0
   api.clock.now += MINUTE
   assert.is(await confirmed({ anew: false }), 1)
   assert.is(await confirmed({ anew: false }), 0)
