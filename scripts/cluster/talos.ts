@@ -22,7 +22,14 @@ import { type Boots, bootOf, inspect } from '../tools/talosctl/inspect.ts'
 import { judgeConfigurations } from '../tools/talosctl/judge-configurations.ts'
 import { activeConfiguration, readConfiguration } from '../tools/talosctl/machine-config.ts'
 import { type KnownOfEtcd, observeEtcd } from '../tools/talosctl/observe-etcd.ts'
-import { getOfEach, observeNodes, otherSlots, readBootId, UNREAD } from '../tools/talosctl/observe-nodes.ts'
+import {
+  getOfEach,
+  type OfMachine,
+  observeNodes,
+  otherSlots,
+  readBootId,
+  UNREAD,
+} from '../tools/talosctl/observe-nodes.ts'
 import { readResources, resourceReader } from '../tools/talosctl/resources.ts'
 import { readKernelCmdline, readNodename, readRulePattern, readStage } from '../tools/talosctl/specs.ts'
 import { readVersions } from '../tools/talosctl/versions.ts'
@@ -49,10 +56,13 @@ export type Status = Pick<NodeFacts, 'stage' | 'ready' | 'unmet'>
 export type Judge = { to: TalosVersion; modes: Readonly<Record<NodeName, MachineMode>> }
 
 export interface Talos {
-  /** Everything about the nodes that can be read; a node that does not answer carries why. Never rejects. */
+  /**
+   * Everything about the nodes that can be read; a node that does not answer carries why. `again` leaves out what no verdict speaks
+   * of, where all of them were observed before. Never rejects.
+   */
   observeNodes(
     nodes: readonly NodeDeclaration[],
-    options: Omit<CallOptions, 'processFile'>,
+    options: Omit<CallOptions, 'processFile'> & { again?: boolean },
   ): Promise<Record<NodeName, NodeObservation>>
   /** Every declared control plane's own view of etcd, laid side by side; what is `known` is not asked. Never rejects. */
   observeEtcd(
@@ -155,6 +165,7 @@ export function createTalos(
   const ways = createWays({ knock, waitsInMaintenance, resolve: resolveHost, ...config })
   const ask = createAsk(guarded, config, ways)
   const boots: Boots = new Map()
+  const machines = new Map<string, OfMachine>()
   const until = ({ signal, timeoutMs }: Omit<CallOptions, 'processFile'>) => ({
     signal,
     deadlineAt: performance.now() + timeoutMs,
@@ -184,12 +195,13 @@ export function createTalos(
   const nothing = (result: Result<unknown>): Result<void> => (result.ok ? { ok: true, value: undefined } : result)
 
   return {
-    async observeNodes(nodes, options) {
+    async observeNodes(nodes, { again, ...options }) {
       const beganAt = performance.now()
-      const seen = await observeNodes(ask, nodes, until(options))
+      const seen = await observeNodes(ask, nodes, { ...until(options), again: again ? machines : undefined })
       const isOfOneBoot = performance.now() - beganAt < BOOTS_MS
       for (const { name, address } of nodes) {
         const found = seen[name]
+        if (found?.reachable) machines.set(address, found)
         if (!found?.reachable || boots.get(address)?.bootId === found.bootId) continue
         const { bootId, version, schematic, extensions } = found
         const told = { version, extensions, ...(schematic && { schematic }) }

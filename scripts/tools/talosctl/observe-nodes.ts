@@ -23,6 +23,12 @@ import {
 } from './specs.ts'
 import { readVersions } from './versions.ts'
 
+/** What no boot of a machine changes. */
+export type OfMachine = Pick<NodeFacts, 'platform' | 'secureBoot'>
+
+/** `again`: what is known of each machine by its address, whose kubelet and kernel are not asked for either. */
+type How = AskOptions & { again?: ReadonlyMap<string, OfMachine> | undefined }
+
 /** A node that told its version. */
 type Answering = { node: NodeDeclaration; version: string }
 
@@ -37,13 +43,13 @@ const INSTALLER_STARTS_WITHIN_MS = 3000
 export async function observeNodes(
   ask: Ask,
   nodes: readonly NodeDeclaration[],
-  options: AskOptions,
+  { again, ...options }: How,
 ): Promise<Record<NodeName, NodeObservation>> {
   const seen = new Map<NodeName, NodeObservation>()
   const fail = ({ name }: NodeDeclaration, failed: Failure) =>
     seen.set(name, { reachable: false, failure: { ...failed, node: name } })
   const answering = createGathering<Answering>(async (group) => {
-    for (const [name, observation] of await readFacts(ask, group, options)) seen.set(name, observation)
+    for (const [name, observation] of await readFacts(ask, group, { ...options, again })) seen.set(name, observation)
   }, options.deadlineAt)
   const outstanding = new Set(nodes.map(({ address }) => address))
   const take = (asked: readonly string[], answer: Answer): string[] => {
@@ -82,21 +88,24 @@ export async function observeNodes(
 async function readFacts(
   ask: Ask,
   group: readonly Answering[],
-  options: AskOptions,
+  { again, ...options }: How,
 ): Promise<Map<NodeName, NodeObservation>> {
   const nodes = group.map(({ node }) => node)
   const get = (kind: string, expect: Expect) => getOfEach(ask, nodes, kind, expect, options)
+  const known = nodes.every(({ address }) => again?.has(address)) ? again : undefined
+  const once = (kind: string, expect: Expect): Promise<Resources> =>
+    known ? Promise.resolve(new Map()) : get(kind, expect)
   const [stages, extensions, security, platforms, kubelets, types, hostnames, nodenames, cmdlines, bootIds, slots] =
     await Promise.all([
       get('machinestatus', 'one'),
       get('extensions', 'several'),
-      get('securitystate', 'one'),
-      get('platformmetadata', 'one'),
-      get('kubeletspec', 'perhaps one'),
+      once('securitystate', 'one'),
+      once('platformmetadata', 'one'),
+      once('kubeletspec', 'perhaps one'),
       get('machinetype', 'one'),
       get('hostnamestatus', 'perhaps one'),
       get('nodename', 'perhaps one'),
-      get('kernelcmdline', 'perhaps one'),
+      once('kernelcmdline', 'perhaps one'),
       bootIdsOf(ask, group, options),
       otherSlots(
         ask,
@@ -110,8 +119,8 @@ async function readFacts(
       const first = (answers: Resources) => of(answers)?.resources[0]
       const stage = readStage(first(stages))
       const images = readExtensions(of(extensions)?.resources ?? [])
-      const secure = readSecurityState(first(security))
-      const platform = readPlatform(first(platforms))
+      const secure = known?.get(node.address) ?? readSecurityState(first(security))
+      const platform = known?.get(node.address) ?? readPlatform(first(platforms))
       const role = readRole(first(types))
       const { bootId, tookMs = 0 } = bootIds.get(node.address) ?? {}
       const kubeletVersion = readKubeletVersion(first(kubelets))
