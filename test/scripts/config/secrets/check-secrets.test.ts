@@ -24,6 +24,13 @@ function rule(world: SecretsWorld, more = ''): void {
   world.write('.sops.yaml', `creation_rules:\n  - path_regex: talsecret\\.sops\\.yaml$\n    age: ${recipient}\n${more}`)
 }
 
+let plain = ''
+
+test.before(async () => {
+  const world = await secretsWorld()
+  plain = world.sh('talhelper', ['gensecret'])
+  world.remove()
+})
 test.before.each(async (context) => {
   const world = await secretsWorld()
   mkdirSync(join(world.home, '.config/sops/age'), { recursive: true })
@@ -31,7 +38,6 @@ test.before.each(async (context) => {
   rule(world)
   const file = join(world.dir, 'clusters/cluster-7/talsecret.sops.yaml')
   mkdirSync(join(world.dir, 'clusters/cluster-7'), { recursive: true })
-  const plain = world.sh('talhelper', ['gensecret'])
   encrypt(world, file, plain)
   Object.assign(context, { world, file, plain })
 })
