@@ -27,6 +27,7 @@ test.before(async (context) => {
   writeFileSync(join(root, 'package.json'), '{"type":"module"}')
   writeFileSync(join(root, 'workflows/places.ts'), 'export const places = [import.meta.filename, import.meta.url]')
   writeFileSync(join(root, 'workflows/entry.ts'), entry)
+  writeFileSync(join(root, 'workflows/before.ts'), "process.argv.push('loaded before')")
   const folder = join(root, 'javascript')
   await writePlainJavaScript(root, folder)
   context.root = root
@@ -34,8 +35,8 @@ test.before(async (context) => {
 })
 test.after(({ root }) => rmSync(root, { recursive: true, force: true }))
 
-function start(root: string, words: readonly string[], options: string): Ran {
-  const argv = ['--import', 'tsx', join(root, 'workflows/entry.ts'), ...words]
+function start(root: string, words: readonly string[], options: string, before: readonly string[] = []): Ran {
+  const argv = ['--import', 'tsx', ...before, join(root, 'workflows/entry.ts'), ...words]
   const env = { ...process.env, NODE_OPTIONS: options }
   // tsx is found from there
   const { status, stdout, stderr } = spawnSync(process.execPath, argv, {
@@ -50,6 +51,13 @@ test('a file runs from it as by tsx, and believes to be where its source is', ({
   const [bySources, byJavaScript] = [run(false), run(true)]
   assert.match(bySources.stdout, 'failing')
   assert.equal([byJavaScript.code, byJavaScript.stdout], [bySources.code, bySources.stdout])
+})
+
+test('what is loaded before a file is loaded before it', ({ root }) => {
+  const before = ['--import', join(root, 'workflows/before.ts')]
+  const { stdout, stderr } = start(root, ['failing'], nodeOptionsOf(join(root, 'javascript')), before)
+  assert.match(stdout, 'loaded before')
+  assert.match(stderr, 'entry.js:')
 })
 
 test('a stack trace tells the places in the sources', ({ root, run }) => {

@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 
-/** What tests start; whatever else is started runs by tsx. */
-const started = /^(workflows\/[^/]+|lab\/daemon|scripts\/(demo|toolchain\/get-tools)|test\/support\/place-and-die)\.ts$/
+/** What tests start, and what they load before; with whatever else it runs by tsx, as what reaches into a module of ours must. */
+const started =
+  /^(workflows\/[^/]+|lab\/daemon|scripts\/(demo|toolchain\/get-tools)|test\/support\/(place-and-die|die-after-record|hold-outcome|clock-ahead))\.ts$/
 
 /** Packages that take long to load as they are, and are nothing but JavaScript. */
 const bundled = [
