@@ -41,7 +41,11 @@ if (inFull) test('of two upgrades that are started together one runs, and the ot
 
 async function oneRuns(): Promise<void> {
   const from = lab.log().length
+  // the one that runs stays until the other has had its turn
+  await lab.fault({ name: 'never-returns', node: 'k8s-1' })
   const both = [upgrade('--to', 'v1.13.6', '--nodes', 'k8s-1'), upgrade('--to', 'v1.13.6', '--nodes', 'k8s-1')]
+  await Promise.race(both.map(({ closed }) => closed))
+  await lab.cure()
   const codes = await Promise.all(both.map(async ({ closed }) => (await closed).code))
   assert.equal([...codes].sort(), [0, 75])
   const [winner, loser] = codes[0] === 0 ? both : both.toReversed()

@@ -28,14 +28,19 @@ test.after(() => lab.down())
 
 test('Every node ends with the target and its own verdict, whatever somebody did to it before or meanwhile', async () => {
   await byHand('worker-1', 'upgrade', '--image', labImage(target), '--no-reboot')
-  // gives the people the time for their reboots, before anything is installed on the rest
-  await lab.fault({ name: 'slow-boot', node: 'worker-1', seconds: 1000 })
+  // keeps the run waiting until the people have made their reboots, before anything is installed on the rest
+  await lab.fault({ name: 'never-returns', node: 'worker-1' })
   // the newer talosctl drives both server generations, too
   const running = runUpgrade(lab, { by: 'talosctl-1.14' })
   const meddling = async () => {
     await hasItsTurn('worker-1')
+    const from = lab.log().length
     // nothing waits there yet: they come back as they were
-    await Promise.all(['worker-3', 'worker-4'].map((node) => byHand(node, 'reboot', '--wait=false')))
+    for (const node of ['worker-3', 'worker-4']) {
+      await byHand(node, 'reboot', '--wait=false')
+      await lab.logged((event) => event.type === 'machine.ready' && event.node === node, { from })
+    }
+    await lab.cure()
     await hasItsTurn('k8s-1')
     await byHand('worker-2', 'reboot', '--wait=false')
   }

@@ -195,9 +195,12 @@ test('a webhook on Nodes that is down keeps a node up before the cordon, and cor
   await kubectl(['delete', 'validatingwebhookconfiguration/police'])
 
   const from = lab.log().length
+  // it stays away until the webhook is there
+  await lab.fault({ name: 'never-returns', node })
   const running = runUpgrade(lab, { flags, operations, deadlines })
   await lab.logged((event) => event.type === 'machine.down' && event.node === node, { from })
   await create(deadWebhook)
+  await lab.cure()
   const late = await running
   assertEnding(late, [node], { code: 1, verdicts: ['stuck'], reasons: ['left-cordoned'] })
   const why = whyOf(late, node)

@@ -228,8 +228,9 @@ for (const client of patient)
       asked.filter((addresses) => addresses.split(',').includes(node('k8s-2').address)),
       [],
     )
+    const from = lab.log().length
     await lab.cure()
-    await lab.logged(({ type }) => type === 'etcd.started')
+    await lab.logged(({ type }) => type === 'etcd.healthy', { from })
 
     await lab.fault({ name: 'etcd-learner', node: 'k8s-1' })
     const learning = await etcd()
