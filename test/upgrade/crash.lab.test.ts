@@ -34,7 +34,8 @@ for (const [minor, rows] of Object.entries(windows)) {
   let lab: TestLab
   test.before(async () => {
     const timings = { installSeconds: 30, pullSeconds: 15, stopSeconds: 20 }
-    lab = await startLab({ version: `${minor}.2`, speed: 40, timings })
+    // the newest that both minors support
+    lab = await startLab({ version: `${minor}.2`, kubernetesVersion: 'v1.35.4', speed: 40, timings })
   })
   test.after(() => lab.down())
   const own = rows.filter(({ quick }) => inFull || quick)
