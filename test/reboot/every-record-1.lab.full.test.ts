@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import { killAfterEveryRecord } from '../support/every-record.ts'
 
-test('a reboot is finished by the same command, killed after every second record of its journal from the 1. on', () =>
-  killAfterEveryRecord('reboot', { first: 1, of: 2 }))
+test('a reboot is finished by the same command, killed after every third record of its journal from the 1. on', () =>
+  killAfterEveryRecord('reboot', { first: 1, of: 3 }))
 
 test.run()

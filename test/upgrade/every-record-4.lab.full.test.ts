@@ -1,0 +1,8 @@
+// limit: 900 s
+import { test } from 'uvu'
+import { killAfterEveryRecord } from '../support/every-record.ts'
+
+test('an upgrade is finished by the same command, killed after every fifth record of its journal from the 4. on', () =>
+  killAfterEveryRecord('upgrade', { first: 4, of: 5 }))
+
+test.run()
