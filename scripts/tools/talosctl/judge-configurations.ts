@@ -11,19 +11,28 @@ import { validateCommand } from './validate-command.ts'
 
 export type Judged = { name: string; text: string; mode: MachineMode }
 
-/** By name, what talosctl says against each of them; as many at once as there are processors. */
+type Alike = Omit<Judged, 'name'> & { names: string[] }
+
+/** By name, what talosctl says against each of them: once for those that are alike, as many at once as there are processors. */
 export async function judgeConfigurations(
   run: Run,
   configurations: readonly Judged[],
   { strict, signal }: { strict: boolean; signal?: AbortSignal | undefined },
 ): Promise<Map<string, string>> {
   const objections = new Map<string, string>()
-  const judge = async ({ name, text, mode }: Judged): Promise<void> => {
+  const distinct = new Map<string, Alike>()
+  for (const { name, text, mode } of configurations) {
+    const key = `${mode} ${text}`
+    const alike = distinct.get(key) ?? { text, mode, names: [] }
+    alike.names.push(name)
+    distinct.set(key, alike)
+  }
+  const judge = async ({ text, mode, names }: Alike): Promise<void> => {
     if (signal?.aborted) return
     const answer = await run(validateCommand(text, mode, { strict }), { signal })
-    if (!isDone(answer)) objections.set(name, objectionIn(answer, text))
+    if (!isDone(answer)) for (const name of names) objections.set(name, objectionIn(answer, text))
   }
-  await pLimit(availableParallelism()).map(configurations, judge)
+  await pLimit(availableParallelism()).map(distinct.values(), judge)
   return objections
 }
 

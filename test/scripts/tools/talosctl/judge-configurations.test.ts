@@ -116,6 +116,26 @@ test('what ends without a word, or not at all, is an objection', async () => {
   }
 })
 
+test('configurations that are alike are judged once, and each of their names gets what is said', async () => {
+  const judged = [
+    { name: 'a', text: 'x', mode: 'metal' as const },
+    { name: 'b', text: 'x', mode: 'metal' as const },
+    { name: 'c', text: 'x', mode: 'cloud' as const },
+    { name: 'd', text: 'y', mode: 'metal' as const },
+  ]
+  const ran: string[] = []
+  const run: Run = async ({ argv, stdin }) => {
+    ran.push(`${argv[2]} ${stdin}`)
+    return commandResult(stdin === 'x' ? { exitCode: 1, stderr: 'no good' } : {})
+  }
+  const found = await judgeConfigurations(run, judged, { strict: false })
+  assert.equal(ran.sort(), ['cloud x', 'metal x', 'metal y'])
+  assert.equal(
+    [...found].sort(),
+    ['a', 'b', 'c'].map((name) => [name, 'no good']),
+  )
+})
+
 test('the configuration that a node runs is read once, judged where it is asked for, and goes nowhere else', async () => {
   const nodes = ['a', 'b'].map((name, i) => ({ name, address: `10.0.0.${i + 1}`, role: 'controlplane' as const }))
   const texts: Record<string, string> = { '10.0.0.1': plain, '10.0.0.2': withBoth }
