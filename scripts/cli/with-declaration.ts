@@ -35,7 +35,8 @@ export async function withDeclaration<const Specs extends FlagSpecs>(
 const carryOutFor =
   (call: Call): CarryOut =>
   async <Wish extends AnyWish>(verb: Verb<Wish>, flags: Omit<Wish, 'nodes'>) => {
-    const [engine, { crew }] = await Promise.all([import('../engine/carry-out.ts'), import('./compose-crew.ts')])
+    const engine = await import('../engine/carry-out.ts')
+    const crew = async () => (await import('./compose-crew.ts')).crew
     const wish = { ...flags, ...(call.nodes ? { nodes: call.nodes } : {}) } as Wish
     return engine.carryOut(crew, verb, call, wish)
   }

@@ -193,7 +193,7 @@ test('a run that could not even begin is told of, and a dry run is not', async (
   }
   const typed = (dryRun: boolean) =>
     carryOut(
-      crew,
+      async () => crew,
       upgrade,
       { command: 'upgrade', cluster, layout, again: '', common: { dryRun, output: 'plain' } } as unknown as Call,
       {
