@@ -91,6 +91,7 @@ const printsWhatIsClean = /^scripts\/(cli\/command|view\/tell-after)\.ts$/
 
 /** When a certificate ends, how old a file is, and the renewTime of the Lease; the heartbeat reads both clocks. */
 const timesOfDay: ReadonlySet<string> = new Set([
+  'scripts/engine/left-run.ts',
   'scripts/cluster/kubeconfig.ts',
   'scripts/engine/lease.ts',
   'scripts/engine/heartbeat.ts',

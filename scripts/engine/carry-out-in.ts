@@ -57,7 +57,7 @@ export async function carryOutIn<Wish extends AnyWish>(
     const taken = await takeUp(run, left, {
       ...{ verb: verb.name, product, inputs },
       identity: session.identity,
-      abandons,
+      ...{ abandons, carriedOnForMs: verb.carriedOnForMs },
     })
     if (!taken.ok) return await leave(refused(run, taken.failure))
     if (abandons) {

@@ -18,6 +18,7 @@ export function leftRun({ root, machines }: Crew, found: UnfinishedRun): LeftRun
     ...found,
     ...{ run: paths.run, verb, inputs, plan, again, ...(product === undefined ? {} : { product }), identity },
     leads: readable ? leadsOn({ machines, root, input: readable, journal: { records } }) : 'nowhere',
+    leftForMs: Date.now() - Date.parse(records.findLast((one) => 'at' in one)?.at ?? ''),
     behind: { begun: begunBy(records), ...(readable && { plan: readable }) },
   }
 }

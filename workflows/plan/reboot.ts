@@ -18,9 +18,13 @@ export type RebootWish = RollingWish & {
   acceptPendingConfiguration: boolean
 }
 
+/** Whoever reboots a cluster each month from cron means all of its nodes, whatever became of the last time. */
+const A_DAY_MS = 24 * 60 * 60 * 1000
+
 /** Boots the wished nodes once more into what they run. */
 export const reboot: Verb<RebootWish> = {
   name: 'reboot',
+  carriedOnForMs: A_DAY_MS,
   plan(cluster, observed, wish, memory) {
     return planRolling(cluster, observed, wish, {
       verb: 'reboot',

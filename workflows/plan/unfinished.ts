@@ -17,6 +17,8 @@ export type Unfinished = {
   again: string
   /** where its journal leads in the machines of today */
   leads: 'on' | 'nowhere'
+  /** how long ago its last record was written, by the clock of this machine; NaN where it tells no time */
+  leftForMs: number
 }
 
 export type Fate =
@@ -26,7 +28,15 @@ export type Fate =
   | { is: 'in the way'; failure: Failure }
 
 /** The run that finds it. */
-export type Finder = { verb: string; product: string; inputs: string; identity?: string; abandons: boolean }
+export type Finder = {
+  verb: string
+  product: string
+  inputs: string
+  identity?: string
+  abandons: boolean
+  /** see `Verb.carriedOnForMs` */
+  carriedOnForMs?: number | undefined
+}
 
 /** The fates of runs, oldest first: of those that can be carried on only the last one is. */
 export function fatesOf(left: readonly Unfinished[], finder: Finder): Fate[] {
@@ -40,8 +50,12 @@ export function fatesOf(left: readonly Unfinished[], finder: Finder): Fate[] {
   })
 }
 
-const canBeCarriedOn = ({ inputs, leads }: Unfinished, finder: Finder): boolean =>
-  inputs === finder.inputs && leads === 'on'
+const canBeCarriedOn = (one: Unfinished, finder: Finder): boolean =>
+  one.inputs === finder.inputs && one.leads === 'on' && !isLongAgo(one, finder)
+
+/** A clock that was set back tells of no age, and neither does a record without a time: such a run is carried on. */
+const isLongAgo = ({ leftForMs }: Unfinished, { carriedOnForMs = Number.POSITIVE_INFINITY }: Finder): boolean =>
+  leftForMs > carriedOnForMs
 
 /** Whether it was about another cluster than this one, which only has its name and its folder. */
 export const isOfAnotherCluster = ({ identity }: Pick<Unfinished, 'identity'>, mine: string | undefined): boolean =>
@@ -56,6 +70,8 @@ function whyNotFollowed(one: Unfinished, finder: Finder): string {
     return product === finder.product
       ? 'the declaration or the flags changed since'
       : 'another version of this program began it'
+  if (leads === 'on' && isLongAgo(one, finder))
+    return `it was left ${wholeHours(one.leftForMs)} hours ago, and what this command asks for now is done anew`
   switch (leads) {
     case 'nowhere':
       return 'its journal can not be followed'
@@ -63,6 +79,8 @@ function whyNotFollowed(one: Unfinished, finder: Finder): string {
       return 'a later run took its place'
   }
 }
+
+const wholeHours = (ms: number): number => Math.floor(ms / 3_600_000)
 
 const inTheWay = ({ run, again }: Unfinished, why: string): Failure =>
   failure('wipe-unfinished', {

@@ -14,6 +14,11 @@ export type AnyWish = {
 
 export type Verb<Wish extends AnyWish> = {
   name: VerbName
+  /**
+   * For how long a run that was cut off is carried on by the same command, where that asks for an act, not for a state:
+   * later it is meant anew. Absent where what was asked for is as right as it was.
+   */
+  carriedOnForMs?: number
   /** Release that the nodes are to run next: what Talos of that release says of them is asked. Absent where none changes. */
   release?(cluster: Cluster, wish: Wish): TalosVersion
   /** Why there can be no plan, whatever the nodes run: known before any of them is asked. */

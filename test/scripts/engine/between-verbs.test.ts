@@ -1,4 +1,5 @@
 /** A verb that finds a run of its own or of another verb unfinished: it carries it on, closes it in words, or refuses. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type JournalRecord, readJournal } from '../../../scripts/engine/journal.ts'
@@ -139,6 +140,28 @@ test('a restart that is carried on boots each node once, wherever it was killed'
     checkout.remove()
   }
 })
+
+for (const { days, resumed, reboots } of [
+  { days: 0, resumed: true, reboots: [1, 1, 1] },
+  { days: 2, resumed: false, reboots: [2, 1, 1] },
+])
+  test(`a restart that was cut off ${days} days ago is ${resumed ? 'carried on' : 'closed, and all nodes boot once more'}`, async () => {
+    const fake = fakeCluster(NAMES, { etcdMs: 50 })
+    const checkout = checkoutOf(fake)
+    await checkout.type((record) => record.type === 'intent' && record.path === 'a/turn/drain', { verb: 'reboot' })
+    assert.equal(rebootsOf(fake), [0, 1, 0])
+    for (const journal of checkout.journals()) writeFileSync(journal, aged(readFileSync(journal, 'utf8'), days))
+    const typed = await checkout.type(undefined, { verb: 'reboot' })
+    assert.equal([typed.exitCode, typed.report?.resumed, verdictsOf(typed)], [0, resumed, rebooted])
+    assert.equal(rebootsOf(fake).toSorted(), reboots.toSorted())
+    assert.equal([fake.kubernetes.cordoned(), fake.trouble], [[], []])
+    const closed = typed.report?.notices.some(({ text }) => text.includes('it was left 48 hours ago'))
+    assert.is(closed, !resumed)
+    checkout.remove()
+  })
+
+const aged = (journal: string, days: number): string =>
+  journal.replace(/"at":"([^"]+)"/g, (_, at) => `"at":"${new Date(Date.parse(at) - days * 86_400_000).toISOString()}"`)
 
 for (const verb of verbs)
   test(`--abandon closes an unfinished ${verb}, whichever command it is given to`, async () => {

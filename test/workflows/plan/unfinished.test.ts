@@ -2,9 +2,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type Fate, type Finder, fatesOf, stateInWords, type Unfinished } from '../../../workflows/plan/unfinished.ts'
 
+const HOUR_MS = 3_600_000
 const finder: Finder = { verb: 'upgrade', product: '2', inputs: 'i', abandons: false }
 const left = (more: Partial<Unfinished> = {}): Unfinished => ({
   ...{ run: 'r', verb: 'upgrade', product: '2', inputs: 'i', plan: { nodes: [] }, again: 'the command', leads: 'on' },
+  leftForMs: 30 * HOUR_MS,
   ...more,
 })
 const wiping = {
@@ -60,6 +62,21 @@ const table: [what: string, left: Partial<Unfinished>, finder: Partial<Finder>, 
   ['of other inputs, that wipes', { inputs: 'j', plan: wiping }, {}, refused(changed)],
   ['of another verb, that wipes', { verb: 'reset', inputs: 'j', plan: wiping }, {}, refused(other)],
   ['of a later form, that wipes', { verb: 'reset', inputs: 'j', plan: { ...wiping, v: 9 } }, {}, refused(other)],
+  ['that asks for a state, whenever it was', { leftForMs: 9999 * HOUR_MS }, {}, 'carried on'],
+  ['that asks for an act, within the time', {}, { carriedOnForMs: 30 * HOUR_MS }, 'carried on'],
+  [
+    'that asks for an act, and was left too long ago',
+    {},
+    { carriedOnForMs: 24 * HOUR_MS },
+    'it was left 30 hours ago, and what this command asks for now is done anew',
+  ],
+  [
+    'that asks for an act, by a clock that was set back',
+    { leftForMs: -200 * HOUR_MS },
+    { carriedOnForMs: HOUR_MS },
+    'carried on',
+  ],
+  ['that asks for an act, and tells no time', { leftForMs: Number.NaN }, { carriedOnForMs: HOUR_MS }, 'carried on'],
   ['abandoned', {}, { abandons: true }, '--abandon says so'],
   [
     'abandoned by another verb, though it wipes',
