@@ -89,11 +89,11 @@ const entryFiles = /^workflows\/[^/]+\.ts$|^scripts\/(cli|view)\/|^scripts\/(dem
 /** The help page, and lines that scripts/engine/after-run.ts takes secrets out of. */
 const printsWhatIsClean = /^scripts\/(cli\/command|view\/tell-after)\.ts$/
 
-/** When a certificate ends, how old a file is, and the renewTime of the Lease; the heartbeat reads both clocks. */
+/** When a certificate ends, how old a file or a run is, and the renewTime of the Lease; the heartbeat reads both clocks. */
 const timesOfDay: ReadonlySet<string> = new Set([
-  'scripts/engine/left-run.ts',
   'scripts/cluster/kubeconfig.ts',
   'scripts/engine/lease.ts',
+  'scripts/engine/left-run.ts',
   'scripts/engine/heartbeat.ts',
   'scripts/engine/lock.ts',
 ])
