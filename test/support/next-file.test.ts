@@ -9,10 +9,11 @@ const rows: [name: string, queue: string[], running: string[], next: string | un
   ['the first of all', [a, x], [], a],
   ['a second lab', [b, x], [a], b],
   ['beside two labs what starts none', [c, x], [a, b], x],
+  ['beside two labs a second one that starts none', [c, x], [a, b, y], x],
   ['no third lab', [c], [a, b], undefined],
-  ['no fourth file', [x], [a, b, y], undefined],
-  ['a lab beside one lab and what starts none', [c, z], [a, x], c],
-  ['three files that start none', [z], [x, y], z],
+  ['no third one that starts none', [z], [x, y], undefined],
+  ['a lab beside two that start none', [z, c], [x, y], c],
+  ['no fifth file', [c, z], [a, b, x, y], undefined],
   ['nothing of nothing', [], [a], undefined],
 ]
 
