@@ -77,8 +77,6 @@ export interface Kubernetes {
   unmark(node: KubeNode, options: CallOptions): Promise<Guarded>
   /** Tells on the Node that its other slot is being written, and under which boot. */
   noteInstall(name: string, mark: InstallMark, options: CallOptions): Promise<Result<void>>
-  /** Has the Node tell again what it told before that. */
-  takeBackInstall(node: KubeNode, before: InstallMark | undefined, options: CallOptions): Promise<Guarded>
   /** Evicts what a drain evicts; `say` hears each pod that blocks, in kubectl's words; `hanging` pods are not waited for. */
   drain(
     name: string,
@@ -328,8 +326,6 @@ export function createKubernetes(run: Run, access: KubernetesAccess): Kubernetes
       const answer = await ask((at) => kubectlCommands.noteInstall(at, name, mark), options)
       return answer.ok ? { ok: true, value: undefined } : answer
     },
-    takeBackInstall: (node, before, options) =>
-      guarded((at) => kubectlCommands.takeBackInstall(at, node.name, node, before), options),
     async drain(name, { say, ...how }, options) {
       const sent = await send((at) => kubectlCommands.drain(at, name, how), options, {
         onErrorLine: (line) => {

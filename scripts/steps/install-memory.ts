@@ -10,8 +10,6 @@ export type InstallMemory = {
   requestedBefore(node: string, bootId: string): boolean
   /** hash of the machine configuration at the last installation under that boot, where it could be read */
   configuration(bootId: string): string | undefined
-  /** Forgets one of this run of which nothing was begun in the end. */
-  takeBack(node: string, bootId: string): void
   /** Writes down that one begins now; it may begin only where that could be written. */
   begin(install: { node: string; bootId: string; image: string; configuration?: string }): Failure | undefined
 }
@@ -33,10 +31,6 @@ export function createInstallMemory(memory: Memory, journal: Pick<Journal, 'appe
       begunNow.set(install.bootId, install.configuration)
       requests[install.node] = [...(requests[install.node] ?? []), install.bootId]
       return undefined
-    },
-    takeBack(node, bootId) {
-      begunNow.delete(bootId)
-      requests[node] = requests[node]?.filter((other) => other !== bootId) ?? []
     },
   }
 }

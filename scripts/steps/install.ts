@@ -21,7 +21,7 @@ import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
 import { declaredNode, reading, type World } from '../cluster/world.ts'
 import type { StepContext } from '../engine/driver.ts'
 import { watch } from '../watch.ts'
-import { createInstallNote, type InstallNote, wasInstallBegun } from './note-install.ts'
+import { createInstallNote, wasInstallBegun } from './note-install.ts'
 import { otherMachine } from './other-machine.ts'
 import { readConfiguration } from './read-configuration.ts'
 
@@ -29,8 +29,7 @@ export const install =
   (world: World) =>
   async ({ plan }: NodeStepInput, context: StepContext): Promise<Result<InstallOutput>> => {
     const target = switchOf(plan)
-    const note = createInstallNote(world, plan, context)
-    const { facts, ended } = await prepare(world, plan, context, note).finally(note.close)
+    const { facts, ended } = await prepare(world, plan, context)
     if (ended?.ok === false && !context.begunBefore) return { ok: false, failure: { ...ended.failure, unasked: true } }
     if (ended) return ended
 
@@ -55,7 +54,6 @@ async function prepare(
   world: World,
   plan: NodePlan,
   context: StepContext,
-  note: InstallNote,
 ): Promise<{ facts: Inspection; ended?: never } | { facts?: never; ended: Result<InstallOutput> }> {
   const target = switchOf(plan)
   const failed = (why: Failure) => ({ ended: { ok: false, failure: why } as const })
@@ -71,15 +69,14 @@ async function prepare(
   const pending = configurationObjection(plan.node, configured)
   if (pending) return failed(pending)
   const hash = configured.ok ? configured.value.hash : undefined
-  const prepared = await context.mayBegin(async () => {
-    const unwritten = await note.write(facts, hash)
+  const note = createInstallNote(world, plan, context)
+  return context.mayBegin(async () => {
+    const unwritten = await note(facts, hash)
     if (unwritten) return failed(unwritten)
     // all of that took its time: somebody else may have been here
     const ended = await lastLookAtSlot(world, plan, facts, context)
     return ended ? { ended } : { facts }
   })
-  if (!prepared.ended) note.begins()
-  return prepared
 }
 
 const look = (world: World, plan: NodePlan, context: StepContext) => () =>

@@ -1,6 +1,4 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Failure } from '../../workflows/model/failure.ts'
-import type { InstallMark } from '../../workflows/model/kubernetes.ts'
 import type { Inspection } from '../../workflows/model/observation.ts'
 import { type NodePlan, switchOf } from '../../workflows/plan/plan.ts'
 import { asking, type World } from '../cluster/world.ts'
@@ -9,59 +7,31 @@ import type { StepContext } from '../engine/driver.ts'
 /** An installation does not wait for longer than this to be noted where others could read it. */
 const PATIENCE_MS = 10_000
 
-export type InstallNote = {
-  /** `configuration`: the hash of what the installer will judge, where it could be read. */
-  write(boot: Pick<Inspection, 'bootId'>, configuration?: string): Promise<Failure | undefined>
-  /** From now on it stays: the call is made. */
-  begins(): void
-  /** Takes back what was written and did not begin: others would refuse for it what may well be done. */
-  close(): Promise<void>
-}
+/** Told of the boot that runs; `configuration` is the hash of what the installer will judge, where it could be read. */
+export type InstallNote = (boot: Pick<Inspection, 'bootId'>, configuration?: string) => Promise<Failure | undefined>
 
 /**
  * Writes down that an installation begins, in the journal and, where Kubernetes knows the node, on its Node object, so that
  * another checkout knows it too; once for each boot, however often a step looks again before it begins. Without the journal
- * nothing may begin; without the Node it may, and that is said. From the journal the outcome of the step takes it back.
+ * nothing may begin; without the Node it may, and that is said.
  */
 export function createInstallNote(world: World, plan: NodePlan, context: StepContext): InstallNote {
-  const { node, kubernetes } = plan
-  let mark: InstallMark | undefined
-  let stays = context.begunBefore
-  return {
-    async write({ bootId }, configuration) {
-      if (bootId === mark?.bootId) return undefined
-      const known = { bootId, image: switchOf(plan).image, ...(configuration !== undefined && { configuration }) }
-      stays ||= world.installs.begun(bootId)
-      const unwritten = world.installs.begin({ node, ...known })
-      if (unwritten) return unwritten
-      mark = { ...known, run: world.run }
-      if (kubernetes === undefined) return undefined
-      const told = await world.kubernetes.noteInstall(kubernetes.name, mark, patient(world, plan, context))
-      if (told.ok) return undefined
-      const { reason, detail = reason } = told.failure
-      context.notice(
-        `its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}`,
-      )
-      return undefined
-    },
-    begins() {
-      stays = true
-    },
-    async close() {
-      if (mark === undefined || stays) return
-      world.installs.takeBack(node, mark.bootId)
-      if (kubernetes === undefined) return
-      const options = patient(world, plan, context)
-      const seen = await world.kubernetes.node(kubernetes.name, options)
-      // whoever holds the cluster by now may have written there since
-      if (seen.ok && !isDeepStrictEqual(seen.value?.install, mark)) return
-      const taken =
-        seen.ok && seen.value
-          ? await world.kubernetes.takeBackInstall(seen.value, kubernetes.install, options)
-          : undefined
-      if (!taken?.ok || taken.value === 'conflict')
-        context.notice('its Node still tells of an installation that was not begun')
-    },
+  let noted: string | undefined
+  return async ({ bootId }, configuration) => {
+    if (bootId === noted) return undefined
+    const known = configuration === undefined ? {} : { configuration }
+    const unwritten = world.installs.begin({ node: plan.node, bootId, image: switchOf(plan).image, ...known })
+    if (unwritten) return unwritten
+    noted = bootId
+    if (plan.kubernetes === undefined) return undefined
+    const mark = { bootId, image: switchOf(plan).image, run: world.run, ...known }
+    const told = await world.kubernetes.noteInstall(plan.kubernetes.name, mark, patient(world, plan, context))
+    if (told.ok) return undefined
+    const { reason, detail = reason } = told.failure
+    context.notice(
+      `its Node does not tell that it is being installed, so only the journals of this folder do: ${detail}`,
+    )
+    return undefined
   }
 }
 

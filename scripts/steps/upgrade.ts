@@ -16,14 +16,14 @@ import { readConfiguration } from './read-configuration.ts'
 
 export const upgrade =
   (world: World) =>
-  async (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
+  (input: NodeStepInput, context: StepContext): Promise<Result<RebootOutput>> => {
     const { plan } = input
     const { node } = plan
     const target = switchOf(plan)
     const { image } = target
     const note = createInstallNote(world, plan, context)
     const { installMs, rebootMs } = world.cluster.operations.deadlines
-    const ended = askToGoDown(world, input, context, {
+    return askToGoDown(world, input, context, {
       begins: 'begin the upgrade',
       ends: 'install and answer with a new boot id',
       withinMs: installMs + rebootMs,
@@ -48,24 +48,20 @@ export const upgrade =
         const objected = objection({ otherSlot, configured: await readConfiguration(world, plan, context) })
         if (objected) return { ok: false, failure: objected }
         // before the last looks, since Kubernetes may take its time
-        const unwritten = await note.write(seen)
+        const unwritten = await note(seen)
         if (unwritten) return { ok: false, failure: unwritten }
         const force = await isForced(world, node, refusal !== undefined, context)
         const declared = declaredNode(world, node)
         return {
           ok: true,
           value: {
-            call: (options) => {
-              note.begins()
-              return world.talos.upgradeLegacy(declared, image, { ...options, force, timeoutMs: installMs })
-            },
+            call: (options) => world.talos.upgradeLegacy(declared, image, { ...options, force, timeoutMs: installMs }),
             objection,
           },
         }
       },
       ranOn: (asked) => notReplaced(plan, asked),
     })
-    return ended.finally(note.close)
   }
 
 /** Whether the node's own check of etcd is to be skipped; etcd is asked only where that may be. */

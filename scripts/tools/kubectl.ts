@@ -128,11 +128,6 @@ export const kubectlCommands = {
   /** One of ours at a time holds the cluster, so nothing guards this patch. */
   noteInstall: (at: KubeTarget, name: string, mark: InstallMark) =>
     mergePatch(at, name, { metadata: { annotations: { [INSTALL_ANNOTATION]: JSON.stringify(mark) } } }),
-  /** What its Node told before, or nothing. */
-  takeBackInstall: (at: KubeTarget, name: string, { resourceVersion }: Guard, before: InstallMark | undefined) =>
-    mergePatch(at, name, {
-      metadata: { resourceVersion, annotations: { [INSTALL_ANNOTATION]: before ? JSON.stringify(before) : null } },
-    }),
   drain: (at: KubeTarget, name: string, { policy, podSelector, hanging = false, timeoutMs }: DrainFlags) =>
     kubectl(at, true, [
       'drain',

@@ -133,11 +133,6 @@ export function fakeKubernetes(
           at(name).install = mark
           return ok(undefined)
         }),
-      takeBackInstall: (node, before) =>
-        change(node, (now) => {
-          if (before) now.install = before
-          else delete now.install
-        }),
       drain: (name) =>
         answer(() => {
           const heir = registered().find((other) => !at(other).unschedulable && at(other).ready)

@@ -1,7 +1,6 @@
 /** What a run will do, decided before anything is touched. Plain JSON: it stands in the journal's first record. */
 import type { ClusterName, NodeName, Role, TalosVersion } from '../model/cluster.ts'
 import type { Obstacle } from '../model/event.ts'
-import type { InstallMark } from '../model/kubernetes.ts'
 import type { OtherSlot } from '../model/observation.ts'
 import type { VerbName } from '../model/verb-name.ts'
 
@@ -97,8 +96,6 @@ export type KubernetesPlan = {
   gates: string[]
   /** absent where all is well */
   unwell?: Unwell
-  /** what its Node told of an installation, of whatever boot */
-  install?: InstallMark
 }
 
 /** What becomes of the pods of a node when its turn comes; `whyNot` says why they stay, as it looks now, in a few words. */

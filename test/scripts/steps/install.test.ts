@@ -2,7 +2,6 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Kubernetes } from '../../../scripts/cluster/kubernetes.ts'
 import type { World } from '../../../scripts/cluster/world.ts'
-import type { StepContext } from '../../../scripts/engine/driver.ts'
 import type { JournalRecord } from '../../../scripts/engine/journal.ts'
 import { install } from '../../../scripts/steps/install.ts'
 import { createInstallMemory } from '../../../scripts/steps/install-memory.ts'
@@ -386,9 +385,9 @@ const inWorld: WorldRow[] = [
     ends: 'node-unreachable',
   },
   {
-    title: 'does not install what it may not begin after its last look, and has the Node tell nothing of it',
+    title: 'does not install what it may not begin after its last look',
     keptBackAt: 1,
-    asks: [...BEFORE, 'node a', 'takeBackInstall a'],
+    asks: BEFORE,
     ends: 'kept back',
   },
   { title: 'begins nothing once it is told to end', abortedIn: 'inspect', asks: ['inspect a'], ends: 'cut off' },
@@ -403,31 +402,6 @@ for (const { title, asks, ends, ...given } of inWorld)
   test(title, async () => {
     const input = inputOf({}, { install: 'begun', flipped: false })
     assert.equal(await carriedOut(['a', 'b'], install, input, given), { asks, ends })
-  })
-
-const EARLIER: InstallMark = { bootId: 'a-boot-0', image: 'x:v1', run: 'other' }
-const told: [sentence: string, context: Partial<StepContext>, writes: InstallMark | undefined, tells: string][] = [
-  ['what it told before', {}, undefined, 'x:v1'],
-  ['of it where an earlier process may have begun it', { begunBefore: true }, undefined, image],
-  ['what somebody else wrote there since', {}, { ...EARLIER, image: 'y:v1' }, 'y:v1'],
-]
-for (const [sentence, context, writes, tells] of told)
-  test(`after an installation that was kept back its Node tells ${sentence}`, async () => {
-    let nodeNow: (() => ReturnType<Kubernetes['node']>) | undefined
-    const input = inputOf({ kubernetes: kubernetesPlan({ name: 'a', install: EARLIER }) }, { flipped: false })
-    const { ends } = await carriedOut(['a', 'b'], install, input, {
-      answers: ({ kubernetes }) => {
-        nodeNow = () => kubernetes.node('a', { timeoutMs: 1 })
-        return {
-          kubernetes: { noteInstall: (name, mark, how) => kubernetes.noteInstall(name, writes ?? mark, how) },
-        }
-      },
-      keptBackAt: 1,
-      context,
-    })
-    assert.is(ends, 'kept back')
-    const now = await nodeNow?.()
-    assert.is(now?.ok ? now.value?.install?.image : '', tells)
   })
 
 test.run()

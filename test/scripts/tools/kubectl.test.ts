@@ -126,12 +126,6 @@ const rows: Row[] = [
     `${line} patch node a --type=merge ${by} --patch={"metadata":{"annotations":{"talos-workflows/install":"{\\"bootId\\":\\"b\\",\\"image\\":\\"i\\",\\"run\\":\\"r\\"}"}}}`,
     'mutates',
   ],
-  [
-    'takes back what it noted of an installation that was not begun',
-    c.takeBackInstall(at, 'a', guard, undefined),
-    `${line} patch node a --type=merge ${by} --patch={"metadata":{"resourceVersion":"7","annotations":{"talos-workflows/install":null}}}`,
-    'mutates',
-  ],
   ['drains by evictions, and spares what has no controller', drain({}), `${line} ${drained} --timeout=90s`, 'mutates'],
   [
     'drains what has no controller only when told to',

@@ -96,14 +96,10 @@ const staleNote = (node: NodeName, { name, detail }: KubeNode): string =>
 /** A node's part in the plan. */
 export function planDrain(facts: KubernetesFacts, node: KubeNode, cluster: Cluster, isOff: boolean): KubernetesPlan {
   const { evicts, obstacles } = forecastDrain(facts, node.name, cluster.operations.drain)
-  const { name, kubeletVersion, install } = node
+  const { name, kubeletVersion } = node
   const gates = cluster.operations.gates.map((gate) => gate.name)
   const unwell = unwellNow(facts, node)
-  const planned = (drain: Drain): KubernetesPlan => ({
-    ...{ name, kubeletVersion, gates, drain },
-    ...(unwell && { unwell }),
-    ...(install && { install }),
-  })
+  const planned = (drain: Drain): KubernetesPlan => ({ name, kubeletVersion, gates, drain, ...(unwell && { unwell }) })
   if (isOff) return planned({ how: 'left alone', whyNot: 'drains are switched off' })
   if (!facts.nodes.some((other) => other.name !== name && takesPods(other)))
     return planned({ how: 'left alone', whyNot: 'no other node takes pods, so there is nowhere to drain to' })
