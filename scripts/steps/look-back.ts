@@ -38,7 +38,7 @@ async function look(world: World, nodes: readonly Stood[], context: StepContext)
   const { cluster, talos } = world
   const [seen, etcd] = await Promise.all([
     talos.observeNodes(declared.flat(), { ...reading(world, context), again: true }),
-    nodes.some(wasVerifiedVoter) ? talos.etcdStatus(controlPlanesOf(cluster), reading(world, context)) : undefined,
+    nodes.some(wasVerifiedVoter) ? talos.observeEtcd(controlPlanesOf(cluster), reading(world, context)) : undefined,
   ])
   return lookBackAtAll(nodes, { cluster, nodes: seen, ...(etcd && { etcd }) })
 }

@@ -105,7 +105,7 @@ test('asks again for a node that was silent a moment ago only when it answers a 
   assert.equal(behind.verdicts.at(-1), ['upgraded', 'never-returned'])
 })
 
-const ASKED = ['observeNodes a,b,c', 'etcdStatus a,b,c']
+const ASKED = ['observeNodes a,b,c', 'observeEtcd a,b,c']
 const stood = ({ plan: { nodes } }: ReturnType<typeof fakeCluster>) => ({
   nodes: nodes.map((plan): Stood => ({ plan, install: 'no', flipped: true, verdict: 'upgraded', evidence: {} })),
 })
@@ -132,7 +132,7 @@ const inWorld: Row[] = [
   {
     title: 'waits no longer once it is told to end',
     answers: () => ({ talos: { observeNodes: async () => ({}) } }),
-    abortedIn: 'etcdStatus',
+    abortedIn: 'observeEtcd',
     asks: ASKED,
     ends: 'cut off',
   },
