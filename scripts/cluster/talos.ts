@@ -132,9 +132,6 @@ export interface Talos {
   snapshot(node: NodeDeclaration, path: string, options: CallOptions): Promise<Result<{ info: string }>>
 }
 
-/** No machine goes down and answers again in so short a time. */
-const BOOTS_MS = 2_000
-
 /** Stages of a machine that is about to leave its boot. */
 const LEAVING: ReadonlySet<string> = new Set(['rebooting', 'shutting down', 'resetting', 'upgrading'])
 
@@ -196,18 +193,13 @@ export function createTalos(
 
   return {
     async observeNodes(nodes, { again, ...options }) {
-      const beganAt = performance.now()
       const seen = await observeNodes(ask, nodes, { ...until(options), again: again ? machines : undefined })
-      const isOfOneBoot = performance.now() - beganAt < BOOTS_MS
       for (const { name, address } of nodes) {
         const found = seen[name]
         if (found?.reachable) machines.set(address, found)
         if (!found?.reachable || boots.get(address)?.bootId === found.bootId) continue
-        const { bootId, version, schematic, extensions } = found
-        const told = { version, extensions, ...(schematic && { schematic }) }
-        // what was asked for one after the other tells of one boot where no machine could have booted in between
-        const isTold = isOfOneBoot && found.stage === 'running'
-        boots.set(address, { bootId, ...(isTold && { version, told }) })
+        // what else was told is asked for once more: a machine may have booted between two answers
+        boots.set(address, { bootId: found.bootId })
       }
       return seen
     },

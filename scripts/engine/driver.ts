@@ -50,7 +50,10 @@ export type Drive = {
   heartbeat: Heartbeat
   /** why this process may start nothing any more: the lock was taken over */
   fence(): Failure | undefined
-  /** the same, asked from whoever keeps the lock before a step that changes something, and `anew` before a disruptive one */
+  /**
+   * the same, asked from whoever keeps the lock before a step that changes something: `anew` before a request that can not be
+   * taken back; `lately` before what can, where an answer of the last second does
+   */
   confirm(signal: AbortSignal, how: { anew: boolean | 'lately' }): Promise<Failure | undefined>
   /** aborted when the lock is lost: what can be cut off is */
   loses?: AbortSignal

@@ -104,32 +104,6 @@ test('asks a boot no more for what does not change in it', async () => {
   })
 })
 
-test('asks a node that was observed at once no more for what does not change in a boot', async () => {
-  const asked: string[] = []
-  await talosOf(rebootingAfter(0, asked), async (talos) => {
-    const seen = await talos.observeNodes([node], limits)
-    assert.ok(seen[node.name]?.reachable, JSON.stringify(seen))
-    asked.length = 0
-    await talos.inspect(node, limits)
-    assert.is(asked.toSorted().join(' '), 'logs machinestatus read')
-  })
-})
-
-test('asks a machine that was observed no more for what no boot changes, where it is only looked at again', async () => {
-  const asked: string[] = []
-  await talosOf(rebootingAfter(0, asked), async (talos) => {
-    const observes = async (how: { again: boolean }) => {
-      asked.length = 0
-      const seen = await talos.observeNodes([node], { ...limits, ...how })
-      assert.ok(seen[node.name]?.reachable, JSON.stringify(seen))
-      return ['securitystate', 'platformmetadata'].filter((word) => asked.includes(word)).length
-    }
-    assert.is(await observes({ again: true }), 2, 'nothing is known of it yet')
-    assert.is(await observes({ again: true }), 0)
-    assert.is(await observes({ again: false }), 2)
-  })
-})
-
 test('asks for the boot of a node again whose log does not go on where it was, and for all that its boot told', async () => {
   const asked: string[] = []
   await talosOf(rebootingAfter(10, asked, { stage: 'running' }), async (talos) => {
